@@ -1,0 +1,282 @@
+/**
+ * The evaluation activity: the author's code under the rules of a tick.
+ *
+ * A quiet evaluation does not complete. It fails in a way that Temporal retries after the interval without writing
+ * history, with the skip reason as its message: an idle sensor is one pending activity. Only news complete it: new
+ * requests, a changed cursor, consumed events, a change of health, or a tick that somebody waits for.
+ */
+import { randomUUID } from 'node:crypto';
+import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import { ApplicationFailureCategory } from '@temporalio/common';
+import { checkRequests, contentHash } from '../sensors/check-requests.js';
+import type { CursorChange } from '../sensors/cursor.js';
+import { describeIssues } from '../sensors/define-job.js';
+import type { SensorDefinition } from '../sensors/define-sensor.js';
+import { EvaluationError, FAILURE_TYPES } from '../sensors/errors.js';
+import { evaluate, type EvaluationOutcome } from '../sensors/evaluation.js';
+import { cutText, jsonBytes, sameJson, type Json } from '../sensors/json.js';
+import { HEARTBEAT_TIMEOUT_MS, MAX_TEXT_BYTES, REST_AFTER_MS } from '../sensors/limits.js';
+import { LogBook } from '../sensors/log-book.js';
+import type { EvaluationInput, EvaluationResult, FailureDetails, Rejection, RestResult } from '../sensors/protocol.js';
+import { Attempt } from './attempt.js';
+import type { SensorActivityDependencies } from './index.js';
+import { extendStreak, readStreak } from './streak.js';
+
+const MAX_STACK_BYTES = 4 * 1024;
+/** How soon another worker is tried when this one does not have the definition. */
+const NOT_LOADED_RETRY_MS = 5_000;
+const TIMER_SLACK_MS = 5;
+
+export function createEvaluateActivity({ registry }: SensorActivityDependencies) {
+  /** Evaluations whose author's code still runs on this worker, since when. */
+  const running = new Map<string, Date>();
+
+  async function evaluateSensor(input: EvaluationInput): Promise<EvaluationResult | RestResult> {
+    const { info } = Context.current();
+    const waitedMs = info.currentAttemptScheduledTimestampMs - info.scheduledTimestampMs;
+    if (waitedMs + TIMER_SLACK_MS < input.delayMs) throw waiting(input, input.delayMs - waitedMs);
+    const definition = registry.sensors.get(input.sensor);
+    if (definition === undefined) throw notLoaded(input, [...registry.sensors.keys()]);
+    await refuseOutdated();
+    return await evaluateLoaded(input, definition, waitedMs);
+  }
+
+  async function evaluateLoaded(
+    input: EvaluationInput,
+    definition: SensorDefinition,
+    waitedMs: number
+  ): Promise<EvaluationResult | RestResult> {
+    const context = Context.current();
+    const { client, info, log } = context;
+    const streak = readStreak(info.heartbeatDetails);
+    const began = Date.now();
+    const book = new LogBook(
+      (level, message, metadata) => log[level](message, { sensor: input.sensor, ...metadata }),
+      Date.now
+    );
+    const attempt = new Attempt(input, client, streak);
+    const reported = (): FailureDetails => ({
+      logs: book.lines,
+      logLinesDropped: book.dropped,
+      durationMs: Date.now() - began,
+      quiet: streak?.reasons ?? [],
+    });
+    let result: EvaluationResult;
+    try {
+      const since = running.get(input.sensor);
+      if (since !== undefined) {
+        throw new EvaluationError(
+          `an earlier evaluation of this sensor, begun ${since.toISOString()}, still runs on this worker because it ignores ctx.signal; ` +
+            `a second one was not begun`
+        );
+      }
+      const { events, rejected } = checkEvents(input, definition);
+      const previousAt = info.currentAttemptScheduledTimestampMs - input.intervalMs;
+      const lastTickAt = waitedMs - input.intervalMs >= input.delayMs ? previousAt : input.lastTickAt;
+      const facts = {
+        sensor: input.sensor,
+        tick: input.tick,
+        cursor: input.cursor,
+        events,
+        now: new Date(began),
+        lastTickAt: lastTickAt === undefined ? undefined : new Date(lastTickAt),
+        lastRunKey: input.lastRunKey,
+        isFirstTickSinceStart: input.isFirstTickSinceStart,
+        sensorStartedAt: new Date(input.sensorStartedAt),
+      };
+      const services = { signal: attempt.signal, heartbeat: () => attempt.heartbeat(), client, book };
+      const outcome = await attempt.run(async () => {
+        running.set(input.sensor, new Date(began));
+        try {
+          return await evaluate(definition, facts, services);
+        } finally {
+          running.delete(input.sensor);
+        }
+      });
+      result = { ...check(input, definition, outcome, rejected), ...reported() };
+    } catch (error) {
+      if (error instanceof CancelledFailure && error === attempt.signal.reason) throw error;
+      throw failed(input, error, reported());
+    }
+    if (!input.fold || !isQuiet(input, result)) return result;
+    if (input.rest && waitedMs - input.delayMs >= REST_AFTER_MS) return { kind: 'rest' };
+    throw quiet(input, result.skipReason ?? '');
+  }
+
+  function quiet(input: EvaluationInput, reason: string): ApplicationFailure {
+    const extended = extendStreak(readStreak(Context.current().info.heartbeatDetails), reason, Date.now());
+    if (extended !== undefined) Context.current().heartbeat(extended);
+    return withoutStack(
+      ApplicationFailure.create({
+        message: reason,
+        type: FAILURE_TYPES.quiet,
+        category: ApplicationFailureCategory.BENIGN,
+        nextRetryDelay: input.intervalMs,
+      })
+    );
+  }
+
+  function failed(input: EvaluationInput, error: unknown, details: FailureDetails): ApplicationFailure {
+    const message = describeError(error);
+    const folds = input.fold && input.failing;
+    if (folds) {
+      const extended = extendStreak(readStreak(Context.current().info.heartbeatDetails), message, Date.now());
+      if (extended !== undefined) Context.current().heartbeat(extended);
+    }
+    const failure = ApplicationFailure.create({
+      message,
+      type: FAILURE_TYPES.failed,
+      ...(folds ? { nextRetryDelay: input.intervalMs } : { nonRetryable: true, details: [details] }),
+    });
+    failure.stack = error instanceof Error ? cutText(error.stack ?? '', MAX_STACK_BYTES) : '';
+    return failure;
+  }
+
+  return { evaluateSensor };
+}
+
+/** An attempt that the server has given up (this process was blocked) must not evaluate beside its successor. */
+async function refuseOutdated(): Promise<void> {
+  const { client, info } = Context.current();
+  const { workflowExecution: execution } = info;
+  if (
+    execution === undefined ||
+    Math.abs(Date.now() - info.currentAttemptScheduledTimestampMs) < HEARTBEAT_TIMEOUT_MS / 2
+  )
+    return;
+  const { raw } = await client.workflow.getHandle(execution.workflowId, execution.runId).describe();
+  const pending = raw.pendingActivities?.find(({ activityId }) => activityId === info.activityId);
+  if (pending?.attempt === info.attempt) return;
+  throw ApplicationFailure.create({
+    message: `attempt ${info.attempt} is outdated and did not evaluate`,
+    type: FAILURE_TYPES.outdated,
+  });
+}
+
+/** Pushed events that fit the sensor's schema, and rejections for the others. */
+function checkEvents(
+  input: EvaluationInput,
+  definition: SensorDefinition
+): { readonly events: readonly Json[]; readonly rejected: readonly Rejection[] } {
+  const { events: schema } = definition;
+  if (schema === undefined) return { events: input.events.map(({ event }) => event), rejected: [] };
+  const events: Json[] = [];
+  const rejected: Rejection[] = [];
+  for (const { seq, event } of input.events) {
+    const parsed = schema.safeParse(event);
+    if (parsed.success) events.push(parsed.data as Json);
+    else {
+      const error = cutText(
+        `a pushed event does not fit the sensor's schema (${describeIssues(parsed.error, 'event')})`,
+        MAX_TEXT_BYTES
+      );
+      rejected.push({ id: `event-${seq}`, kind: 'event', error, payload: event });
+    }
+  }
+  return { events, rejected };
+}
+
+type Checked = Omit<EvaluationResult, keyof FailureDetails>;
+
+function check(
+  input: EvaluationInput,
+  definition: SensorDefinition,
+  outcome: EvaluationOutcome,
+  rejectedEvents: readonly Rejection[]
+): Checked {
+  const known = new Set(input.knownKeys);
+  const checked = checkRequests(outcome.requests, {
+    sensor: input.sensor,
+    definition,
+    isKnown: (hash) => known.has(hash),
+    nonce: randomUUID(),
+  });
+  const rejected = [...rejectedEvents, ...checked.rejected];
+  const unknown = newRejections(input, rejected);
+  if (unknown.length > 0 && jsonBytes(unknown) + 200 * unknown.length > input.deadLetterRoom) {
+    throw new EvaluationError(
+      `${unknown.length} requests were rejected and the dead letters are full (64 KB): discard or repair them; the first: ${unknown[0]?.error ?? ''}`
+    );
+  }
+  const lastRunKey = outcome.requests.findLast(({ runKey }) => typeof runKey === 'string')?.runKey;
+  const skipReason = describeSkip(outcome, checked.duplicates.count, rejected.length - unknown.length);
+  return {
+    kind: 'evaluated',
+    requests: checked.accepted,
+    rejected,
+    duplicates: checked.duplicates,
+    ...(checked.accepted.length === 0 && unknown.length === 0 ? { skipReason } : {}),
+    cursor: changed(input, outcome.cursor),
+    more: outcome.more && (checked.accepted.length > 0 || changed(input, outcome.cursor).kind !== 'keep'),
+    ...(lastRunKey === undefined ? {} : { lastRunKey: cutText(lastRunKey, 1024) }),
+  };
+}
+
+function newRejections(input: EvaluationInput, rejected: readonly Rejection[]): readonly Rejection[] {
+  return rejected.filter(({ id }) => !input.deadLetters.includes(id));
+}
+
+/** A cursor that was set to what it is has not changed. */
+function changed(input: EvaluationInput, change: CursorChange): CursorChange {
+  const same =
+    change.kind === 'set'
+      ? input.cursor !== undefined && sameJson(change.value, input.cursor.value)
+      : input.cursor === undefined;
+  return change.kind !== 'keep' && same ? { kind: 'keep' } : change;
+}
+
+function isQuiet(input: EvaluationInput, result: Checked): boolean {
+  return (
+    !input.failing &&
+    input.events.length === 0 &&
+    result.requests.length === 0 &&
+    result.cursor.kind === 'keep' &&
+    newRejections(input, result.rejected).length === 0
+  );
+}
+
+function describeSkip(outcome: EvaluationOutcome, duplicates: number, deadLetters: number): string {
+  if (outcome.skipReason !== undefined) return outcome.skipReason;
+  const total = outcome.requests.length;
+  if (total === 0) return 'evaluate asked for nothing';
+  if (deadLetters === 0) return `${total} request${total === 1 ? '' : 's'}, all already run`;
+  return `${total} requests: ${duplicates} already run, ${deadLetters} in the dead letters`;
+}
+
+function waiting(input: EvaluationInput, remainingMs: number): ApplicationFailure {
+  return withoutStack(
+    ApplicationFailure.create({
+      message: `waiting for the interval${input.lastOutcome === undefined ? '' : `; ${input.lastOutcome}`}`,
+      type: FAILURE_TYPES.waiting,
+      category: ApplicationFailureCategory.BENIGN,
+      // 0 would end the activity
+      nextRetryDelay: Math.max(1, Math.ceil(remainingMs)),
+    })
+  );
+}
+
+function notLoaded(input: EvaluationInput, loaded: readonly string[]): ApplicationFailure {
+  const names = loaded.length > 20 ? `${loaded.length} others` : loaded.join(', ') || 'none';
+  return withoutStack(
+    ApplicationFailure.create({
+      message: `sensor '${input.sensor}' is not loaded by the worker that was asked (loaded: ${names}); start a worker with it, or stop it`,
+      type: FAILURE_TYPES.notLoaded,
+      nextRetryDelay: Math.max(1_000, Math.min(input.intervalMs, NOT_LOADED_RETRY_MS)),
+    })
+  );
+}
+
+function describeError(error: unknown): string {
+  if (!(error instanceof Error))
+    return cutText(
+      `evaluate threw ${typeof error === 'string' ? `'${error}'` : `a ${typeof error}`}, which is not an Error`,
+      MAX_TEXT_BYTES
+    );
+  const text = error instanceof EvaluationError ? error.message : `${error.name}: ${error.message}`;
+  return cutText(text, MAX_TEXT_BYTES);
+}
+
+function withoutStack(failure: ApplicationFailure): ApplicationFailure {
+  failure.stack = '';
+  return failure;
+}

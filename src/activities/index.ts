@@ -1,0 +1,14 @@
+/** The activities of the loop: everything that touches the world. Registered by `SensorsPlugin`. */
+import type { SensorRegistry } from '../sensors/registry.js';
+import { createEvaluateActivity } from './evaluate.js';
+import { createControlActivities } from './control.js';
+
+export interface SensorActivityDependencies {
+  readonly registry: SensorRegistry;
+}
+
+export function createSensorActivities(dependencies: SensorActivityDependencies) {
+  return { ...createEvaluateActivity(dependencies), ...createControlActivities(dependencies) };
+}
+
+export type SensorActivities = ReturnType<typeof createSensorActivities>;

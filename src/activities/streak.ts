@@ -1,0 +1,28 @@
+/**
+ * The record of a quiet streak: its last 20 skip reasons, run-length encoded, kept in heartbeat details.
+ *
+ * It is written only when the reason changes, and at most once a minute: a heartbeat at every tick costs a third of
+ * the throughput.
+ */
+import { cutText } from '../sensors/json.js';
+import type { QuietReason, StreakRecord } from '../sensors/protocol.js';
+
+const MAX_REASONS = 20;
+const MAX_REASON_BYTES = 256;
+const WRITE_EVERY_MS = 60_000;
+
+/** The record in the heartbeat details of the previous attempt, if it is one. */
+export function readStreak(details: unknown): StreakRecord | undefined {
+  if (typeof details !== 'object' || details === null || !('reasons' in details) || !('at' in details))
+    return undefined;
+  return Array.isArray(details.reasons) && typeof details.at === 'number' ? (details as StreakRecord) : undefined;
+}
+
+/** The record with `reason`, or `undefined` when it need not be written (again). */
+export function extendStreak(streak: StreakRecord | undefined, reason: string, now: number): StreakRecord | undefined {
+  const text = cutText(reason, MAX_REASON_BYTES);
+  if (streak !== undefined && (streak.reasons.at(-1)?.reason === text || now - streak.at < WRITE_EVERY_MS))
+    return undefined;
+  const next: QuietReason = { reason: text, since: now };
+  return { reasons: [...(streak?.reasons ?? []), next].slice(-MAX_REASONS), at: now };
+}

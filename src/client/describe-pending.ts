@@ -1,0 +1,54 @@
+/** Reads the folded evaluation from Temporal's description of the loop: skip reason, attempts, next time. */
+import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import {
+  decodeArrayFromPayloads,
+  decodeOptionalFailureToOptionalError,
+} from '@temporalio/common/lib/internal-non-workflow/index.js';
+import { optionalTsToDate } from '@temporalio/common/lib/time.js';
+import { FAILURE_TYPES } from '../sensors/errors.js';
+import type { QuietReason, StreakRecord } from '../sensors/protocol.js';
+
+type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
+
+/** The evaluation that runs or waits for its next attempt. */
+export interface EvaluationStatus {
+  /** `running`: the author's code runs now, or a worker has still to take it; `waiting`: until `nextAt`. */
+  readonly phase: 'running' | 'waiting';
+  /** Attempts so far; an operator can set it back. */
+  readonly attempt: number;
+  readonly nextAt?: Date;
+  readonly lastAttemptAt?: Date;
+  /** What the last attempt said: the skip reason, or the error of a failing sensor. */
+  readonly lastOutcome?: string;
+  readonly notLoaded: boolean;
+  /** The reasons of this quiet streak, oldest first; the newest may be a minute late. */
+  readonly streak: readonly QuietReason[];
+}
+
+/** The loop's evaluation among its pending activities, if there is one. */
+export async function describePending(
+  client: Client,
+  pending: readonly PendingActivity[]
+): Promise<EvaluationStatus | undefined> {
+  const activity = pending.find(({ activityType }) => activityType?.name === 'evaluateSensor');
+  if (activity === undefined) return undefined;
+  const { loadedDataConverter } = client.options;
+  const failure = await decodeOptionalFailureToOptionalError(loadedDataConverter, activity.lastFailure).catch(
+    () => undefined
+  );
+  const [streak] = await decodeArrayFromPayloads(loadedDataConverter, activity.heartbeatDetails?.payloads).catch(
+    () => []
+  );
+  const nextAt = optionalTsToDate(activity.nextAttemptScheduleTime);
+  const lastAttemptAt = optionalTsToDate(activity.lastAttemptCompleteTime ?? activity.lastStartedTime);
+  return {
+    phase: nextAt !== undefined && nextAt.getTime() > Date.now() ? 'waiting' : 'running',
+    attempt: activity.attempt ?? 1,
+    ...(nextAt === undefined ? {} : { nextAt }),
+    ...(lastAttemptAt === undefined ? {} : { lastAttemptAt }),
+    ...(failure === undefined ? {} : { lastOutcome: failure.message }),
+    notLoaded: failure instanceof ApplicationFailure && failure.type === FAILURE_TYPES.notLoaded,
+    streak: (streak as StreakRecord | undefined)?.reasons ?? [],
+  };
+}

@@ -1,0 +1,74 @@
+/** Finding, starting and recovering loops: what the worker plugin and the client share. */
+import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
+import {
+  LOOP_ID_PREFIX,
+  LOOP_TYPE,
+  PROTOCOL,
+  QUERIES,
+  type LoopInput,
+  type LoopOptions,
+  type LoopState,
+} from '../sensors/protocol.js';
+
+export function loopId(sensor: string): string {
+  return LOOP_ID_PREFIX + sensor;
+}
+
+/** The last run of a sensor's loop, or `undefined` when there is none. */
+export async function findLoop(client: Client, sensor: string): Promise<WorkflowExecutionDescription | undefined> {
+  try {
+    return await client.workflow.getHandle(loopId(sensor)).describe();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+interface Loop {
+  readonly sensor: string;
+  readonly taskQueue: string;
+}
+
+/**
+ * @throws `WorkflowExecutionAlreadyStartedError` when the loop runs already
+ */
+export async function startLoop(
+  client: Client,
+  { sensor, taskQueue, options, state }: Loop & { readonly options: LoopOptions; readonly state?: LoopState }
+): Promise<void> {
+  const input: LoopInput = {
+    sensor,
+    protocol: PROTOCOL,
+    options,
+    ...(state === undefined ? {} : { state: { ...state, options } }),
+  };
+  await client.workflow.start(LOOP_TYPE, {
+    workflowId: loopId(sensor),
+    taskQueue,
+    args: [input],
+    workflowIdConflictPolicy: 'FAIL',
+  });
+}
+
+/**
+ * Starts a closed loop again with the cursor, keys, pending requests and status of its last run, which a query to
+ * that run gives; so a worker with its code must be running.
+ *
+ * `options` options of the definition; left out, those of the last run
+ */
+export async function recoverLoop(
+  client: Client,
+  { sensor, taskQueue, options }: Loop & { readonly options?: LoopOptions }
+): Promise<void> {
+  let state: LoopState;
+  try {
+    state = await client.workflow.getHandle(loopId(sensor)).query<LoopState>(QUERIES.carry);
+  } catch (error) {
+    throw new Error(
+      `the loop of sensor '${sensor}' is closed and its state could not be read, so it was not started again from nothing ` +
+        `(${error instanceof Error ? error.message : String(error)})`,
+      { cause: error }
+    );
+  }
+  await startLoop(client, { sensor, taskQueue, options: options ?? state.options, state });
+}

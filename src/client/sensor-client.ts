@@ -1,0 +1,276 @@
+/**
+ * Operating sensors from outside: one implementation for programs, the CLI and tests.
+ *
+ * `list` and `describe` read visibility and Temporal's own description, never a query, so they answer in milliseconds
+ * with no worker alive. `start` and `stop` are signals, for the same reason. What needs an answer from the loop
+ * (`tick`, `setCursor`, `reset`, `state`, `ticks`) needs a worker.
+ */
+import { WorkflowFailedError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Json } from '../sensors/json.js';
+import {
+  LOOP_ID_PREFIX,
+  LOOP_TYPE,
+  QUERIES,
+  RUN_MEMO,
+  SENSOR_MEMO,
+  SIGNALS,
+  UPDATES,
+  type Note,
+  type RunMemo,
+  type SensorMemo,
+  type SensorState,
+  type TickRecord,
+} from '../sensors/protocol.js';
+import { describePending, type EvaluationStatus } from './describe-pending.js';
+import { findLoop, loopId, recoverLoop } from './loops.js';
+
+/** A sensor as `list` shows it. */
+export interface SensorSummary {
+  readonly sensor: string;
+  /** `closed`: its loop was cancelled or terminated; it comes back at the next worker start or `start`. */
+  readonly status: 'running' | 'stopped' | 'closed';
+  /** Whose decision the status is. */
+  readonly statusFrom: 'operator' | 'code';
+  readonly statusBy?: string;
+  readonly statusReason?: string;
+  readonly health: 'ok' | 'failing';
+  readonly intervalMs: number;
+  readonly jobs: readonly string[];
+  readonly pending: number;
+  readonly deadLetters: number;
+  readonly description?: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly owners: readonly string[];
+  readonly workflowId: string;
+  readonly runId: string;
+}
+
+/** A sensor as `describe` shows it. */
+export interface SensorDescription extends Omit<SensorSummary, 'health'> {
+  /** `notLoaded`: no worker that was asked has the definition. */
+  readonly health: 'ok' | 'failing' | 'notLoaded';
+  readonly taskQueue: string;
+  readonly historyLength: number;
+  /** The evaluation that runs or waits, as Temporal sees it. */
+  readonly evaluation?: EvaluationStatus;
+}
+
+/** A run that a sensor started. */
+export interface SensorRun {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly job: string;
+  readonly status: string;
+  readonly tick?: number;
+  readonly runKey?: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly startTime: Date;
+  readonly closeTime?: Date;
+}
+
+/** There is no such sensor on this namespace. */
+export class SensorNotFoundError extends Error {
+  override readonly name = 'SensorNotFoundError';
+  constructor(
+    readonly sensor: string,
+    readonly namespace: string
+  ) {
+    super(
+      `there is no sensor '${sensor}' in namespace '${namespace}'; a sensor appears when a worker with it starts ` +
+        `('sensors list' shows those that exist; names include the plugin's prefix)`
+    );
+  }
+}
+
+/** The loop refused; the message says why. */
+export class SensorRejectedError extends Error {
+  override readonly name = 'SensorRejectedError';
+  constructor(
+    readonly sensor: string,
+    message: string,
+    cause: unknown
+  ) {
+    super(message, { cause });
+  }
+}
+
+export class SensorClient {
+  /** @param client a Temporal client of the cluster and namespace, with the data converter of the workers */
+  constructor(private readonly client: Client) {}
+
+  /** All sensors of the namespace, by name. */
+  async list(): Promise<SensorSummary[]> {
+    const query = `WorkflowType = '${LOOP_TYPE}' AND ExecutionStatus != 'ContinuedAsNew'`;
+    const latest = new Map<string, SensorSummary>();
+    // newest first: the first one of a name is its last run
+    for await (const execution of this.client.workflow.list({ query })) {
+      if (!execution.workflowId.startsWith(LOOP_ID_PREFIX) || latest.has(execution.workflowId)) continue;
+      latest.set(execution.workflowId, summaryOf(execution));
+    }
+    return [...latest.values()].sort((a, b) => a.sensor.localeCompare(b.sensor));
+  }
+
+  /**
+   * @throws {@link SensorNotFoundError}
+   */
+  async describe(sensor: string): Promise<SensorDescription> {
+    const loop = await findLoop(this.client, sensor);
+    if (loop === undefined) throw new SensorNotFoundError(sensor, this.namespace);
+    const evaluation = await describePending(this.client, loop.raw.pendingActivities ?? []);
+    const summary = summaryOf(loop);
+    return {
+      ...summary,
+      health: evaluation?.notLoaded === true ? 'notLoaded' : summary.health,
+      taskQueue: loop.taskQueue,
+      historyLength: loop.historyLength,
+      ...(evaluation === undefined ? {} : { evaluation }),
+    };
+  }
+
+  /** Starts the sensor. One whose loop is closed comes back with its state, which needs a running worker. */
+  async start(sensor: string, note: Note = {}): Promise<void> {
+    const loop = await findLoop(this.client, sensor);
+    if (loop === undefined) throw new SensorNotFoundError(sensor, this.namespace);
+    if (loop.status.name !== 'RUNNING') await recoverLoop(this.client, { sensor, taskQueue: loop.taskQueue });
+    await this.signal(sensor, SIGNALS.start, note);
+  }
+
+  /** Stops the sensor: cursor, keys and pending requests stay; running jobs go on. */
+  async stop(sensor: string, note: Note = {}): Promise<void> {
+    await this.signal(sensor, SIGNALS.stop, note);
+  }
+
+  /** Evaluates now, also when stopped, and waits for the tick. */
+  async tick(sensor: string, note: Note = {}): Promise<TickRecord> {
+    return await this.update<TickRecord>(sensor, UPDATES.tick, note);
+  }
+
+  /** Hands events to the sensor and wakes it; each at most 1 KB of JSON. Without events it only wakes. */
+  async push(sensor: string, ...events: Json[]): Promise<void> {
+    await this.signal(sensor, SIGNALS.push, ...events);
+  }
+
+  /** Sets the cursor; an evaluation that runs at this moment is dropped and repeated. */
+  async setCursor(sensor: string, cursor: Json, note: Note = {}): Promise<SensorState> {
+    return await this.update<SensorState>(sensor, UPDATES.setCursor, { ...note, cursor });
+  }
+
+  /** Forgets the cursor. */
+  async clearCursor(sensor: string, note: Note = {}): Promise<SensorState> {
+    return await this.update<SensorState>(sensor, UPDATES.setCursor, { ...note, clear: true });
+  }
+
+  /** Forgets the operator's start or stop: the code's default counts again. */
+  async reset(sensor: string, note: Note = {}): Promise<SensorState> {
+    return await this.update<SensorState>(sensor, UPDATES.reset, note);
+  }
+
+  /** Drops all dead letters. */
+  async discardDeadLetters(sensor: string, note: Note = {}): Promise<SensorState> {
+    return await this.update<SensorState>(sensor, UPDATES.discardDeadLetters, note);
+  }
+
+  /** What the loop knows: cursor, counters, dead letters, audit. Asks a worker. */
+  async state(sensor: string): Promise<SensorState> {
+    return await this.ask(sensor, () => this.handle(sensor).query<SensorState>(QUERIES.state));
+  }
+
+  /** The last ticks that were recorded, oldest first. Asks a worker. */
+  async ticks(sensor: string): Promise<readonly TickRecord[]> {
+    return await this.ask(sensor, () => this.handle(sensor).query<readonly TickRecord[]>(QUERIES.ticks));
+  }
+
+  /** The runs of a sensor, newest first. */
+  async *runs(sensor: string): AsyncIterable<SensorRun> {
+    const query = `ParentWorkflowId = ${quoted(loopId(sensor))}`;
+    for await (const execution of this.client.workflow.list({ query })) {
+      const memo = execution.memo?.[RUN_MEMO] as RunMemo | undefined;
+      yield {
+        workflowId: execution.workflowId,
+        runId: execution.runId,
+        job: execution.type,
+        status: execution.status.name,
+        tags: memo?.tags ?? {},
+        startTime: execution.startTime,
+        ...(memo === undefined ? {} : { tick: memo.tick }),
+        ...(memo?.runKey === undefined ? {} : { runKey: memo.runKey }),
+        ...(execution.closeTime === undefined ? {} : { closeTime: execution.closeTime }),
+      };
+    }
+  }
+
+  get namespace(): string {
+    return this.client.options.namespace;
+  }
+
+  private handle(sensor: string) {
+    return this.client.workflow.getHandle(loopId(sensor));
+  }
+
+  private async signal(sensor: string, name: string, ...args: unknown[]): Promise<void> {
+    await this.ask(sensor, () => this.handle(sensor).signal(name, ...args));
+  }
+
+  private async update<T>(sensor: string, name: string, arg: unknown): Promise<T> {
+    return await this.ask(sensor, () => this.handle(sensor).executeUpdate<T, [unknown]>(name, { args: [arg] }));
+  }
+
+  private async ask<T>(sensor: string, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) throw await this.explainMissing(sensor);
+      if (
+        (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) &&
+        error.cause instanceof ApplicationFailure
+      ) {
+        throw new SensorRejectedError(sensor, error.cause.message, error);
+      }
+      throw error;
+    }
+  }
+
+  private async explainMissing(sensor: string): Promise<Error> {
+    const loop = await findLoop(this.client, sensor);
+    if (loop === undefined) return new SensorNotFoundError(sensor, this.namespace);
+    return new SensorRejectedError(
+      sensor,
+      `the loop of sensor '${sensor}' is closed (${loop.status.name}); 'sensors start ${sensor}' brings it back`,
+      undefined
+    );
+  }
+}
+
+interface Execution {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly status: { readonly name: string };
+  readonly memo?: Record<string, unknown>;
+}
+
+function summaryOf({ workflowId, runId, status, memo: memos }: Execution): SensorSummary {
+  const memo = memos?.[SENSOR_MEMO] as SensorMemo | undefined;
+  return {
+    sensor: workflowId.slice(LOOP_ID_PREFIX.length),
+    status: status.name === 'RUNNING' ? (memo?.status ?? 'running') : 'closed',
+    statusFrom: memo?.statusFrom ?? 'code',
+    ...(memo?.statusBy === undefined ? {} : { statusBy: memo.statusBy }),
+    ...(memo?.statusReason === undefined ? {} : { statusReason: memo.statusReason }),
+    health: memo?.health ?? 'ok',
+    intervalMs: memo?.intervalMs ?? 0,
+    jobs: memo?.jobs ?? [],
+    pending: memo?.pending ?? 0,
+    deadLetters: memo?.deadLetters ?? 0,
+    ...(memo?.description === undefined ? {} : { description: memo.description }),
+    tags: memo?.tags ?? {},
+    owners: memo?.owners ?? [],
+    workflowId,
+    runId,
+  };
+}
+
+/** A value in a visibility query: names are data, never part of the query's grammar. */
+export function quoted(value: string): string {
+  return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+}

@@ -1,0 +1,15 @@
+/**
+ * For use inside job workflows: who asked for this run.
+ *
+ * Safe in workflow code: imports nothing but `@temporalio/workflow` and pure files.
+ */
+import { workflowInfo } from '@temporalio/workflow';
+import { RUN_MEMO, type RunMemo } from '../sensors/protocol.js';
+
+/** Who asked for this run: sensor, tick, run key and tags. */
+export type RunInfo = RunMemo;
+
+/** The sensor, tick, run key and tags of the run that calls it; `undefined` when no sensor started it. */
+export function runInfo(): RunInfo | undefined {
+  return workflowInfo().memo?.[RUN_MEMO] as RunInfo | undefined;
+}

@@ -1,0 +1,150 @@
+/**
+ * Which of the requests an evaluation gave can be started: config against the job's schema, keys, limits, duplicates.
+ *
+ * Good requests go on; a bad one is rejected by itself and kept for a decision, so that it never blocks its
+ * neighbours. What is accepted here can be started without failing a workflow task: every limit is checked.
+ */
+import { createHash } from 'node:crypto';
+import { describeIssues, type JobDefinition } from './define-job.js';
+import type { SensorDefinition } from './define-sensor.js';
+import { EvaluationError } from './errors.js';
+import { cutText, jsonBytes, NotJsonError, toJson, utf8Bytes, type Json } from './json.js';
+import {
+  MAX_REQUEST_BYTES,
+  MAX_REQUESTS_PER_TICK,
+  MAX_RESULT_BYTES,
+  MAX_RUN_KEY_BYTES,
+  MAX_TEXT_BYTES,
+} from './limits.js';
+import type { Duplicate, LaunchRequest, Rejection } from './protocol.js';
+import { keyedRunId, keylessRunId, runKeyHash } from './run-key.js';
+import type { RunRequest } from './run-request.js';
+
+/** Rejected payloads up to this size are kept with the dead letter. */
+const MAX_KEPT_PAYLOAD_BYTES = 2 * 1024;
+const SAMPLE = 20;
+
+export interface CheckedRequests {
+  readonly accepted: readonly LaunchRequest[];
+  readonly rejected: readonly Rejection[];
+  readonly duplicates: { readonly count: number; readonly sample: readonly Duplicate[] };
+}
+
+export interface RequestRules {
+  readonly sensor: string;
+  readonly definition: SensorDefinition;
+  /** Hashes of (job, run key) that have run. */
+  readonly isKnown: (hash: string) => boolean;
+  /** Minted once per evaluation. */
+  readonly nonce: string;
+}
+
+/**
+ * @throws {@link EvaluationError} when there are more requests than one tick can carry
+ */
+export function checkRequests(requests: readonly RunRequest[], rules: RequestRules): CheckedRequests {
+  const accepted: LaunchRequest[] = [];
+  const rejected: Rejection[] = [];
+  const sample: Duplicate[] = [];
+  const seen = new Set<string>();
+  let duplicates = 0;
+  let bytes = 0;
+  for (const [index, request] of requests.entries()) {
+    const checked = checkRequest(request, index, rules);
+    if ('error' in checked) {
+      rejected.push(checked);
+      continue;
+    }
+    if (checked.hash !== undefined) {
+      if (rules.isKnown(checked.hash) || seen.has(checked.hash)) {
+        duplicates++;
+        if (sample.length < SAMPLE) sample.push({ id: checked.id, runKey: cutText(checked.runKey ?? '', 256) });
+        continue;
+      }
+      seen.add(checked.hash);
+    }
+    accepted.push(checked);
+    bytes += jsonBytes(checked);
+  }
+  if (accepted.length > MAX_REQUESTS_PER_TICK || bytes > MAX_RESULT_BYTES) {
+    throw new EvaluationError(
+      `the tick asks for ${accepted.length} new runs of ${bytes} bytes together; at most ${MAX_REQUESTS_PER_TICK} runs and ` +
+        `${MAX_RESULT_BYTES} bytes (1 MB) fit in one tick: yield fewer, set the cursor, and return ctx.more() for the rest`
+    );
+  }
+  return { accepted, rejected, duplicates: { count: duplicates, sample } };
+}
+
+function checkRequest(request: RunRequest, index: number, rules: RequestRules): LaunchRequest | Rejection {
+  const job = rules.definition.jobs.find(({ name }) => name === request.job) as JobDefinition;
+  const reject = (error: string): Rejection => reject_(request, job, error);
+  const { runKey } = request as { runKey: unknown };
+  if (runKey !== undefined && typeof runKey !== 'string')
+    return reject(`runKey is a ${typeof runKey}; accepted: a text`);
+  if (runKey === '') return reject('runKey is empty; give a key that names the event, or none at all to launch always');
+  if (runKey !== undefined && utf8Bytes(runKey) > MAX_RUN_KEY_BYTES) {
+    return reject(`runKey is ${utf8Bytes(runKey)} bytes; at most ${MAX_RUN_KEY_BYTES} (64 KB)`);
+  }
+  const tags = checkTags(request.tags);
+  if (typeof tags === 'string') return reject(tags);
+  const parsed = job.config.safeParse(request.config === undefined ? {} : request.config);
+  if (!parsed.success)
+    return reject(`config does not fit job '${job.name}' (${describeIssues(parsed.error, 'config')})`);
+  let args: Json[];
+  try {
+    args = (job.args === undefined ? [parsed.data] : job.args(parsed.data as never)).map((arg, position) =>
+      toJson(arg, job.args === undefined ? 'config' : `args[${position}]`)
+    );
+  } catch (error) {
+    if (error instanceof NotJsonError) return reject(error.message);
+    return reject(`the 'args' function of job '${job.name}' threw: ${(error as Error).message}`);
+  }
+  const keyed = { sensor: rules.sensor, job: job.name, form: rules.definition.runIds };
+  const launch: LaunchRequest = {
+    id: runKey === undefined ? keylessRunId({ ...keyed, nonce: rules.nonce, index }) : keyedRunId({ ...keyed, runKey }),
+    job: job.name,
+    args,
+    ...(job.taskQueue === undefined ? {} : { taskQueue: job.taskQueue }),
+    ...(runKey === undefined ? {} : { runKey, hash: runKeyHash(job.name, runKey) }),
+    ...(Object.keys(tags).length === 0 ? {} : { tags }),
+  };
+  const bytes = jsonBytes(launch);
+  if (bytes > MAX_REQUEST_BYTES) {
+    return reject(
+      `config, tags and key are ${bytes} bytes together; at most ${MAX_REQUEST_BYTES} (128 KB): pass a reference`
+    );
+  }
+  return launch;
+}
+
+function reject_(request: RunRequest, job: JobDefinition, error: string): Rejection {
+  const { runKey } = request as { runKey: unknown };
+  let payload: Json | undefined;
+  try {
+    payload = toJson(request.config ?? {}, 'config');
+  } catch {
+    payload = undefined;
+  }
+  const identity =
+    typeof runKey === 'string' && runKey !== '' ? runKeyHash(job.name, runKey) : contentHash(job.name, payload, error);
+  return {
+    id: identity,
+    kind: 'request',
+    job: job.name,
+    error: cutText(error, MAX_TEXT_BYTES),
+    ...(typeof runKey === 'string' ? { runKey: cutText(runKey, 256) } : {}),
+    ...(payload !== undefined && jsonBytes(payload) <= MAX_KEPT_PAYLOAD_BYTES ? { payload } : {}),
+  };
+}
+
+/** ID of something without a key: the same for the same content. */
+export function contentHash(...parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+}
+
+function checkTags(tags: unknown): Readonly<Record<string, string>> | string {
+  if (typeof tags !== 'object' || tags === null || Array.isArray(tags)) return 'tags is not an object of texts';
+  const bad = Object.entries(tags).find(([, value]) => typeof value !== 'string');
+  if (bad !== undefined) return `tags.${bad[0]} is a ${typeof bad[1]}; accepted: a text`;
+  return tags as Readonly<Record<string, string>>;
+}

@@ -1,0 +1,283 @@
+/**
+ * Sensors, and the words this package uses for them.
+ *
+ * - **job**: a Temporal workflow type with a schema for its config. **run**: one execution of it.
+ * - **sensor**: a definition (name, jobs, interval, cursor schema, `evaluate`) and the workflow that runs it, the
+ *   **loop**.
+ * - **evaluation**: one call of the author's `evaluate`. **tick**: one evaluation with its outcome: `started` (in
+ *   progress), `success` (at least one run started), `skipped` (nothing to start) or `failure` (the evaluation failed,
+ *   or all it asked for was rejected).
+ * - **run request**: what `evaluate` yields. **run key**: its identity; at most one run per sensor, job and run key.
+ * - **cursor**: the author's typed position, stored when a tick ends well. **skip reason**: why a tick started nothing.
+ * - **quiet tick**: a tick with nothing new; it leaves no history. **dead letter**: a rejected request kept for a
+ *   decision. **pending**: requests accepted but not yet started.
+ * - **operator**: the person with the CLI or Temporal Web. **author**: the person who writes sensors.
+ */
+import type { Client } from '@temporalio/client';
+import { z } from 'zod';
+import { checkSchema, type JobDefinition } from './define-job.js';
+import { parseDuration, type Duration } from './duration.js';
+import { checkName, DefinitionError, quote, refuseUnknownOptions } from './errors.js';
+import type { Json } from './json.js';
+import { MAX_EVENT_ATTEMPTS, MAX_INTERVAL_MS, MIN_INTERVAL_MS } from './limits.js';
+import type { Evaluation, More, RunFunction, SkipReason } from './run-request.js';
+
+/** `undefined` until the first `setCursor`, unless the schema accepts "nothing" (`.default`, `.prefault`). */
+export type CursorOf<S> = S extends z.ZodType
+  ? undefined extends z.input<S>
+    ? z.output<S>
+    : z.output<S> | undefined
+  : undefined;
+/** What `setCursor` takes. */
+export type CursorInput<S> = S extends z.ZodType ? Exclude<z.output<S>, undefined> : never;
+type EventOf<E> = E extends z.ZodType ? z.output<E> : Json;
+
+/** Writes to the worker's logger; kept with ticks that did something or failed (first 50 lines, 4 KB). */
+export interface SensorLog {
+  debug(message: string, metadata?: Readonly<Record<string, unknown>>): void;
+  info(message: string, metadata?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, metadata?: Readonly<Record<string, unknown>>): void;
+  error(message: string, metadata?: Readonly<Record<string, unknown>>): void;
+}
+
+/** What `evaluate` gets, beside `run`. */
+export interface SensorContextBase<S, E> {
+  /** Name of the sensor, with the plugin's prefix. */
+  readonly sensor: string;
+  /** The stored position, or what `setCursor` set in this evaluation. Frozen. */
+  readonly cursor: CursorOf<S>;
+  /** Stores a new position when the tick ends well. At most 64 KB of JSON; checked against the schema at once. */
+  setCursor(cursor: CursorInput<S>): void;
+  /** Forgets the position: the next evaluation starts as the first one did. */
+  clearCursor(): void;
+  /** Says why this tick starts nothing. Yield or return it. */
+  skip(reason: string): SkipReason;
+  /** Asks for the next evaluation at once instead of after the interval. Counts only if this tick brought news. */
+  more(): More;
+  /** Events pushed to this sensor since the last tick that ended well, oldest first. */
+  readonly events: readonly EventOf<E>[];
+  readonly log: SensorLog;
+  /** The worker's time when the evaluation began. */
+  readonly now: Date;
+  /** When the previous evaluation ended; inside a quiet streak that is the previous quiet one. */
+  readonly lastTickAt: Date | undefined;
+  /** The last run key of the last tick that asked for one. */
+  readonly lastRunKey: string | undefined;
+  readonly isFirstTickSinceStart: boolean;
+  /** When the sensor was last started. */
+  readonly sensorStartedAt: Date;
+  /** The number this tick gets if it is recorded; quiet ticks share one. */
+  readonly tick: number;
+  /** Aborted at the timeout, at a stop, at a cursor edit and at worker shutdown. Pass it on to what you await. */
+  readonly signal: AbortSignal;
+  /** Tells Temporal that the evaluation is alive; the framework does so by itself every second. */
+  heartbeat(): void;
+  /** A client of the worker's cluster and namespace. */
+  readonly client: Client;
+}
+
+export type SensorContext<
+  Jobs extends readonly JobDefinition[] = readonly [],
+  S = undefined,
+  E = undefined,
+> = SensorContextBase<S, E> & RunFunction<Jobs>;
+
+/** A change of health, for `onFailure` and `onRecovered`. */
+export interface HealthChange {
+  readonly sensor: string;
+  /** Message of the last failure. */
+  readonly error: string;
+  /** When the sensor began to fail. */
+  readonly failingSince: Date;
+  readonly client: Client;
+}
+
+type Targets<J, Js extends readonly JobDefinition[]> = [J] extends [never]
+  ? Js
+  : J extends JobDefinition
+    ? readonly [J]
+    : readonly [];
+
+export interface SensorOptions<
+  J extends JobDefinition,
+  Js extends readonly JobDefinition[],
+  S extends z.ZodType<Json | undefined> | undefined,
+  E extends z.ZodType<Json> | undefined,
+> {
+  /** 1 to 100 characters of `A-Z a-z 0-9 _ . -`; part of every run's workflow ID. */
+  readonly name: string;
+  /** The job this sensor starts. Without `job` and `jobs` there is no `ctx.run`. */
+  readonly job?: J;
+  /** Several jobs: `ctx.run` then needs `job`. */
+  readonly jobs?: Js;
+  /** From the end of one evaluation to the next, 100 ms to 30 days. @default '30s' */
+  readonly interval?: Duration;
+  /** How long one evaluation may take before `ctx.signal` aborts it and the tick fails. @default '60s' */
+  readonly timeout?: Duration;
+  /** Whether the sensor runs without anyone starting it; an operator's choice wins. @default 'stopped' */
+  readonly defaultStatus?: 'running' | 'stopped';
+  /** Schema of the cursor. It must parse what it produced: no transforms, no `.catch`. */
+  readonly cursor?: S;
+  /** Schema of one pushed event. Events that do not fit go to the dead letters. @default any JSON */
+  readonly events?: E;
+  /** Failed deliveries of pushed events before they go to the dead letters. @default 10 */
+  readonly maxEventAttempts?: number;
+  /** `'hashed'` keeps run keys out of workflow IDs, which are never encrypted. @default 'readable' */
+  readonly runIds?: 'readable' | 'hashed';
+  /** For display. */
+  readonly description?: string;
+  /** For display and filters; never put on runs. */
+  readonly tags?: Readonly<Record<string, string>>;
+  /** For display. */
+  readonly owners?: readonly string[];
+  /** Called once when the sensor begins to fail. At least once: it may repeat if the worker dies. */
+  readonly onFailure?: (change: HealthChange) => void | Promise<void>;
+  /** Called once when the sensor no longer fails. At least once. */
+  readonly onRecovered?: (change: HealthChange) => void | Promise<void>;
+  /** Looks outside and says what to run. It runs to its end before anything is started. */
+  readonly evaluate: (ctx: SensorContext<Targets<J, Js>, S, E>) => Evaluation<CursorInput<S>>;
+}
+
+/** A sensor, as {@link defineSensor} made it: frozen data and one function. */
+export interface SensorDefinition {
+  readonly kind: 'sensor';
+  readonly name: string;
+  readonly jobs: readonly JobDefinition[];
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly defaultStatus: 'running' | 'stopped';
+  readonly cursor: z.ZodType | undefined;
+  readonly events: z.ZodType | undefined;
+  readonly maxEventAttempts: number;
+  readonly runIds: 'readable' | 'hashed';
+  readonly description: string | undefined;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly owners: readonly string[];
+  readonly onFailure: ((change: HealthChange) => void | Promise<void>) | undefined;
+  readonly onRecovered: ((change: HealthChange) => void | Promise<void>) | undefined;
+  readonly evaluate: (ctx: never) => unknown;
+}
+
+const OPTIONS = [
+  'name',
+  'job',
+  'jobs',
+  'interval',
+  'timeout',
+  'defaultStatus',
+  'cursor',
+  'events',
+  'maxEventAttempts',
+  'runIds',
+  'description',
+  'tags',
+  'owners',
+  'onFailure',
+  'onRecovered',
+  'evaluate',
+] as const;
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * Defines a sensor. Everything but `evaluate` itself is checked here.
+ *
+ * ```ts
+ * export const newFiles = defineSensor({
+ *   name: 'newFiles',
+ *   job: processFile,
+ *   interval: '30s',
+ *   async *evaluate(ctx) {
+ *     for (const file of await readdir('inbox')) yield ctx.run({ runKey: file, config: { path: `inbox/${file}` } });
+ *   },
+ * });
+ * ```
+ *
+ * @throws {@link DefinitionError} quoting the bad value, its place and what is accepted
+ */
+export function defineSensor<
+  J extends JobDefinition = never,
+  const Js extends readonly JobDefinition[] = readonly [],
+  S extends z.ZodType<Json | undefined> | undefined = undefined,
+  E extends z.ZodType<Json> | undefined = undefined,
+>(options: SensorOptions<J, Js, S, E>): SensorDefinition {
+  checkName(options.name, 'the name of a sensor');
+  const place = `sensor '${options.name}'`;
+  refuseUnknownOptions(options, OPTIONS, place);
+  if (typeof options.evaluate !== 'function') {
+    throw new DefinitionError(`${place}: evaluate is ${quote(options.evaluate)}; accepted: a function or generator`);
+  }
+  if (options.cursor !== undefined) {
+    checkSchema(options.cursor, `${place}: cursor`);
+    if (containsCatch(options.cursor)) {
+      throw new DefinitionError(
+        `${place}: cursor has a schema with .catch(), which would reset a stored cursor silently; remove it`
+      );
+    }
+  }
+  if (options.events !== undefined) checkSchema(options.events, `${place}: events`);
+  const definition: SensorDefinition = {
+    kind: 'sensor',
+    name: options.name,
+    jobs: checkJobs(options, place),
+    intervalMs: parseDuration(options.interval ?? '30s', `${place}: interval`, MIN_INTERVAL_MS, MAX_INTERVAL_MS),
+    timeoutMs: parseDuration(options.timeout ?? '60s', `${place}: timeout`, MIN_INTERVAL_MS, DAY_MS),
+    defaultStatus: oneOf(options.defaultStatus ?? 'stopped', ['running', 'stopped'], `${place}: defaultStatus`),
+    cursor: options.cursor,
+    events: options.events,
+    maxEventAttempts: checkAttempts(options.maxEventAttempts ?? MAX_EVENT_ATTEMPTS, place),
+    runIds: oneOf(options.runIds ?? 'readable', ['readable', 'hashed'], `${place}: runIds`),
+    description: options.description,
+    tags: Object.freeze({ ...options.tags }),
+    owners: Object.freeze([...(options.owners ?? [])]),
+    onFailure: options.onFailure,
+    onRecovered: options.onRecovered,
+    evaluate: options.evaluate,
+  };
+  return Object.freeze(definition);
+}
+
+function checkJobs(options: { job?: unknown; jobs?: unknown }, place: string): readonly JobDefinition[] {
+  if (options.job !== undefined && options.jobs !== undefined) {
+    throw new DefinitionError(`${place} has both 'job' and 'jobs'; accepted: one of them`);
+  }
+  const jobs = options.job !== undefined ? [options.job] : (options.jobs ?? []);
+  if (!Array.isArray(jobs)) throw new DefinitionError(`${place}: jobs is ${quote(jobs)}; accepted: an array of jobs`);
+  const names = new Set<string>();
+  for (const job of jobs as unknown[]) {
+    if (!isJob(job)) throw new DefinitionError(`${place}: job is ${quote(job)}; accepted: what defineJob returned`);
+    if (names.has(job.name)) throw new DefinitionError(`${place} has two jobs named '${job.name}'`);
+    names.add(job.name);
+  }
+  return Object.freeze([...(jobs as JobDefinition[])]);
+}
+
+function isJob(value: unknown): value is JobDefinition {
+  return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'job';
+}
+
+function checkAttempts(value: unknown, place: string): number {
+  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > 1000) {
+    throw new DefinitionError(`${place}: maxEventAttempts is ${quote(value)}; accepted: 1 to 1000`);
+  }
+  return value as number;
+}
+
+function oneOf<T extends string>(value: unknown, accepted: readonly T[], place: string): T {
+  if (!accepted.includes(value as T)) {
+    throw new DefinitionError(
+      `${place} is ${quote(value)}; accepted: ${accepted.map((item) => `'${item}'`).join(' or ')}`
+    );
+  }
+  return value as T;
+}
+
+/** Whether a zod schema or one inside it was made with `.catch()`. */
+function containsCatch(schema: unknown, seen = new Set<unknown>()): boolean {
+  if (typeof schema !== 'object' || schema === null || seen.has(schema)) return false;
+  seen.add(schema);
+  const def: unknown = '_zod' in schema ? (schema as z.ZodType)._zod.def : schema;
+  if (typeof def !== 'object' || def === null) return false;
+  if ('_zod' in schema && (def as { type?: unknown }).type === 'catch') return true;
+  return Object.values(def).some((inner) => containsCatch(inner, seen));
+}

@@ -1,0 +1,295 @@
+/**
+ * One evaluation: the author's function called with a context, everything it gave collected, and the rules of what it
+ * may give enforced. Knows nothing of Temporal.
+ *
+ * The function runs to its end before anything is decided, so a failure half-way starts nothing. A request that was
+ * made with `ctx.run` but neither yielded nor returned fails the tick: it would be a lost run.
+ */
+import type { Client } from '@temporalio/client';
+import type { JobDefinition } from './define-job.js';
+import type { SensorContextBase, SensorDefinition } from './define-sensor.js';
+import { checkCursor, readCursor, type CursorChange, type StoredCursor } from './cursor.js';
+import { EvaluationError, quote } from './errors.js';
+import { cutText, type Json } from './json.js';
+import { MAX_TEXT_BYTES } from './limits.js';
+import type { LogBook } from './log-book.js';
+import type { More, RunRequest, SensorResult, SkipReason } from './run-request.js';
+
+/** What an evaluation starts from. */
+export interface EvaluationFacts {
+  readonly sensor: string;
+  readonly tick: number;
+  readonly cursor: StoredCursor | undefined;
+  /** Events that fit the sensor's schema. */
+  readonly events: readonly Json[];
+  readonly now: Date;
+  readonly lastTickAt: Date | undefined;
+  readonly lastRunKey: string | undefined;
+  readonly isFirstTickSinceStart: boolean;
+  readonly sensorStartedAt: Date;
+}
+
+/** What an evaluation may use. */
+export interface EvaluationServices {
+  readonly signal: AbortSignal;
+  readonly heartbeat: () => void;
+  readonly client: Client;
+  readonly book: LogBook;
+}
+
+/** What an evaluation gave. */
+export interface EvaluationOutcome {
+  readonly requests: readonly RunRequest[];
+  readonly skipReason: string | undefined;
+  readonly cursor: CursorChange;
+  readonly more: boolean;
+}
+
+/**
+ * Calls the author's function and collects what it gave.
+ *
+ * @throws whatever the function throws, and {@link EvaluationError} for what it may not give
+ */
+export async function evaluate(
+  definition: SensorDefinition,
+  facts: EvaluationFacts,
+  services: EvaluationServices
+): Promise<EvaluationOutcome> {
+  const context = new EvaluationContext(definition, facts, services);
+  const given = await collect(definition.evaluate(context as never), services.signal);
+  return context.settle(given);
+}
+
+/** Everything that was yielded or returned, in order, arrays opened. */
+async function collect(returned: unknown, signal: AbortSignal): Promise<unknown[]> {
+  const given: unknown[] = [];
+  const take = (value: unknown): void => void (Array.isArray(value) ? given.push(...value.flat(1)) : given.push(value));
+  const value = await returned;
+  if (!isGenerator(value)) {
+    take(value);
+    return given;
+  }
+  for (let step = await value.next(); ; step = await value.next()) {
+    take(step.value);
+    if (step.done === true) return given;
+    if (signal.aborted) {
+      await value.return(undefined);
+      throw signal.reason;
+    }
+  }
+}
+
+function isGenerator(value: unknown): value is Generator | AsyncGenerator {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'next' in value &&
+    typeof value.next === 'function' &&
+    'return' in value &&
+    typeof value.return === 'function'
+  );
+}
+
+class EvaluationContext implements SensorContextBase<undefined, undefined> {
+  readonly sensor: string;
+  readonly tick: number;
+  readonly events: readonly Json[];
+  readonly now: Date;
+  readonly lastTickAt: Date | undefined;
+  readonly lastRunKey: string | undefined;
+  readonly isFirstTickSinceStart: boolean;
+  readonly sensorStartedAt: Date;
+  readonly signal: AbortSignal;
+  readonly client: Client;
+  readonly log: SensorContextBase<undefined, undefined>['log'];
+  readonly heartbeat: () => void;
+  /** Requests and skip reasons that were made and not yet given back. */
+  readonly #open = new Set<RunRequest | SkipReason>();
+  readonly #made = new WeakSet<object>();
+  readonly #definition: SensorDefinition;
+  #cursor: unknown;
+  #change: CursorChange = { kind: 'keep' };
+  #more = false;
+
+  constructor(definition: SensorDefinition, facts: EvaluationFacts, services: EvaluationServices) {
+    this.#definition = definition;
+    this.#cursor = readCursor(definition, facts.cursor);
+    this.sensor = facts.sensor;
+    this.tick = facts.tick;
+    this.events = facts.events;
+    this.now = facts.now;
+    this.lastTickAt = facts.lastTickAt;
+    this.lastRunKey = facts.lastRunKey;
+    this.isFirstTickSinceStart = facts.isFirstTickSinceStart;
+    this.sensorStartedAt = facts.sensorStartedAt;
+    this.signal = services.signal;
+    this.client = services.client;
+    this.log = services.book.log;
+    this.heartbeat = services.heartbeat;
+    // own, bound properties: authors take them apart (`const { run, skip } = ctx`)
+    this.run = this.run.bind(this);
+    this.skip = this.skip.bind(this);
+    this.more = this.more.bind(this);
+    this.setCursor = this.setCursor.bind(this);
+    this.clearCursor = this.clearCursor.bind(this);
+  }
+
+  get cursor(): undefined {
+    return this.#cursor as undefined;
+  }
+
+  setCursor(cursor: unknown): void {
+    this.#change = { kind: 'set', value: checkCursor(this.#definition, cursor) };
+    this.#cursor = readCursor(this.#definition, this.#change);
+  }
+
+  clearCursor(): void {
+    this.#change = { kind: 'clear' };
+    this.#cursor = readCursor(this.#definition, undefined);
+  }
+
+  run(request: { job?: unknown; runKey?: unknown; config?: unknown; tags?: unknown } = {}): RunRequest {
+    const made = {
+      kind: 'run',
+      job: this.#resolveJob(request.job).name,
+      runKey: request.runKey,
+      config: request.config,
+      tags: request.tags ?? {},
+    } as unknown as RunRequest;
+    return this.#remember(made);
+  }
+
+  skip(reason: string): SkipReason {
+    return this.#remember({ kind: 'skip', reason: cutText(String(reason), MAX_TEXT_BYTES) } as SkipReason);
+  }
+
+  more(): More {
+    this.#more = true;
+    const made = { kind: 'more' } as More;
+    this.#made.add(made);
+    return made;
+  }
+
+  #remember<T extends RunRequest | SkipReason>(made: T): T {
+    Object.freeze(made);
+    this.#open.add(made);
+    this.#made.add(made);
+    return made;
+  }
+
+  #resolveJob(job: unknown): JobDefinition {
+    const { jobs, name } = this.#definition;
+    const names = jobs.map((each) => `'${each.name}'`).join(', ');
+    if (jobs.length === 0) {
+      throw new EvaluationError(`sensor '${name}' has no job, so it cannot request a run; add 'job' or 'jobs' to it`);
+    }
+    const [first] = jobs;
+    if (job === undefined && first !== undefined && jobs.length === 1) return first;
+    const wanted: unknown = typeof job === 'object' && job !== null && 'name' in job ? job.name : job;
+    const found = jobs.find((each) => each.name === wanted);
+    if (found !== undefined) return found;
+    if (job === undefined)
+      throw new EvaluationError(`a run request of sensor '${name}' names no job; accepted: ${names}`);
+    throw new EvaluationError(
+      `a run request names job ${quote(wanted)}, which sensor '${name}' does not have; accepted: ${names}`
+    );
+  }
+
+  /** Turns everything given into the outcome. */
+  settle(given: readonly unknown[]): EvaluationOutcome {
+    const items = given.filter((item) => item !== null && item !== undefined);
+    const results = items.filter((item): item is SensorResult => !this.#isMade(item) && isSensorResult(item));
+    const nonsense = items.find((item) => !this.#isMade(item) && !isSensorResult(item));
+    if (nonsense !== undefined) {
+      throw new EvaluationError(
+        `evaluate gave ${describe(nonsense)}; accepted: what ctx.run, ctx.skip and ctx.more return, arrays of them, ` +
+          `{ runRequests, skipReason, cursor, more }, or nothing`
+      );
+    }
+    if (results.length > 1) throw new EvaluationError('evaluate gave two result objects; accepted: one');
+    const [result] = results;
+    if (result !== undefined) for (const request of result.runRequests ?? []) items.push(request);
+    if (typeof result?.skipReason === 'string') items.push(this.skip(result.skipReason));
+    else if (result?.skipReason !== undefined) items.push(result.skipReason);
+
+    const requests: RunRequest[] = [];
+    const skips: SkipReason[] = [];
+    for (const item of items) {
+      if (isSensorResult(item) && !this.#isMade(item)) continue;
+      if (!this.#isMade(item)) {
+        throw new EvaluationError(
+          `runRequests contains ${describe(item)}; accepted: what ctx.run returned in this evaluation`
+        );
+      }
+      if (item.kind === 'more') continue;
+      if (!this.#open.delete(item)) {
+        throw new EvaluationError(`${title(item)} was given twice; call ctx.${item.kind} once for each`);
+      }
+      if (item.kind === 'run') requests.push(item);
+      else skips.push(item);
+    }
+    const [forgotten] = this.#open;
+    if (forgotten !== undefined) {
+      throw new EvaluationError(
+        `${title(forgotten)} was made with ctx.${forgotten.kind} but neither yielded nor returned` +
+          (forgotten.kind === 'run' ? '; it would be a lost run, so nothing of this tick was started' : '')
+      );
+    }
+    if (skips.length > 1) throw new EvaluationError('evaluate gave two skip reasons; accepted: one');
+    if (skips.length === 1 && requests.length > 0) {
+      throw new EvaluationError(
+        `evaluate gave a skip reason together with ${requests.length} run requests; accepted: one or the other`
+      );
+    }
+    return {
+      requests,
+      skipReason: skips[0]?.reason,
+      cursor: this.#settleCursor(result),
+      more: this.#more || result?.more === true,
+    };
+  }
+
+  #settleCursor(result: SensorResult | undefined): CursorChange {
+    if (result?.cursor === undefined) return this.#change;
+    if (this.#change.kind !== 'keep') {
+      throw new EvaluationError(
+        'the cursor was set by ctx.setCursor and by the result object in one tick; accepted: one of them'
+      );
+    }
+    return { kind: 'set', value: checkCursor(this.#definition, result.cursor) };
+  }
+
+  #isMade(item: unknown): item is RunRequest | SkipReason | More {
+    return typeof item === 'object' && item !== null && this.#made.has(item);
+  }
+}
+
+const RESULT_FIELDS = ['runRequests', 'skipReason', 'cursor', 'more'];
+
+function isSensorResult(value: unknown): value is SensorResult {
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    Array.isArray(value) ||
+    Object.getPrototypeOf(value) !== Object.prototype
+  ) {
+    return false;
+  }
+  const { runRequests = [] } = value as SensorResult;
+  return Array.isArray(runRequests) && Object.keys(value).every((key) => RESULT_FIELDS.includes(key));
+}
+
+function title(item: RunRequest | SkipReason): string {
+  if (item.kind === 'skip') return 'a skip reason';
+  return `a run request of job '${item.job}' (${item.runKey === undefined ? 'no run key' : `run key ${quote(item.runKey)}`})`;
+}
+
+function describe(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return `a ${typeof value}`;
+  if (Array.isArray(value)) return 'an array inside an array';
+  const keys = Object.keys(value);
+  const unknown = keys.find((key) => !RESULT_FIELDS.includes(key));
+  if (Object.getPrototypeOf(value) === Object.prototype && unknown !== undefined)
+    return `an object with a field '${unknown}'`;
+  return `a ${value.constructor?.name ?? 'object'}`;
+}

@@ -1,0 +1,59 @@
+/**
+ * The budgets that keep a sensor inside Temporal's own limits.
+ *
+ * Crossing one of Temporal's limits inside a workflow fails its task for ever, which nobody sees. So every budget
+ * here is checked before: in the evaluation activity, in the client, or by the loop when it stores something.
+ * Sizes are bytes of UTF-8 JSON. This file is pure: the workflow bundle contains it.
+ */
+const KB = 1024;
+
+/** A workflow ID; the server refuses more, and inside a workflow that would be a silent hang. */
+export const MAX_WORKFLOW_ID_BYTES = 1_000;
+export const MAX_RUN_KEY_BYTES = 64 * KB;
+export const MAX_CURSOR_BYTES = 64 * KB;
+/** Config, tags and key of one run request together. */
+export const MAX_REQUEST_BYTES = 128 * KB;
+/** Requests of one tick, by count and together: they travel in one activity result. */
+export const MAX_REQUESTS_PER_TICK = 500;
+export const MAX_RESULT_BYTES = 1024 * KB;
+export const MAX_EVENT_BYTES = 1 * KB;
+/** Pushed events that wait for a tick. */
+export const MAX_INBOX_BYTES = 256 * KB;
+/** Pushed events handed to one tick. */
+export const MAX_EVENTS_PER_TICK_BYTES = 128 * KB;
+export const MAX_RING_BYTES = 64 * KB;
+export const MAX_RING_TICKS = 50;
+export const MAX_DEAD_LETTERS_BYTES = 64 * KB;
+export const MAX_AUDIT_BYTES = 64 * KB;
+export const MAX_AUDIT_ENTRIES = 50;
+export const MAX_LOG_LINES = 50;
+export const MAX_LOG_BYTES = 4 * KB;
+/** Skip reasons and error texts. */
+export const MAX_TEXT_BYTES = 2 * KB;
+/** Who did something and why, as an operator says it. */
+export const MAX_NOTE_BYTES = 256;
+/** Run-key hashes that the loop remembers and hands to each evaluation. */
+export const MAX_RECENT_KEYS = 500;
+
+/** A window of child starts: 40 starts of 110 KB in one workflow task get the loop terminated by the server. */
+export const MAX_STARTS_IN_FLIGHT = 40;
+export const MAX_STARTING_BYTES = 1024 * KB;
+/** Starts in one run of the loop; open children count against the server's limit of 2,000 until continue-as-new. */
+export const MAX_STARTS_PER_RUN = 500;
+/** History of one run of the loop, in events, after which it continues as new at the next tick boundary. */
+export const MAX_HISTORY_EVENTS = 2_000;
+/** A quiet streak this long ends once, so that the loop continues as new and an idle sensor has five events. */
+export const REST_AFTER_MS = 10 * 60 * 1000;
+/** The same in bytes. */
+export const MAX_HISTORY_BYTES = 2 * 1024 * KB;
+
+/** Deliveries of pushed events to failing evaluations before they are parked in the dead letters. */
+export const MAX_EVENT_ATTEMPTS = 10;
+
+export const MIN_INTERVAL_MS = 100;
+export const MAX_INTERVAL_MS = 30 * 24 * 60 * 60 * 1000;
+/** How long an evaluation may take to settle after its timeout has aborted it. */
+export const SETTLE_MS = 5_000;
+/** What start-to-close adds to the timeout: room for settling and for the report of it. */
+export const GRACE_MS = 10_000;
+export const HEARTBEAT_TIMEOUT_MS = 10_000;

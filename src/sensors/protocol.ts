@@ -1,0 +1,357 @@
+/**
+ * What the loop, its activities and its clients say to each other: types and wire names, no code.
+ *
+ * All of it is JSON, because it crosses activity results, signals, updates, queries and continue-as-new. Times are
+ * milliseconds since the epoch unless named otherwise. Pure: the workflow bundle contains this file.
+ */
+import type { CursorChange, StoredCursor } from './cursor.js';
+import type { Json } from './json.js';
+import type { LogLine } from './log-book.js';
+
+/** Version of what this file describes. A worker with a newer one makes running loops continue as new. */
+export const PROTOCOL = 1;
+
+/** Workflow type of the loop; the user's workflow module re-exports it. */
+export const LOOP_TYPE = 'sensorLoop';
+/** Property of our workflow function, so that another one of the same name is told apart. */
+export const LOOP_MARK = 'temporalSensorsLoop';
+export const LOOP_ID_PREFIX = 'sensor/';
+/** Memo key of a loop: a {@link SensorMemo}. */
+export const SENSOR_MEMO = 'sensor';
+/** Memo key of a run: a {@link RunMemo}. */
+export const RUN_MEMO = 'sensorRun';
+
+export const SIGNALS = { start: 'start', stop: 'stop', tick: 'tick', push: 'push', configure: 'configure' } as const;
+export const UPDATES = {
+  start: 'start',
+  stop: 'stop',
+  tick: 'tick',
+  setCursor: 'setCursor',
+  reset: 'reset',
+  discardDeadLetters: 'discardDeadLetters',
+} as const;
+export const QUERIES = { state: 'state', ticks: 'ticks', abort: 'abort', carry: 'carry' } as const;
+
+export type Status = 'running' | 'stopped';
+
+/** The part of a definition that the loop needs; told by the worker that started last. */
+export interface LoopOptions {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly defaultStatus: Status;
+  readonly maxEventAttempts: number;
+  readonly hooks: { readonly onFailure: boolean; readonly onRecovered: boolean };
+  readonly jobs: readonly string[];
+  readonly description?: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly owners: readonly string[];
+}
+
+/** Argument of the loop's workflow. */
+export interface LoopInput {
+  readonly sensor: string;
+  readonly protocol: number;
+  readonly options: LoopOptions;
+  /** Carried over by continue-as-new and by recovery. */
+  readonly state?: LoopState;
+}
+
+// ------------------------------------------------------------------------------------------------ evaluation
+
+export interface PushedEvent {
+  /** Position in the inbox since the sensor exists. */
+  readonly seq: number;
+  readonly at: number;
+  readonly event: Json;
+}
+
+/** Argument of the evaluation activity. */
+export interface EvaluationInput {
+  readonly sensor: string;
+  readonly tick: number;
+  /** Number of this evaluation in this run of the loop; the `abort` query is asked with it. */
+  readonly evaluation: number;
+  readonly cursor?: StoredCursor;
+  readonly events: readonly PushedEvent[];
+  /** Hashes of (job, run key) that have run: requests with them are not new. */
+  readonly knownKeys: readonly string[];
+  /** IDs in the dead letters: rejected requests with them are not new. */
+  readonly deadLetters: readonly string[];
+  /** Bytes left in the dead letters. */
+  readonly deadLetterRoom: number;
+  /** Whether a quiet or repeatedly failing evaluation may end without history. */
+  readonly fold: boolean;
+  readonly failing: boolean;
+  /** Wait this long first; the wait folds too, so it needs no timer in the loop. */
+  readonly delayMs: number;
+  /** Whether a long quiet streak should end, so that the loop can continue as new. */
+  readonly rest: boolean;
+  /** What the last recorded tick did, shown while waiting. */
+  readonly lastOutcome?: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly lastTickAt?: number;
+  readonly lastRunKey?: string;
+  readonly isFirstTickSinceStart: boolean;
+  readonly sensorStartedAt: number;
+}
+
+/** One accepted request: everything the loop needs to start the child. */
+export interface LaunchRequest {
+  readonly id: string;
+  readonly job: string;
+  readonly taskQueue?: string;
+  readonly args: readonly Json[];
+  readonly runKey?: string;
+  /** Hash of (job, run key). */
+  readonly hash?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** A request or event that cannot be accepted. */
+export interface Rejection {
+  /** The same for the same job and run key (or, without a key, the same content). */
+  readonly id: string;
+  readonly kind: 'request' | 'event';
+  readonly job?: string;
+  readonly runKey?: string;
+  readonly error: string;
+  /** The config or event as given, where it is small enough to keep. */
+  readonly payload?: Json;
+}
+
+/** A request whose key has run. */
+export interface Duplicate {
+  /** Workflow ID of the run it points to. */
+  readonly id: string;
+  readonly runKey?: string;
+}
+
+/** A stretch of quiet (or repeatedly failing) evaluations with one reason. */
+export interface QuietReason {
+  readonly reason: string;
+  readonly since: number;
+}
+
+/** Result of the evaluation activity when it did something. */
+export interface EvaluationResult {
+  readonly kind: 'evaluated';
+  readonly requests: readonly LaunchRequest[];
+  readonly rejected: readonly Rejection[];
+  /** How many, and the first few. */
+  readonly duplicates: { readonly count: number; readonly sample: readonly Duplicate[] };
+  readonly skipReason?: string;
+  readonly cursor: CursorChange;
+  readonly more: boolean;
+  readonly lastRunKey?: string;
+  readonly logs: readonly LogLine[];
+  readonly logLinesDropped: number;
+  readonly durationMs: number;
+  /** The quiet evaluations that came before, in this activity. */
+  readonly quiet: readonly QuietReason[];
+}
+
+/** Result of the evaluation activity when nothing was new for so long that the loop may continue as new. */
+export interface RestResult {
+  readonly kind: 'rest';
+}
+
+/** `details[0]` of an `EvaluationFailed` failure. */
+export interface FailureDetails {
+  readonly logs: readonly LogLine[];
+  readonly logLinesDropped: number;
+  readonly durationMs: number;
+  readonly quiet: readonly QuietReason[];
+}
+
+/** Heartbeat details of the evaluation activity. */
+export interface StreakRecord {
+  readonly reasons: readonly QuietReason[];
+  /** When this record was written. */
+  readonly at: number;
+}
+
+// ------------------------------------------------------------------------------------------------ records
+
+export type TickStatus = 'started' | 'success' | 'skipped' | 'failure';
+
+/** Why an evaluation took place. */
+export type Trigger = 'start' | 'interval' | 'tick' | 'push' | 'cursor' | 'pending';
+
+/** What one tick did. */
+export interface TickRecord {
+  readonly tick: number;
+  readonly status: TickStatus;
+  readonly trigger: Trigger;
+  /** When the evaluation began, by the server's clock. */
+  readonly startedAt: number;
+  readonly endedAt?: number;
+  readonly evaluationMs?: number;
+  /** Runs started: how many, and the first few workflow IDs. */
+  readonly runs: { readonly count: number; readonly sample: readonly string[] };
+  readonly duplicates: { readonly count: number; readonly sample: readonly Duplicate[] };
+  readonly rejected: { readonly count: number; readonly sample: readonly Rejection[] };
+  /** Accepted, held back by a stop. */
+  readonly pending: number;
+  readonly events: number;
+  readonly skipReason?: string;
+  readonly error?: string;
+  readonly cursorBefore?: StoredCursor;
+  readonly cursorAfter?: StoredCursor;
+  readonly logs?: readonly LogLine[];
+  readonly logLinesDropped?: number;
+  /** Quiet evaluations before this one. */
+  readonly quiet?: readonly QuietReason[];
+}
+
+export interface DeadLetter extends Rejection {
+  readonly tick: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  readonly count: number;
+}
+
+export interface AuditEntry {
+  readonly at: number;
+  readonly what: string;
+  readonly by?: string;
+  readonly reason?: string;
+}
+
+/** Start or stop, as an operator chose. */
+export interface OperatorChoice {
+  readonly status: Status;
+  readonly at: number;
+  readonly by?: string;
+  readonly reason?: string;
+  /** A stop that ends by itself. */
+  readonly until?: number;
+}
+
+export interface Health {
+  readonly status: 'ok' | 'failing';
+  readonly since: number;
+  readonly error?: string;
+  /** Recorded failures since it began to fail; folded repeats are not counted. */
+  readonly failures: number;
+}
+
+export interface Counters {
+  readonly ticks: number;
+  readonly runs: number;
+  readonly duplicates: number;
+  readonly rejected: number;
+  readonly failures: number;
+  readonly events: number;
+  /** Pushed events that found no room. */
+  readonly eventsDropped: number;
+  /** Rejections that found no room; their ticks still name them. */
+  readonly deadLettersDropped: number;
+}
+
+/** Requests that are being started, or held back. */
+export interface Launch {
+  /** Still to be started, in order. */
+  readonly remaining: readonly LaunchRequest[];
+  /** Refused because the ID exists; whose it is has still to be looked up. */
+  readonly refused: readonly LaunchRequest[];
+  /** The tick they belong to, unless they are held back from an earlier one. */
+  readonly record?: TickRecord;
+}
+
+/** Everything a sensor is, carried over continue-as-new. Bounded in bytes. */
+export interface LoopState {
+  readonly options: LoopOptions;
+  readonly choice?: OperatorChoice;
+  readonly startedAt: number;
+  /** The first tick since the sensor was started is still to come. */
+  readonly first: boolean;
+  readonly cursor?: StoredCursor;
+  /** Grows with each edit by an operator; an evaluation that began before the last one is dropped. */
+  readonly cursorEdits: number;
+  /** Number of the last recorded tick. */
+  readonly tick: number;
+  readonly lastTickAt?: number;
+  readonly lastRunKey?: string;
+  /** When the next evaluation is due. */
+  readonly nextAt: number;
+  /** Something wants an evaluation before `nextAt`, and what. */
+  readonly wake?: Trigger;
+  readonly inbox: readonly PushedEvent[];
+  readonly inboxBytes: number;
+  readonly eventSeq: number;
+  /** Failed deliveries of the events at the head of the inbox. */
+  readonly eventAttempts: number;
+  readonly health: Health;
+  readonly recentKeys: readonly string[];
+  readonly ring: readonly TickRecord[];
+  readonly deadLetters: readonly DeadLetter[];
+  readonly audit: readonly AuditEntry[];
+  readonly launch?: Launch;
+  readonly counters: Counters;
+}
+
+// ------------------------------------------------------------------------------------------------ views
+
+/** Memo of a loop: the slow-changing facts that `list` shows without asking the loop. */
+export interface SensorMemo {
+  readonly status: Status;
+  /** Whose decision the status is: the operator's or the code's. */
+  readonly statusFrom: 'operator' | 'code';
+  readonly statusBy?: string;
+  readonly statusReason?: string;
+  readonly statusUntil?: number;
+  readonly health: 'ok' | 'failing';
+  readonly intervalMs: number;
+  readonly pending: number;
+  readonly deadLetters: number;
+  readonly jobs: readonly string[];
+  readonly description?: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly owners: readonly string[];
+  /** Changes with the options, so that a worker tells the loop only what is new. */
+  readonly options: string;
+  readonly protocol: number;
+}
+
+/** Memo of a run: who asked for it. */
+export interface RunMemo {
+  readonly sensor: string;
+  readonly job: string;
+  readonly tick: number;
+  readonly runKey?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** Answer of the `state` query. */
+export interface SensorState {
+  readonly sensor: string;
+  readonly status: Status;
+  readonly choice?: OperatorChoice;
+  readonly startedAt: number;
+  readonly cursor?: StoredCursor;
+  readonly tick: number;
+  readonly lastTickAt?: number;
+  readonly lastRunKey?: string;
+  /** When the next evaluation is due; while evaluations fold, Temporal's own next attempt is the truth. */
+  readonly nextAt?: number;
+  readonly evaluating: boolean;
+  readonly health: Health;
+  readonly pending: readonly { readonly id: string; readonly runKey?: string }[];
+  readonly deadLetters: readonly DeadLetter[];
+  readonly audit: readonly AuditEntry[];
+  readonly eventsWaiting: number;
+  readonly counters: Counters;
+  readonly options: LoopOptions;
+}
+
+/** Argument of `start`, `stop`, `tick`, `reset` and `discardDeadLetters`: all optional. */
+export interface Note {
+  readonly by?: string;
+  readonly reason?: string;
+  /** `stop` only: resume by itself at this time (ISO 8601, or milliseconds since the epoch). */
+  readonly until?: string | number;
+}
+
+/** Argument of `setCursor`. */
+export type CursorEdit = Note & ({ readonly cursor: Json } | { readonly clear: true });

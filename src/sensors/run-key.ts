@@ -1,0 +1,74 @@
+/**
+ * Run keys and the workflow IDs that derive from them.
+ *
+ * - with a run key: `<sensor>:<job>:<runKey>`
+ * - with a run key that does not fit or would not survive the wire: `<sensor>:<job>#<readable prefix>~<SHA-256>`
+ * - without: `<sensor>:<job>!<nonce>.<index>`; the nonce is minted by the evaluation and part of its result, so that
+ *   an evaluation that is repeated after a reset in Temporal Web never meets the runs of its first life
+ *
+ * Names of sensors and jobs cannot contain `:`, `!`, `#`, `@` or `/`, so the three forms never meet and no two
+ * different (sensor, job, key) share an ID.
+ */
+import { createHash } from 'node:crypto';
+import { utf8Bytes } from './json.js';
+import { MAX_WORKFLOW_ID_BYTES } from './limits.js';
+
+/** Bytes of a hashed key that stay readable. */
+const PREFIX_BYTES = 100;
+
+export interface KeyedRun {
+  readonly sensor: string;
+  readonly job: string;
+  readonly runKey: string;
+  readonly form: 'readable' | 'hashed';
+}
+
+/** Workflow ID of the one run of a run key. */
+export function keyedRunId({ sensor, job, runKey, form }: KeyedRun): string {
+  const readable = `${sensor}:${job}:${runKey}`;
+  if (form === 'readable' && isPlain(runKey) && utf8Bytes(readable) <= MAX_WORKFLOW_ID_BYTES) return readable;
+  // utf16le keeps lone surrogates apart, which UTF-8 would turn into the same replacement character
+  const hash = createHash('sha256').update(Buffer.from(runKey, 'utf16le')).digest('hex');
+  const prefix = form === 'readable' ? readablePrefix(runKey) : '';
+  return `${sensor}:${job}#${prefix}~${hash}`;
+}
+
+/** Workflow ID of a request without a run key. */
+export function keylessRunId({
+  sensor,
+  job,
+  nonce,
+  index,
+}: {
+  readonly sensor: string;
+  readonly job: string;
+  readonly nonce: string;
+  readonly index: number;
+}): string {
+  return `${sensor}:${job}!${nonce}.${index}`;
+}
+
+/** 128 bits that stand for (job, run key) where the loop remembers it: 32 hexadecimal digits. */
+export function runKeyHash(job: string, runKey: string): string {
+  return createHash('sha256').update(`${job}:`).update(Buffer.from(runKey, 'utf16le')).digest('hex').slice(0, 32);
+}
+
+/** Whether the key is the same after a trip through UTF-8 and shows as it is on a terminal. */
+function isPlain(runKey: string): boolean {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  return isWellFormed(runKey) && !/[\u0000-\u001f\u007f-\u009f]/.test(runKey);
+}
+
+function isWellFormed(text: string): boolean {
+  return Buffer.from(text, 'utf8').toString('utf8') === text;
+}
+
+function readablePrefix(runKey: string): string {
+  const plain = runKey.replaceAll(/[^\p{L}\p{N} _.:/=@+-]/gu, '_');
+  let prefix = '';
+  for (const character of plain) {
+    if (utf8Bytes(prefix + character) > PREFIX_BYTES) break;
+    prefix += character;
+  }
+  return prefix;
+}

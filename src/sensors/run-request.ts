@@ -1,0 +1,85 @@
+/**
+ * What `evaluate` gives back: run requests, a skip reason, a result object.
+ *
+ * Requests and skip reasons are made by `ctx.run` and `ctx.skip` only, so that the framework can tell one that was
+ * made and then forgotten: it would be a lost run.
+ */
+import type { JobConfigInput, JobDefinition } from './define-job.js';
+
+declare const madeByContext: unique symbol;
+
+/** A request for one run of a job, made by `ctx.run`. It must be yielded or returned. */
+export interface RunRequest {
+  readonly kind: 'run';
+  /** Name of the job. */
+  readonly job: string;
+  /** Identity of the request: at most one run per sensor, job and run key. Without it, always launched. */
+  readonly runKey: string | undefined;
+  /** As given, not yet parsed. */
+  readonly config: unknown;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly [madeByContext]: true;
+}
+
+/** Why a tick started nothing, made by `ctx.skip`. It must be yielded or returned. */
+export interface SkipReason {
+  readonly kind: 'skip';
+  readonly reason: string;
+  readonly [madeByContext]: true;
+}
+
+/** "There is more to do": made by `ctx.more`, ends a tick that wants its next one at once. */
+export interface More {
+  readonly kind: 'more';
+  readonly [madeByContext]: true;
+}
+
+/** Everything a tick gives, in one object; `cursor` instead of `ctx.setCursor`. */
+export interface SensorResult<Cursor = unknown> {
+  readonly runRequests?: readonly RunRequest[];
+  readonly skipReason?: string | SkipReason;
+  /** The new cursor; leave it out to keep the old one (`ctx.clearCursor()` clears). */
+  readonly cursor?: Cursor | undefined;
+  /** Evaluate again at once. */
+  readonly more?: boolean;
+}
+
+interface RequestFields {
+  /**
+   * Identity of the request, at most 64 KB. The same key of the same job never runs twice.
+   * @default none: the request is always launched, exactly once per tick
+   */
+  readonly runKey?: string | undefined;
+  /** Kept with the run (memo), for people to find it by. */
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+}
+
+type ConfigField<J> =
+  {} extends JobConfigInput<J> ? { readonly config?: JobConfigInput<J> } : { readonly config: JobConfigInput<J> };
+
+/** `ctx.run` for the jobs of a sensor: absent without jobs, `job` required with several. */
+export type RunFunction<Jobs extends readonly JobDefinition[]> = Jobs extends readonly []
+  ? {}
+  : Jobs extends readonly [infer Only extends JobDefinition]
+    ? {
+        /** Requests a run of the sensor's job. Yield or return what it gives. */
+        readonly run: {} extends JobConfigInput<Only>
+          ? (request?: RequestFields & ConfigField<Only>) => RunRequest
+          : (request: RequestFields & ConfigField<Only>) => RunRequest;
+      }
+    : {
+        /** Requests a run of one of the sensor's jobs. Yield or return what it gives. */
+        readonly run: <const J extends Jobs[number]>(
+          request: RequestFields & { readonly job: J } & ConfigField<J>
+        ) => RunRequest;
+      };
+
+type Item = RunRequest | SkipReason | More | null | undefined;
+type Given<Cursor> = Item | SensorResult<Cursor> | readonly Item[] | void;
+
+/** What an author's `evaluate` may be: function or generator, async or not. */
+export type Evaluation<Cursor> =
+  | Given<Cursor>
+  | Promise<Given<Cursor>>
+  | Generator<Item | readonly Item[] | SensorResult<Cursor>, Given<Cursor>, void>
+  | AsyncGenerator<Item | readonly Item[] | SensorResult<Cursor>, Given<Cursor>, void>;

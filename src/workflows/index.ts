@@ -1,0 +1,8 @@
+/**
+ * The workflow types of this package. Re-export them from your workflow module, since Temporal bundles one module:
+ *
+ * ```ts
+ * export * from 'temporal-sensors/workflows';
+ * ```
+ */
+export { sensorLoop } from './sensor-loop.js';

@@ -1,0 +1,95 @@
+/**
+ * Parsers for what arrives from outside: activity results, signals, update arguments.
+ *
+ * Anyone can send anything (`temporal activity complete --result null`, a signal without input), and an exception in
+ * workflow code would block the sensor for ever. These never throw. Pure.
+ */
+import type { Json } from '../sensors/json.js';
+import type {
+  CursorEdit,
+  EvaluationResult,
+  FailureDetails,
+  LoopOptions,
+  Note,
+  RestResult,
+} from '../sensors/protocol.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** `by`, `reason` and `until`, as far as they are there and texts. */
+export function parseNote(value: unknown): Note {
+  if (!isObject(value)) return {};
+  const { by, reason, until } = value;
+  return {
+    ...(typeof by === 'string' ? { by } : {}),
+    ...(typeof reason === 'string' ? { reason } : {}),
+    ...(typeof until === 'string' || typeof until === 'number' ? { until } : {}),
+  };
+}
+
+/** A cursor edit, or `undefined` when it is neither a cursor nor a clear. */
+export function parseCursorEdit(value: unknown): CursorEdit | undefined {
+  if (!isObject(value)) return undefined;
+  if (value['clear'] === true) return { ...parseNote(value), clear: true };
+  return value['cursor'] === undefined ? undefined : { ...parseNote(value), cursor: value['cursor'] as Json };
+}
+
+/** The result of an evaluation, or `undefined` when something else completed the activity. */
+export function parseEvaluationResult(value: unknown): EvaluationResult | RestResult | undefined {
+  if (!isObject(value)) return undefined;
+  if (value['kind'] === 'rest') return { kind: 'rest' };
+  if (value['kind'] !== 'evaluated') return undefined;
+  const { requests, rejected, duplicates, cursor, logs, quiet } = value;
+  const whole =
+    Array.isArray(requests) &&
+    requests.every(isLaunchRequest) &&
+    Array.isArray(rejected) &&
+    rejected.every(isObject) &&
+    isObject(duplicates) &&
+    typeof duplicates['count'] === 'number' &&
+    Array.isArray(duplicates['sample']) &&
+    isObject(cursor) &&
+    (cursor['kind'] === 'keep' || cursor['kind'] === 'clear' || (cursor['kind'] === 'set' && 'value' in cursor)) &&
+    Array.isArray(logs) &&
+    Array.isArray(quiet);
+  return whole ? (value as unknown as EvaluationResult) : undefined;
+}
+
+function isLaunchRequest(value: unknown): boolean {
+  return (
+    isObject(value) &&
+    typeof value['id'] === 'string' &&
+    typeof value['job'] === 'string' &&
+    Array.isArray(value['args'])
+  );
+}
+
+/** Details of a failed evaluation; empty ones when it failed in another way. */
+export function parseFailureDetails(value: unknown, durationMs: number): FailureDetails {
+  if (!isObject(value) || !Array.isArray(value['logs']) || !Array.isArray(value['quiet'])) {
+    return { logs: [], logLinesDropped: 0, durationMs, quiet: [] };
+  }
+  return value as unknown as FailureDetails;
+}
+
+/** New options from a worker, or `undefined` when they are not whole. */
+export function parseOptions(value: unknown): LoopOptions | undefined {
+  if (!isObject(value)) return undefined;
+  const { intervalMs, timeoutMs, defaultStatus, maxEventAttempts, hooks, jobs, tags, owners } = value;
+  const whole =
+    typeof intervalMs === 'number' &&
+    intervalMs > 0 &&
+    typeof timeoutMs === 'number' &&
+    timeoutMs > 0 &&
+    (defaultStatus === 'running' || defaultStatus === 'stopped') &&
+    typeof maxEventAttempts === 'number' &&
+    isObject(hooks) &&
+    Array.isArray(jobs) &&
+    isObject(tags) &&
+    Array.isArray(owners);
+  return whole ? (value as unknown as LoopOptions) : undefined;
+}

@@ -1,0 +1,121 @@
+/**
+ * What a sensor remembers about itself: ticks, dead letters, audit. Each list is bounded in bytes, because all of it
+ * crosses continue-as-new. Pure.
+ */
+import { cutText, jsonBytes } from '../sensors/json.js';
+import {
+  MAX_AUDIT_BYTES,
+  MAX_AUDIT_ENTRIES,
+  MAX_DEAD_LETTERS_BYTES,
+  MAX_NOTE_BYTES,
+  MAX_RING_BYTES,
+  MAX_RING_TICKS,
+} from '../sensors/limits.js';
+import type { AuditEntry, DeadLetter, Note, Rejection, TickRecord } from '../sensors/protocol.js';
+
+const SAMPLE = 20;
+const REJECTED_SAMPLE = 5;
+/** A longer cursor is left out of tick records; the state has it. */
+const MAX_RECORDED_CURSOR_BYTES = 1024;
+
+/** A tick as the ring keeps it: samples instead of whole lists, small cursors only. */
+export function compactRecord(record: TickRecord): TickRecord {
+  const { cursorBefore, cursorAfter, ...rest } = record;
+  const small = (cursor: TickRecord['cursorBefore']): boolean =>
+    cursor !== undefined && jsonBytes(cursor) <= MAX_RECORDED_CURSOR_BYTES;
+  return {
+    ...rest,
+    runs: { count: record.runs.count, sample: record.runs.sample.slice(0, SAMPLE) },
+    duplicates: { count: record.duplicates.count, sample: record.duplicates.sample.slice(0, SAMPLE) },
+    rejected: {
+      count: record.rejected.count,
+      sample: record.rejected.sample.slice(0, REJECTED_SAMPLE).map(({ payload: _, ...rejection }) => rejection),
+    },
+    ...(small(cursorBefore) ? { cursorBefore } : {}),
+    ...(small(cursorAfter) ? { cursorAfter } : {}),
+  };
+}
+
+/** One line that says what a tick did. */
+export function describeTick(tick: TickRecord): string {
+  const parts = [
+    tick.runs.count > 0 ? `${count(tick.runs.count, 'run')} started` : '',
+    tick.duplicates.count > 0 ? `${count(tick.duplicates.count, 'duplicate')}` : '',
+    tick.rejected.count > 0 ? `${tick.rejected.count} rejected` : '',
+    tick.pending > 0 ? `${tick.pending} pending` : '',
+    tick.error ?? tick.skipReason ?? '',
+  ];
+  return parts.filter((part) => part !== '').join(', ');
+}
+
+function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
+}
+
+/** The last 50 ticks in 64 KB: older ones lose their log lines first, then the oldest go. */
+export function addTick(ring: readonly TickRecord[], record: TickRecord): readonly TickRecord[] {
+  let kept = [...ring, compactRecord(record)].slice(-MAX_RING_TICKS);
+  const sizes = kept.map((each) => jsonBytes(each));
+  let total = sizes.reduce((sum, size) => sum + size, 0);
+  for (let index = 0; index < kept.length - 1 && total > MAX_RING_BYTES; index++) {
+    const { logs, ...rest } = kept[index] as TickRecord;
+    if (logs === undefined) continue;
+    const slim = { ...rest, logLinesDropped: (rest.logLinesDropped ?? 0) + logs.length };
+    total -= (sizes[index] ?? 0) - jsonBytes(slim);
+    sizes[index] = jsonBytes(slim);
+    kept[index] = slim;
+  }
+  while (kept.length > 1 && total > MAX_RING_BYTES) {
+    total -= sizes.shift() ?? 0;
+    kept = kept.slice(1);
+  }
+  return kept;
+}
+
+/** Bytes left in the dead letters. */
+export function deadLetterRoom(letters: readonly DeadLetter[]): number {
+  return MAX_DEAD_LETTERS_BYTES - jsonBytes(letters);
+}
+
+/**
+ * Adds rejections, one entry per job and key, counted. The evaluation checked that requests fit; what does not fit
+ * is returned as `refused`.
+ */
+export function addDeadLetters(
+  letters: readonly DeadLetter[],
+  rejections: readonly Rejection[],
+  tick: number,
+  now: number
+): { readonly letters: readonly DeadLetter[]; readonly refused: readonly Rejection[] } {
+  const byId = new Map(letters.map((letter) => [letter.id, letter]));
+  const refused: Rejection[] = [];
+  let room = deadLetterRoom(letters);
+  for (const rejection of rejections) {
+    const known = byId.get(rejection.id);
+    const letter = { ...rejection, tick, firstAt: known?.firstAt ?? now, lastAt: now, count: (known?.count ?? 0) + 1 };
+    const bytes = jsonBytes(letter) + 1 - (known === undefined ? 0 : jsonBytes(known));
+    if (bytes > room) {
+      refused.push(rejection);
+      continue;
+    }
+    room -= bytes;
+    byId.set(letter.id, letter);
+  }
+  return { letters: [...byId.values()], refused };
+}
+
+/** The last 50 things operators did. */
+export function addAudit(audit: readonly AuditEntry[], what: string, note: Note, at: number): readonly AuditEntry[] {
+  const entry: AuditEntry = { at, what: cutText(what, MAX_NOTE_BYTES), ...noteOf(note) };
+  let kept = [...audit, entry].slice(-MAX_AUDIT_ENTRIES);
+  while (jsonBytes(kept) > MAX_AUDIT_BYTES) kept = kept.slice(1);
+  return kept;
+}
+
+/** Who and why, cut to what the state can hold. */
+export function noteOf({ by, reason }: Note): { readonly by?: string; readonly reason?: string } {
+  return {
+    ...(by === undefined ? {} : { by: cutText(by, MAX_NOTE_BYTES) }),
+    ...(reason === undefined ? {} : { reason: cutText(reason, MAX_NOTE_BYTES) }),
+  };
+}

@@ -1,0 +1,501 @@
+/**
+ * The loop: the durable workflow that is a sensor.
+ *
+ * It evaluates (an activity, which folds quiet ticks into its own retries and so costs no history), starts what the
+ * evaluation asked for as child workflows, waits for the interval or a message, and continues as new. The rules are
+ * pure functions in `state.ts`; this file sequences them.
+ *
+ * Traps it avoids: every handler is registered before the first await and parses its input defensively; every child
+ * start is awaited before continue-as-new; nothing here can fail a workflow task, because everything was checked in
+ * the activity.
+ */
+import {
+  ActivityCancellationType,
+  ActivityFailure,
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  log,
+  makeContinueAsNewFunc,
+  proxyActivities,
+  setCurrentDetails,
+  setDefaultSignalHandler,
+  setHandler,
+  setWorkflowOptions,
+  TimeoutFailure,
+  upsertMemo,
+  workflowInfo,
+  defineQuery,
+  defineSignal,
+  defineUpdate,
+} from '@temporalio/workflow';
+import type { SensorActivities } from '../activities/index.js';
+import { FAILURE_TYPES } from '../sensors/errors.js';
+import type { Json } from '../sensors/json.js';
+import { sameJson } from '../sensors/json.js';
+import {
+  GRACE_MS,
+  HEARTBEAT_TIMEOUT_MS,
+  MAX_HISTORY_BYTES,
+  MAX_HISTORY_EVENTS,
+  MAX_STARTS_PER_RUN,
+} from '../sensors/limits.js';
+import {
+  LOOP_MARK,
+  PROTOCOL,
+  QUERIES,
+  SENSOR_MEMO,
+  SIGNALS,
+  UPDATES,
+  type EvaluationInput,
+  type Health,
+  type LoopInput,
+  type LoopState,
+  type SensorState,
+  type TickRecord,
+} from '../sensors/protocol.js';
+import { createLauncher } from './launch.js';
+import { parseCursorEdit, parseEvaluationResult, parseFailureDetails, parseNote, parseOptions } from './parse.js';
+import * as rules from './state.js';
+import { describeTick } from './records.js';
+import { detailsOf, memoOf, stateView } from './views.js';
+
+/** Waiters are turned away beyond this history length, so that a stream of them cannot keep a run from ending. */
+const BUSY_HISTORY_EVENTS = 4 * MAX_HISTORY_EVENTS;
+/** What a waiter for a tick is given beyond the evaluation's own time. */
+const WAITER_GRACE_MS = 60_000;
+
+/** An evaluation in progress. */
+interface Current {
+  readonly input: EvaluationInput;
+  readonly scope: CancellationScope;
+  readonly cursorEdits: number;
+  readonly asked: boolean;
+}
+
+/** Someone who waits for a tick whose evaluation begins after he asked. */
+interface Waiter {
+  readonly after: number;
+  record?: TickRecord;
+  busy?: boolean;
+}
+
+/** The workflow of a sensor. Started by the worker plugin, never by hand. */
+export async function sensorLoop(loopInput: LoopInput): Promise<void> {
+  const { sensor } = loopInput;
+  let state: LoopState = loopInput.state ?? rules.newState(loopInput.options, Date.now());
+  let current: Current | undefined;
+  let evaluations = 0;
+  /** Grows with each message, so that waits can tell that something changed. */
+  let messages = 0;
+  let newerProtocol = false;
+  /** This run of the loop has done nothing yet. */
+  let fresh = true;
+  /** The sensor may be idle for long: continue as new before the next evaluation. */
+  let resting = false;
+  const waiters = new Set<Waiter>();
+  const hooks = new Set<Promise<void>>();
+  let memo = workflowInfo().memo?.[SENSOR_MEMO];
+
+  const activities = proxyActivities<Pick<SensorActivities, 'checkCursor' | 'callHealthHook'>>({
+    startToCloseTimeout: '30 seconds',
+    scheduleToCloseTimeout: '2 minutes',
+    retry: { initialInterval: '1 second', maximumAttempts: 5 },
+  });
+  const launcher = createLauncher(sensor, {
+    get: () => state,
+    set: (next) => (state = next),
+    held: () => {
+      if (rules.isRunning(state)) return false;
+      // a tick on a stopped sensor starts its runs; a stop that comes later holds them back
+      const { record } = state.launch ?? {};
+      return record?.trigger !== 'tick' || (state.choice?.at ?? 0) > record.startedAt;
+    },
+  });
+
+  // -------------------------------------------------------------------------------------------- messages
+
+  /** Lets the loop look at the state again: an evaluation that waits ends, one that runs asks whether to go on. */
+  function wake(): void {
+    messages++;
+    if (current === undefined) return;
+    const { fold, delayMs, evaluation } = current.input;
+    if (fold || delayMs > 0 || abortReason(evaluation) !== null) current.scope.cancel();
+  }
+
+  function abortReason(evaluation: number): 'stop' | 'cursor' | null {
+    if (current === undefined || current.input.evaluation !== evaluation) return null;
+    if (current.cursorEdits !== state.cursorEdits) return 'cursor';
+    return rules.isRunning(state) || current.asked ? null : 'stop';
+  }
+
+  function setStatus(status: 'running' | 'stopped', input: unknown): SensorState {
+    const note = parseNote(input);
+    const choice = rules.operatorChoice(status, note, Date.now());
+    state = rules.choose(
+      rules.audit(state, status === 'running' ? 'start' : 'stop', note, Date.now()),
+      choice,
+      Date.now()
+    );
+    published();
+    wake();
+    return view();
+  }
+
+  function view(): SensorState {
+    return stateView(sensor, state, current !== undefined);
+  }
+
+  function askForTick(input: unknown): void {
+    state = rules.wakeUp(rules.audit(state, 'tick', parseNote(input), Date.now()), 'tick');
+    wake();
+  }
+
+  async function tickAndWait(input: unknown): Promise<TickRecord> {
+    const waiter: Waiter = { after: evaluations };
+    waiters.add(waiter);
+    askForTick(input);
+    const holding = (): boolean => rules.isHolding(state) && !rules.isRunning(state);
+    try {
+      await condition(
+        () => waiter.record !== undefined || waiter.busy === true || holding(),
+        state.options.timeoutMs + GRACE_MS + WAITER_GRACE_MS
+      );
+    } finally {
+      waiters.delete(waiter);
+    }
+    if (waiter.record !== undefined) return waiter.record;
+    if (holding())
+      throw rejected(`sensor '${sensor}' is stopped and holds back pending requests; start it, so that they run first`);
+    throw rejected(
+      waiter.busy === true
+        ? `sensor '${sensor}' has had too many requests at once; try again`
+        : `no tick of sensor '${sensor}' ended in time; is a worker with this sensor running? It will still be evaluated`
+    );
+  }
+
+  async function setCursor(input: unknown): Promise<SensorState> {
+    const edit = parseCursorEdit(input);
+    if (edit === undefined)
+      throw rejected(`setCursor needs { "cursor": <JSON> } or { "clear": true }; optional: "by", "reason"`);
+    const stored = 'clear' in edit ? undefined : { value: await checkedCursor(edit.cursor) };
+    const { cursor: _, ...rest } = rules.audit(
+      state,
+      'clear' in edit ? 'clear cursor' : 'set cursor',
+      edit,
+      Date.now()
+    );
+    state = { ...rest, ...(stored === undefined ? {} : { cursor: stored }), cursorEdits: state.cursorEdits + 1 };
+    if (rules.isRunning(state)) state = rules.wakeUp(state, 'cursor');
+    wake();
+    return view();
+  }
+
+  async function checkedCursor(cursor: Json): Promise<Json> {
+    try {
+      return await activities.checkCursor({ sensor, cursor });
+    } catch (error) {
+      const cause = error instanceof ActivityFailure ? error.cause : undefined;
+      if (cause instanceof ApplicationFailure) throw rejected(cause.message);
+      throw rejected(`the cursor could not be checked; is a worker with sensor '${sensor}' running?`);
+    }
+  }
+
+  function receive(name: string, act: () => void): void {
+    act();
+    log.debug('signal', { sensor, signal: name });
+  }
+
+  setHandler(
+    defineSignal<[unknown?]>(SIGNALS.start),
+    (input) => receive('start', () => void setStatus('running', input)),
+    {
+      description: 'Starts the sensor. Optional input: { "by": "...", "reason": "..." }',
+    }
+  );
+  setHandler(
+    defineSignal<[unknown?]>(SIGNALS.stop),
+    (input) => receive('stop', () => void setStatus('stopped', input)),
+    {
+      description: 'Stops the sensor; cursor and pending requests stay. Optional input: { "by", "reason", "until" }',
+    }
+  );
+  setHandler(defineSignal<[unknown?]>(SIGNALS.tick), (input) => receive('tick', () => askForTick(input)), {
+    description: 'Evaluates now, also when stopped. Optional input: { "by": "...", "reason": "..." }',
+  });
+  setHandler(
+    defineSignal<Json[]>(SIGNALS.push),
+    (...events) =>
+      receive('push', () => {
+        state = rules.pushEvents(state, events, Date.now());
+        wake();
+      }),
+    {
+      description:
+        'Hands events to the sensor (each input is one, at most 1 KB) and wakes it. Without input it only wakes.',
+    }
+  );
+  setHandler(
+    defineSignal<[unknown?]>(SIGNALS.configure),
+    (input) =>
+      receive('configure', () => {
+        const { options, protocol } = (typeof input === 'object' && input !== null ? input : {}) as {
+          options?: unknown;
+          protocol?: unknown;
+        };
+        const parsed = parseOptions(options);
+        if (parsed === undefined) return;
+        newerProtocol ||= typeof protocol === 'number' && protocol > PROTOCOL;
+        state = rules.configure(state, parsed, Date.now());
+        published();
+        wake();
+      }),
+    { description: 'Sent by a worker at start: the options of its definition.' }
+  );
+  setDefaultSignalHandler((name) => {
+    state = rules.audit(state, `unknown signal '${name}' ignored`, {}, Date.now());
+    log.warn(`sensor '${sensor}' ignored an unknown signal; known: ${Object.values(SIGNALS).join(', ')}`, {
+      signal: name,
+    });
+  });
+  setHandler(defineUpdate<SensorState, [unknown?]>(UPDATES.start), (input) => setStatus('running', input));
+  setHandler(defineUpdate<SensorState, [unknown?]>(UPDATES.stop), (input) => setStatus('stopped', input));
+  setHandler(defineUpdate<TickRecord, [unknown?]>(UPDATES.tick), tickAndWait, {
+    description: 'Evaluates now and returns the tick.',
+  });
+  setHandler(defineUpdate<SensorState, [unknown?]>(UPDATES.setCursor), setCursor, {
+    description: 'Sets the cursor: { "cursor": <JSON> } or { "clear": true }. Checked by the sensor\'s schema.',
+  });
+  setHandler(
+    defineUpdate<SensorState, [unknown?]>(UPDATES.reset),
+    (input) => {
+      state = rules.choose(rules.audit(state, 'reset', parseNote(input), Date.now()), undefined, Date.now());
+      published();
+      wake();
+      return view();
+    },
+    { description: "Forgets the operator's start or stop: the code decides again." }
+  );
+  setHandler(
+    defineUpdate<SensorState, [unknown?]>(UPDATES.discardDeadLetters),
+    (input) => {
+      const note = parseNote(input);
+      state = {
+        ...rules.audit(state, `discard ${state.deadLetters.length} dead letters`, note, Date.now()),
+        deadLetters: [],
+      };
+      published();
+      wake();
+      return view();
+    },
+    { description: 'Drops all dead letters on purpose.' }
+  );
+  setHandler(defineQuery<SensorState>(QUERIES.state), view);
+  setHandler(defineQuery<readonly TickRecord[]>(QUERIES.ticks), () => state.ring);
+  setHandler(defineQuery<'stop' | 'cursor' | null, [number]>(QUERIES.abort), abortReason);
+  setHandler(defineQuery<LoopState>(QUERIES.carry), () => launcher.snapshot());
+
+  // -------------------------------------------------------------------------------------------- evaluation
+
+  /** One evaluation, from the schedule to the commit. */
+  async function evaluate(delayMs: number): Promise<void> {
+    const begun = rules.beginEvaluation(
+      state,
+      { sensor, evaluation: ++evaluations, delayMs, rest: !fresh },
+      Date.now()
+    );
+    const { evaluated } = begun;
+    const { input, trigger } = evaluated;
+    state = begun.state;
+    const scope = new CancellationScope();
+    const { cursorEdits } = state;
+    current = { input, scope, cursorEdits, asked: trigger === 'tick' };
+    let outcome: { value: unknown } | { error: unknown };
+    try {
+      outcome = { value: await scope.run(() => evaluationActivity(input).evaluateSensor(input)) };
+    } catch (error) {
+      // cancelled in Temporal Web: the loop itself ends, with its state kept for recovery
+      if (CancellationScope.current().consideredCancelled) throw error;
+      outcome = { error };
+    } finally {
+      current = undefined;
+      fresh = false;
+    }
+    const now = Date.now();
+    const overtaken = cursorEdits !== state.cursorEdits;
+    const { health } = state;
+    if (
+      'error' in outcome &&
+      isWakeUp(outcome.error, scope.consideredCancelled, overtaken || !rules.isRunning(state))
+    ) {
+      state = rules.interrupted(state, evaluated, endedQuiet(outcome.error), now);
+      return;
+    }
+    const result = 'value' in outcome ? parseEvaluationResult(outcome.value) : undefined;
+    if (result?.kind === 'rest') {
+      resting = true;
+      state = rules.rest(state, now);
+      return;
+    }
+    if (overtaken) state = rules.overtake(state, evaluated, now);
+    else if (result !== undefined) {
+      state = rules.commit(state, evaluated, result, now);
+      resting = trigger === 'start';
+    } else {
+      const { message, details } =
+        'error' in outcome ? describeFailure(outcome.error, evaluated, now) : describeFailure(NOT_OURS, evaluated, now);
+      state = rules.fail(state, evaluated, message, details, now);
+    }
+    if (state.health.status !== health.status) healthChanged(health);
+    if (state.launch?.record === undefined) tickEnded();
+  }
+
+  function evaluationActivity(input: EvaluationInput): Pick<SensorActivities, 'evaluateSensor'> {
+    return proxyActivities<Pick<SensorActivities, 'evaluateSensor'>>({
+      startToCloseTimeout: input.timeoutMs + GRACE_MS,
+      heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
+      // with TRY_CANCEL the loop would ignore results that are already in history
+      cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+      summary: `evaluate ${sensor}`,
+      // 1 s, not the interval: this is how soon another worker takes over after a crash
+      retry: { initialInterval: 1000, backoffCoefficient: 1, nonRetryableErrorTypes: ['TemporalTimeout:StartToClose'] },
+    });
+  }
+
+  function healthChanged(before: Health): void {
+    published();
+    const hook = before.status === 'ok' ? 'onFailure' : 'onRecovered';
+    if (!state.options.hooks[hook]) return;
+    const failing = before.status === 'ok' ? state.health : before;
+    const call = activities
+      .callHealthHook({ sensor, hook, error: failing.error ?? '', failingSince: failing.since })
+      .catch((error: unknown) => log.warn(`${hook} of sensor '${sensor}' failed`, { error }))
+      .finally(() => hooks.delete(call));
+    hooks.add(call);
+  }
+
+  /** Tells waiters and Temporal Web that a tick has ended (or, mid-launch, that this run of the loop ends). */
+  function tickEnded(record: TickRecord | undefined = state.ring.at(-1)): void {
+    if (record !== undefined) {
+      for (const waiter of waiters) if (waiter.after < evaluations) waiter.record ??= record;
+      log.info(`tick ${record.tick} of ${sensor}: ${record.status}: ${describeTick(record)}`, {
+        sensor,
+        tick: record.tick,
+      });
+    }
+    published();
+  }
+
+  /** Memo and current details follow the state. */
+  function published(): void {
+    setCurrentDetails(detailsOf(sensor, state));
+    const next = memoOf(state);
+    if (sameJson(memo, next)) return;
+    memo = next;
+    upsertMemo({ [SENSOR_MEMO]: next });
+  }
+
+  // -------------------------------------------------------------------------------------------- the loop
+
+  function shouldContinueAsNew(): boolean {
+    const info = workflowInfo();
+    return (
+      newerProtocol ||
+      resting ||
+      info.continueAsNewSuggested ||
+      info.historyLength > MAX_HISTORY_EVENTS ||
+      info.historySize > MAX_HISTORY_BYTES ||
+      launcher.starts() >= MAX_STARTS_PER_RUN
+    );
+  }
+
+  /** Ends this run with everything in the next one's input. Waiters for a tick are served first, within reason. */
+  async function continueAsNew(): Promise<never> {
+    for (const waiter of waiters) waiter.busy = true;
+    await condition(() => allHandlersFinished() && hooks.size === 0);
+    const { memo: started } = workflowInfo();
+    await makeContinueAsNewFunc<typeof sensorLoop>({ memo: { ...started, [SENSOR_MEMO]: memoOf(state) } })({
+      sensor,
+      protocol: PROTOCOL,
+      options: state.options,
+      state,
+    });
+    throw new Error('unreachable: continue-as-new does not return');
+  }
+
+  published();
+  for (;;) {
+    state = rules.resumeWhenDue(state, Date.now());
+    if (state.launch !== undefined && (state.launch.record !== undefined || rules.isRunning(state))) {
+      state = rules.resumeLaunch(state, Date.now());
+      await launcher.run();
+      if (CancellationScope.current().consideredCancelled)
+        throw new CancelledFailure('the sensor was cancelled while it started runs');
+      if (state.launch?.record === undefined) tickEnded();
+    }
+    const served = waiters.size === 0 || workflowInfo().historyLength > BUSY_HISTORY_EVENTS;
+    if (shouldContinueAsNew() && (served || state.launch?.record !== undefined)) {
+      if (state.launch?.record !== undefined) tickEnded(state.launch.record);
+      await continueAsNew();
+    }
+    if (state.launch?.record !== undefined) continue;
+    const step = rules.nextStep(state, Date.now());
+    if (step.kind === 'evaluate') await evaluate(step.delayMs);
+    else {
+      const seen = messages;
+      const changed = (): boolean => messages !== seen;
+      await (step.ms === undefined ? condition(changed) : condition(changed, step.ms));
+    }
+  }
+}
+// idle loops move to new code: a pinned one whose workers are gone would never be evaluated again, in silence
+setWorkflowOptions(
+  // a worker without versioning may not name a behaviour: the server would refuse its tasks
+  () => (!workflowInfo().currentDeploymentVersion?.deploymentName ? {} : { versioningBehavior: 'AUTO_UPGRADE' }),
+  sensorLoop
+);
+Object.defineProperty(sensorLoop, LOOP_MARK, { value: true });
+
+const NOT_OURS =
+  'the evaluation was completed with something that is not an evaluation result (by hand, or by another activity named evaluateSensor)';
+
+function rejected(message: string): ApplicationFailure {
+  return ApplicationFailure.create({ message, type: FAILURE_TYPES.rejected, nonRetryable: true });
+}
+
+/** Whether an evaluation ended only because the loop wanted to look at something else. */
+function isWakeUp(error: unknown, cancelled: boolean, aborted: boolean): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  if (cause instanceof CancelledFailure || endedQuiet(error)) return true;
+  if (!cancelled) return false;
+  if (cause instanceof TimeoutFailure) return aborted || cause.timeoutType !== 'START_TO_CLOSE';
+  return cause instanceof ApplicationFailure && cause.nonRetryable !== true;
+}
+
+/** Whether an attempt ran to its end and found nothing new. */
+function endedQuiet(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : undefined;
+  return cause instanceof ApplicationFailure && cause.type === FAILURE_TYPES.quiet;
+}
+
+function describeFailure(
+  error: unknown,
+  { input, dueAt }: rules.Evaluated,
+  now: number
+): { readonly message: string; readonly details: ReturnType<typeof parseFailureDetails> } {
+  const cause = error instanceof ActivityFailure ? (error.cause ?? error) : error;
+  if (cause instanceof TimeoutFailure) {
+    const message =
+      cause.timeoutType === 'START_TO_CLOSE'
+        ? `the evaluation did not end within its timeout of ${input.timeoutMs} ms, nor ${GRACE_MS} ms after it was aborted: it ` +
+          `blocks the event loop or its worker is gone; pass ctx.signal on to what it awaits`
+        : `the evaluation timed out (${cause.timeoutType})`;
+    return { message, details: parseFailureDetails(undefined, Math.max(0, now - dueAt)) };
+  }
+  if (cause instanceof ApplicationFailure) {
+    return { message: cause.message, details: parseFailureDetails(cause.details?.[0], Math.max(0, now - dueAt)) };
+  }
+  return { message: String(cause), details: parseFailureDetails(undefined, Math.max(0, now - dueAt)) };
+}

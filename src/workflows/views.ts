@@ -1,0 +1,88 @@
+/** What operators see of a sensor: memo, `state` query and Temporal Web's current details. Pure. */
+import type { LoopState, SensorMemo, SensorState } from '../sensors/protocol.js';
+import { PROTOCOL } from '../sensors/protocol.js';
+import { describeTick } from './records.js';
+import { isHolding, isRunning } from './state.js';
+
+/** The slow-changing facts. Each change costs a history event, so nothing that every tick changes is in it. */
+export function memoOf(state: LoopState): SensorMemo {
+  const { choice, options } = state;
+  return {
+    status: isRunning(state) ? 'running' : 'stopped',
+    statusFrom: choice === undefined ? 'code' : 'operator',
+    ...(choice?.by === undefined ? {} : { statusBy: choice.by }),
+    ...(choice?.reason === undefined ? {} : { statusReason: choice.reason }),
+    ...(choice?.until === undefined ? {} : { statusUntil: choice.until }),
+    health: state.health.status,
+    intervalMs: options.intervalMs,
+    pending: pendingOf(state).length,
+    deadLetters: state.deadLetters.length,
+    jobs: options.jobs,
+    ...(options.description === undefined ? {} : { description: options.description }),
+    tags: options.tags,
+    owners: options.owners,
+    options: JSON.stringify(options),
+    protocol: PROTOCOL,
+  };
+}
+
+/** Requests that a stop holds back. */
+function pendingOf(state: LoopState): readonly { readonly id: string; readonly runKey?: string }[] {
+  if (!isHolding(state)) return [];
+  return (state.launch?.remaining ?? []).map(({ id, runKey }) => ({ id, ...(runKey === undefined ? {} : { runKey }) }));
+}
+
+export function stateView(sensor: string, state: LoopState, evaluating: boolean): SensorState {
+  return {
+    sensor,
+    status: isRunning(state) ? 'running' : 'stopped',
+    ...(state.choice === undefined ? {} : { choice: state.choice }),
+    startedAt: state.startedAt,
+    ...(state.cursor === undefined ? {} : { cursor: state.cursor }),
+    tick: state.tick,
+    ...(state.lastTickAt === undefined ? {} : { lastTickAt: state.lastTickAt }),
+    ...(state.lastRunKey === undefined ? {} : { lastRunKey: state.lastRunKey }),
+    ...(isRunning(state) && !evaluating ? { nextAt: state.nextAt } : {}),
+    evaluating,
+    health: state.health,
+    pending: pendingOf(state),
+    deadLetters: state.deadLetters,
+    audit: state.audit,
+    eventsWaiting: state.inbox.length,
+    counters: state.counters,
+    options: state.options,
+  };
+}
+
+/** Markdown for Temporal Web. */
+export function detailsOf(sensor: string, state: LoopState): string {
+  const { choice, health, counters } = state;
+  const running = isRunning(state);
+  const by =
+    choice === undefined
+      ? 'by its code'
+      : `by ${choice.by ?? 'an operator'}${choice.reason === undefined ? '' : ` (${choice.reason})`}`;
+  const lines = [
+    `**${sensor}** is **${running ? 'running' : 'stopped'}** ${by}.`,
+    health.status === 'ok' ? '' : `**Failing** since ${iso(health.since)}: ${health.error ?? ''}`,
+    `Runs started ${counters.runs} · duplicates ${counters.duplicates} · rejected ${counters.rejected} · failures ${counters.failures}` +
+      ` · dead letters ${state.deadLetters.length} · pending ${pendingOf(state).length}`,
+    'A quiet sensor shows its skip reason under *Pending Activities*.',
+    '',
+    '| tick | status | at | what |',
+    '| --- | --- | --- | --- |',
+    ...state.ring
+      .slice(-10)
+      .reverse()
+      .map((tick) => `| ${tick.tick} | ${tick.status} | ${iso(tick.startedAt)} | ${cell(describeTick(tick))} |`),
+  ];
+  return lines.filter((line, index) => line !== '' || index === 4).join('\n');
+}
+
+function iso(at: number): string {
+  return new Date(at).toISOString().replace('.000Z', 'Z');
+}
+
+function cell(text: string): string {
+  return text.slice(0, 200).replaceAll('|', '\\|').replaceAll(/\s+/g, ' ');
+}

@@ -1,0 +1,129 @@
+/**
+ * What an integration test needs: a client, workers on a random task queue, sensors with a random prefix, and
+ * `waitFor` instead of sleeps. Every worker is stopped at the end of the test.
+ */
+import { Client, Connection } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, inject } from 'vitest';
+import { SensorClient, type SensorRun } from '../../src/client/index.js';
+import { loopId } from '../../src/client/loops.js';
+import type { SensorDefinition } from '../../src/index.js';
+import { SensorsPlugin } from '../../src/worker/index.js';
+
+if (Runtime._instance === undefined) {
+  Runtime.install({
+    logger: new DefaultLogger((process.env['LOG'] as 'DEBUG' | undefined) ?? 'ERROR'),
+    shutdownSignals: [],
+  });
+}
+
+export interface RunningWorker {
+  readonly worker: Worker;
+  /** Rejects when the worker could not start. */
+  readonly done: Promise<void>;
+  stop(): Promise<void>;
+}
+
+const stops = new Set<() => Promise<void>>();
+let connections: { connection: Connection; native: NativeConnection } | undefined;
+
+afterEach(async () => {
+  await Promise.all([...stops].map((stop) => stop()));
+});
+afterAll(async () => {
+  await connections?.connection.close();
+  await connections?.native.close();
+  connections = undefined;
+});
+
+async function connect(): Promise<{ connection: Connection; native: NativeConnection }> {
+  const address = inject('temporalAddress');
+  connections ??= {
+    connection: await Connection.connect({ address }),
+    native: await NativeConnection.connect({ address }),
+  };
+  return connections;
+}
+
+export class Harness {
+  readonly taskQueue = `queue-${randomUUID()}`;
+  readonly prefix = `t${randomUUID().slice(0, 8)}-`;
+  private constructor(
+    readonly client: Client,
+    readonly native: NativeConnection,
+    readonly sensors: SensorClient
+  ) {}
+
+  static async create(options: Partial<ConstructorParameters<typeof Client>[0]> = {}): Promise<Harness> {
+    const { connection, native } = await connect();
+    const client = new Client({ connection, ...options });
+    return new Harness(client, native, new SensorClient(client));
+  }
+
+  /** Full name of a sensor. */
+  name(sensor: SensorDefinition | string): string {
+    return this.prefix + (typeof sensor === 'string' ? sensor : sensor.name);
+  }
+
+  loop(sensor: SensorDefinition | string) {
+    return this.client.workflow.getHandle(loopId(this.name(sensor)));
+  }
+
+  /** Starts a worker with these sensors; `MAX_CACHED_WORKFLOWS=0` replays every workflow task. */
+  async work(sensors: readonly SensorDefinition[], options: Partial<WorkerOptions> = {}): Promise<RunningWorker> {
+    const cached = process.env['MAX_CACHED_WORKFLOWS'];
+    const worker = await Worker.create({
+      connection: this.native,
+      taskQueue: this.taskQueue,
+      workflowBundle: { codePath: inject('bundlePath') },
+      plugins: [new SensorsPlugin({ sensors, prefix: this.prefix })],
+      shutdownGraceTime: '100ms',
+      shutdownForceTime: '5s',
+      ...(cached === undefined ? {} : { maxCachedWorkflows: Number(cached) }),
+      ...options,
+    });
+    const done = worker.run();
+    done.catch(() => undefined);
+    const stop = async (): Promise<void> => {
+      stops.delete(stop);
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await done.catch(() => undefined);
+    };
+    stops.add(stop);
+    return { worker, done, stop };
+  }
+
+  async runs(sensor: SensorDefinition | string): Promise<SensorRun[]> {
+    const runs: SensorRun[] = [];
+    for await (const run of this.sensors.runs(this.name(sensor))) runs.push(run);
+    return runs;
+  }
+
+  /** Waits until visibility (eventually consistent) shows `count` runs, and then a little for one too many. */
+  async settledRuns(sensor: SensorDefinition | string, count: number): Promise<SensorRun[]> {
+    await waitFor(async () => (await this.runs(sensor)).length >= count, `${count} runs`);
+    return await this.runs(sensor);
+  }
+}
+
+/** Polls until `condition` gives something truthy, and returns it. */
+export async function waitFor<T>(
+  condition: () => T | Promise<T>,
+  what: string,
+  timeoutMs = 20_000
+): Promise<NonNullable<T>> {
+  const deadline = Date.now() + timeoutMs;
+  let last: unknown;
+  while (Date.now() < deadline) {
+    try {
+      const value = await condition();
+      if (value) return value as NonNullable<T>;
+      last = undefined;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error(`waited ${timeoutMs} ms for ${what}`, { cause: last });
+}

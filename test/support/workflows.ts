@@ -1,0 +1,30 @@
+/** The workflow module of the integration tests: the loop, and jobs that end in every way. */
+import { condition, setHandler, defineSignal, sleep, workflowInfo, ApplicationFailure } from '@temporalio/workflow';
+export * from '../../src/workflows/index.js';
+import { runInfo, type RunInfo } from '../../src/job/index.js';
+
+/** Returns its config and who asked for it. */
+export async function echo(config: unknown): Promise<{ config: unknown; info: RunInfo | undefined }> {
+  return { config, info: runInfo() };
+}
+
+export async function noop(): Promise<void> {}
+
+export async function positional(first: string, second: number): Promise<string> {
+  return `${first}/${second}/${workflowInfo().workflowId}`;
+}
+
+export async function slow(): Promise<void> {
+  await sleep('1 hour');
+}
+
+export async function failing(): Promise<void> {
+  throw ApplicationFailure.nonRetryable('this job fails');
+}
+
+/** Runs until it is told to end. */
+export async function waiting(): Promise<void> {
+  let done = false;
+  setHandler(defineSignal('finish'), () => void (done = true));
+  await condition(() => done);
+}
