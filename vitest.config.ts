@@ -1,11 +1,27 @@
 import { defineConfig } from 'vitest/config';
 
+const integration = ['test/integration/**/*.test.ts', 'test/chaos/**/*.test.ts'];
+// tests of the loop also run with the workflow cache off: every workflow task then replays the whole history
+const replayed = ['test/integration/loop/**/*.test.ts'];
+
 export default defineConfig({
   test: {
-    include: ['test/{unit,integration,replay,chaos}/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 30_000,
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { test: { name: 'integration', include: integration, testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: 'cache off',
+          include: replayed,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          env: { MAX_CACHED_WORKFLOWS: '0' },
+        },
+      },
+    ],
   },
 });

@@ -189,6 +189,7 @@ function check(
     sensor: input.sensor,
     definition,
     isKnown: (hash) => known.has(hash),
+    isForeign: (hash) => input.foreignKeys.includes(hash),
     nonce: randomUUID(),
   });
   const rejected = [...rejectedEvents, ...checked.rejected];

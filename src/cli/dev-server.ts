@@ -9,7 +9,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import { mkdir, mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -51,7 +51,7 @@ export interface DevServer {
   readonly webUrl?: string;
   readonly pid: number;
   /** Ends the server, by force after 10 s, and returns when its process is gone. More than one call is fine. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** A Temporal server could not be started or used. The message says which one, why, and what to do. */
@@ -65,6 +65,17 @@ export class TemporalServerError extends Error {
  * @throws TemporalServerError with the server's last output when it exits, or does not answer within 60 s.
  */
 export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
+  if (options.dbFile === undefined) return await start(options);
+  await mkdir(dirname(options.dbFile), { recursive: true });
+  const unlock = await lock(`${options.dbFile}.lock`);
+  try {
+    return await start(options);
+  } finally {
+    await unlock();
+  }
+}
+
+async function start(options: DevServerOptions): Promise<DevServer> {
   const { binary, dbFile, namespace = 'default' } = options;
   const port = options.port ?? (await freePort());
   const uiPort = options.headless ? undefined : (options.uiPort ?? (await freePort()));
@@ -73,10 +84,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
   args.push('--port', String(port), '--http-port', String(httpPort));
   args.push(...(uiPort === undefined ? ['--headless'] : ['--ui-port', String(uiPort)]));
   if (options.fast) args.push(...FAST_VALUES.flatMap((value) => ['--dynamic-config-value', value]));
-  if (dbFile !== undefined) {
-    await mkdir(dirname(dbFile), { recursive: true });
-    args.push('--db-filename', dbFile);
-  }
+  if (dbFile !== undefined) args.push('--db-filename', dbFile);
 
   // Never a pipe: one that nobody reads any more would block the server, or end it.
   const temporaryDir = options.logFile === undefined ? await mkdtemp(join(tmpdir(), 'temporal-sensors-')) : undefined;
@@ -164,6 +172,31 @@ export async function accepts(port: number): Promise<boolean> {
       () => false
     )
     .finally(() => socket.destroy());
+}
+
+/** One start at a time per database file: of servers that create its tables at the same moment, all may fail. */
+async function lock(path: string): Promise<() => Promise<void>> {
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  for (;;) {
+    try {
+      await writeFile(path, String(process.pid), { flag: 'wx' });
+      return () => rm(path, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    // Empty: its holder is about to write its process id.
+    const holder = await readFile(path, 'utf8').catch(() => '');
+    if (Date.now() > deadline || (holder !== '' && !isAlive(Number(holder)))) await rm(path, { force: true });
+    else await sleep(50);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 async function freePort(): Promise<number> {

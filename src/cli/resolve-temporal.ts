@@ -53,7 +53,7 @@ export interface ResolvedTemporal extends ResolvedConnection {
   /** Whether we started it. */
   readonly started: boolean;
   /** Ends the server when we started it, and does nothing to any other. Call it last, after the worker drained. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /**

@@ -74,7 +74,7 @@ export async function findTemporalBinary(options: FindTemporalBinaryOptions = {}
   const steps: readonly (readonly [string, () => Promise<string>])[] = [
     ['TEMPORAL_CLI_PATH', () => fromVariable(env)],
     ['temporal on PATH', () => fromPath(env)],
-    [`cache ${cached}`, () => existing(cached)],
+    ['our cache', () => existing(cached)],
     [
       'download by @temporalio/testing',
       () => {

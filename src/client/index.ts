@@ -1,4 +1,4 @@
 export { SensorClient, SensorNotFoundError, SensorRejectedError } from './sensor-client.js';
-export type { SensorDescription, SensorRun, SensorSummary } from './sensor-client.js';
+export type { SensorDescription, SensorRun, SensorSummary, SensorWorker } from './sensor-client.js';
 export type { EvaluationStatus } from './describe-pending.js';
 export type { DeadLetter, Note, SensorState, TickRecord, TickStatus } from '../sensors/protocol.js';

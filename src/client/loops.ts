@@ -5,10 +5,13 @@ import {
   LOOP_TYPE,
   PROTOCOL,
   QUERIES,
+  SENSOR_MEMO,
   type LoopInput,
   type LoopOptions,
   type LoopState,
+  type SensorMemo,
 } from '../sensors/protocol.js';
+import { sensorMemo } from '../sensors/memo.js';
 
 export function loopId(sensor: string): string {
   return LOOP_ID_PREFIX + sensor;
@@ -46,6 +49,7 @@ export async function startLoop(
     workflowId: loopId(sensor),
     taskQueue,
     args: [input],
+    memo: { [SENSOR_MEMO]: firstMemo(options, state) },
     workflowIdConflictPolicy: 'FAIL',
   });
 }
@@ -71,4 +75,17 @@ export async function recoverLoop(
     );
   }
   await startLoop(client, { sensor, taskQueue, options: options ?? state.options, state });
+}
+
+/** What is known before the loop's first task. */
+function firstMemo(options: LoopOptions, state: LoopState | undefined): SensorMemo {
+  const { choice } = state ?? {};
+  return sensorMemo({
+    options,
+    ...(choice === undefined ? {} : { choice }),
+    health: state?.health ?? { status: 'ok', since: Date.now(), failures: 0 },
+    deadLetters: state?.deadLetters ?? [],
+    running: (choice?.status ?? options.defaultStatus) === 'running',
+    pending: state?.launch?.remaining.length ?? 0,
+  });
 }

@@ -7,6 +7,7 @@
  */
 import { WorkflowFailedError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
+import { optionalTsToDate } from '@temporalio/common/lib/time.js';
 import type { Json } from '../sensors/json.js';
 import {
   LOOP_ID_PREFIX,
@@ -16,6 +17,7 @@ import {
   SENSOR_MEMO,
   SIGNALS,
   UPDATES,
+  type LoopOptions,
   type Note,
   type RunMemo,
   type SensorMemo,
@@ -24,6 +26,9 @@ import {
 } from '../sensors/protocol.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
 import { findLoop, loopId, recoverLoop } from './loops.js';
+
+/** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
+const WORKFLOW_TASKS = 1;
 
 /** A sensor as `list` shows it. */
 export interface SensorSummary {
@@ -34,6 +39,8 @@ export interface SensorSummary {
   readonly statusFrom: 'operator' | 'code';
   readonly statusBy?: string;
   readonly statusReason?: string;
+  /** When a stop ends by itself. */
+  readonly statusUntil?: Date;
   readonly health: 'ok' | 'failing';
   readonly intervalMs: number;
   readonly jobs: readonly string[];
@@ -51,9 +58,18 @@ export interface SensorDescription extends Omit<SensorSummary, 'health'> {
   /** `notLoaded`: no worker that was asked has the definition. */
   readonly health: 'ok' | 'failing' | 'notLoaded';
   readonly taskQueue: string;
+  /** Of one evaluation; unknown until the loop has run for the first time. */
+  readonly timeoutMs?: number;
   readonly historyLength: number;
   /** The evaluation that runs or waits, as Temporal sees it. */
   readonly evaluation?: EvaluationStatus;
+}
+
+/** A worker that polls a task queue. */
+export interface SensorWorker {
+  readonly identity: string;
+  /** Its last poll, by the server's clock; a live worker polls at least once a minute. */
+  readonly lastSeen: Date;
 }
 
 /** A run that a sensor started. */
@@ -123,6 +139,7 @@ export class SensorClient {
       ...summary,
       health: evaluation?.notLoaded === true ? 'notLoaded' : summary.health,
       taskQueue: loop.taskQueue,
+      ...timeoutOf(loop),
       historyLength: loop.historyLength,
       ...(evaluation === undefined ? {} : { evaluation }),
     };
@@ -200,6 +217,24 @@ export class SensorClient {
     }
   }
 
+  /**
+   * The workers that have polled this task queue of a sensor, seen last first. One that is gone stays listed for up to
+   * five minutes; with none at all, what needs a worker's answer can only wait.
+   */
+  async workers(taskQueue: string): Promise<readonly SensorWorker[]> {
+    const { pollers } = await this.client.workflowService.describeTaskQueue({
+      namespace: this.namespace,
+      taskQueue: { name: taskQueue },
+      taskQueueType: WORKFLOW_TASKS,
+    });
+    return (pollers ?? [])
+      .map(({ identity, lastAccessTime }) => ({
+        identity: identity ?? '',
+        lastSeen: optionalTsToDate(lastAccessTime) ?? new Date(0),
+      }))
+      .sort((a, b) => b.lastSeen.getTime() - a.lastSeen.getTime());
+  }
+
   get namespace(): string {
     return this.client.options.namespace;
   }
@@ -257,6 +292,7 @@ function summaryOf({ workflowId, runId, status, memo: memos }: Execution): Senso
     statusFrom: memo?.statusFrom ?? 'code',
     ...(memo?.statusBy === undefined ? {} : { statusBy: memo.statusBy }),
     ...(memo?.statusReason === undefined ? {} : { statusReason: memo.statusReason }),
+    ...(memo?.statusUntil === undefined ? {} : { statusUntil: new Date(memo.statusUntil) }),
     health: memo?.health ?? 'ok',
     intervalMs: memo?.intervalMs ?? 0,
     jobs: memo?.jobs ?? [],
@@ -268,6 +304,13 @@ function summaryOf({ workflowId, runId, status, memo: memos }: Execution): Senso
     workflowId,
     runId,
   };
+}
+
+function timeoutOf({ memo: memos }: Execution): { readonly timeoutMs?: number } {
+  const memo = memos?.[SENSOR_MEMO] as SensorMemo | undefined;
+  if (memo === undefined) return {};
+  const { timeoutMs } = JSON.parse(memo.options) as LoopOptions;
+  return { timeoutMs };
 }
 
 /** A value in a visibility query: names are data, never part of the query's grammar. */

@@ -35,6 +35,8 @@ export interface RequestRules {
   readonly definition: SensorDefinition;
   /** Hashes of (job, run key) that have run. */
   readonly isKnown: (hash: string) => boolean;
+  /** Hashes of (job, run key) whose workflow ID belongs to somebody else. */
+  readonly isForeign: (hash: string) => boolean;
   /** Minted once per evaluation. */
   readonly nonce: string;
 }
@@ -62,6 +64,11 @@ export function checkRequests(requests: readonly RunRequest[], rules: RequestRul
         continue;
       }
       seen.add(checked.hash);
+      if (rules.isForeign(checked.hash)) {
+        const error = 'its workflow ID belongs to a workflow that this sensor did not start';
+        rejected.push({ id: checked.hash, kind: 'owner', job: checked.job, error });
+        continue;
+      }
     }
     accepted.push(checked);
     bytes += jsonBytes(checked);

@@ -77,6 +77,8 @@ export interface EvaluationInput {
   readonly knownKeys: readonly string[];
   /** IDs in the dead letters: rejected requests with them are not new. */
   readonly deadLetters: readonly string[];
+  /** Those of them whose workflow ID belongs to somebody else: starting them again would be refused again. */
+  readonly foreignKeys: readonly string[];
   /** Bytes left in the dead letters. */
   readonly deadLetterRoom: number;
   /** Whether a quiet or repeatedly failing evaluation may end without history. */
@@ -112,7 +114,8 @@ export interface LaunchRequest {
 export interface Rejection {
   /** The same for the same job and run key (or, without a key, the same content). */
   readonly id: string;
-  readonly kind: 'request' | 'event';
+  /** `owner`: its workflow ID belongs to a workflow that the sensor did not start. */
+  readonly kind: 'request' | 'owner' | 'event';
   readonly job?: string;
   readonly runKey?: string;
   readonly error: string;

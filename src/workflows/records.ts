@@ -36,22 +36,6 @@ export function compactRecord(record: TickRecord): TickRecord {
   };
 }
 
-/** One line that says what a tick did. */
-export function describeTick(tick: TickRecord): string {
-  const parts = [
-    tick.runs.count > 0 ? `${count(tick.runs.count, 'run')} started` : '',
-    tick.duplicates.count > 0 ? `${count(tick.duplicates.count, 'duplicate')}` : '',
-    tick.rejected.count > 0 ? `${tick.rejected.count} rejected` : '',
-    tick.pending > 0 ? `${tick.pending} pending` : '',
-    tick.error ?? tick.skipReason ?? '',
-  ];
-  return parts.filter((part) => part !== '').join(', ');
-}
-
-function count(n: number, what: string): string {
-  return `${n} ${what}${n === 1 ? '' : 's'}`;
-}
-
 /** The last 50 ticks in 64 KB: older ones lose their log lines first, then the oldest go. */
 export function addTick(ring: readonly TickRecord[], record: TickRecord): readonly TickRecord[] {
   let kept = [...ring, compactRecord(record)].slice(-MAX_RING_TICKS);

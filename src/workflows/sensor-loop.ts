@@ -32,6 +32,7 @@ import {
   defineUpdate,
 } from '@temporalio/workflow';
 import type { SensorActivities } from '../activities/index.js';
+import { describeTick } from '../sensors/describe-tick.js';
 import { FAILURE_TYPES } from '../sensors/errors.js';
 import type { Json } from '../sensors/json.js';
 import { sameJson } from '../sensors/json.js';
@@ -59,7 +60,6 @@ import {
 import { createLauncher } from './launch.js';
 import { parseCursorEdit, parseEvaluationResult, parseFailureDetails, parseNote, parseOptions } from './parse.js';
 import * as rules from './state.js';
-import { describeTick } from './records.js';
 import { detailsOf, memoOf, stateView } from './views.js';
 
 /** Waiters are turned away beyond this history length, so that a stream of them cannot keep a run from ending. */

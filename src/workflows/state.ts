@@ -4,6 +4,7 @@
  * The workflow function in `sensor-loop.ts` only sequences them, so that every rule can be tested without Temporal
  * and replays the same for ever.
  */
+import { describeTick } from '../sensors/describe-tick.js';
 import { cutText, jsonBytes, type Json } from '../sensors/json.js';
 import {
   MAX_EVENT_BYTES,
@@ -26,7 +27,7 @@ import type {
   TickRecord,
   Trigger,
 } from '../sensors/protocol.js';
-import { addAudit, addDeadLetters, addTick, deadLetterRoom, describeTick, noteOf } from './records.js';
+import { addAudit, addDeadLetters, addTick, deadLetterRoom, noteOf } from './records.js';
 
 /** A sensor that has never ticked. */
 export function newState(options: LoopOptions, now: number): LoopState {
@@ -215,6 +216,7 @@ export function beginEvaluation(
     events,
     knownKeys: state.recentKeys,
     deadLetters: state.deadLetters.map(({ id }) => id),
+    foreignKeys: state.deadLetters.filter(({ kind }) => kind === 'owner').map(({ id }) => id),
     deadLetterRoom: deadLetterRoom(state.deadLetters),
     fold: !state.first && events.length === 0 && trigger !== 'tick' && trigger !== 'cursor',
     failing: state.health.status === 'failing',
@@ -410,7 +412,7 @@ export function endLaunch(
     return [
       {
         id: request.hash ?? request.id,
-        kind: 'request',
+        kind: 'owner',
         job: request.job,
         error,
         ...(request.runKey === undefined ? {} : { runKey: cutText(request.runKey, 256) }),
@@ -459,6 +461,7 @@ export function endLaunch(
 function outcome(record: TickRecord, pending: number): Pick<TickRecord, 'status' | 'skipReason' | 'error'> {
   if (record.runs.count > 0) return { status: 'success' };
   if (pending > 0) return { status: 'skipped', skipReason: `the sensor was stopped; ${pending} requests are pending` };
+  if (record.skipReason !== undefined) return { status: 'skipped' };
   if (record.rejected.count > 0) {
     const [first] = record.rejected.sample;
     return {
@@ -466,7 +469,6 @@ function outcome(record: TickRecord, pending: number): Pick<TickRecord, 'status'
       error: `all ${record.rejected.count} new requests were rejected; the first: ${first?.error ?? ''}`,
     };
   }
-  if (record.skipReason !== undefined) return { status: 'skipped' };
   const reason =
     record.duplicates.count > 0 ? `${record.duplicates.count} requests, all already run` : 'evaluate asked for nothing';
   return { status: 'skipped', skipReason: reason };

