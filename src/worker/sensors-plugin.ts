@@ -71,18 +71,25 @@ export class SensorsPlugin extends SimplePlugin {
   }
 
   override async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
-    await this.#checkBundle(worker);
-    const reconcile = await planReconciliation(worker, this.#registry);
-    const running = next(worker);
-    const reconciled = reconcile();
+    let prepared: { readonly reconcile: () => Promise<void> } | { readonly error: unknown };
     try {
+      await this.#checkBundle(worker);
+      prepared = { reconcile: await planReconciliation(worker, this.#registry) };
+    } catch (error) {
+      prepared = { error };
+    }
+    // also run (and at once shut down) when it may not start: else it would hold its connection for ever
+    const running = next(worker);
+    try {
+      if ('error' in prepared) throw prepared.error;
+      const reconciled = prepared.reconcile();
+      reconciled.catch(() => undefined);
       await Promise.race([running, reconciled]);
     } catch (error) {
       if (worker.getState() === 'RUNNING') worker.shutdown();
       await running;
       throw error;
     }
-    reconciled.catch(() => undefined);
     await running;
   }
 

@@ -342,12 +342,13 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     if (overtaken) state = rules.overtake(state, evaluated, now);
     else if (result !== undefined) {
       state = rules.commit(state, evaluated, result, now);
-      resting = trigger === 'start';
     } else {
       const { message, details } =
         'error' in outcome ? describeFailure(outcome.error, evaluated, now) : describeFailure(NOT_OURS, evaluated, now);
       state = rules.fail(state, evaluated, message, details, now);
     }
+    // the first tick after a start never folds; after it an idle sensor needs only a fresh history
+    resting = trigger === 'start';
     if (state.health.status !== health.status) healthChanged(health);
     if (state.launch?.record === undefined) tickEnded();
   }

@@ -104,7 +104,6 @@ export class Harness {
 
   /** Starts a worker with these sensors; `MAX_CACHED_WORKFLOWS=0` replays every workflow task. */
   async work(sensors: readonly SensorDefinition[], options: Partial<WorkerOptions> = {}): Promise<RunningWorker> {
-    for (const sensor of sensors) this.worked.add(sensor.name);
     const cached = process.env['MAX_CACHED_WORKFLOWS'];
     const worker = await Worker.create({
       connection: this.native,
@@ -129,6 +128,7 @@ export class Harness {
       sensors.map(({ name }) => waitFor(() => findLoop(this.client, this.name(name)), `the loop of ${name}`))
     );
     await Promise.race([done, ready]);
+    for (const sensor of sensors) this.worked.add(sensor.name);
     return { worker, done, stop };
   }
 

@@ -1,5 +1,13 @@
 /** The workflow module of the integration tests: the loop, and jobs that end in every way. */
-import { condition, setHandler, defineSignal, sleep, workflowInfo, ApplicationFailure } from '@temporalio/workflow';
+import {
+  condition,
+  proxyActivities,
+  setHandler,
+  defineSignal,
+  sleep,
+  workflowInfo,
+  ApplicationFailure,
+} from '@temporalio/workflow';
 export * from '../../src/workflows/index.js';
 import { runInfo, type RunInfo } from '../../src/job/index.js';
 
@@ -27,4 +35,11 @@ export async function waiting(): Promise<void> {
   let done = false;
   setHandler(defineSignal('finish'), () => void (done = true));
   await condition(() => done);
+}
+
+const { greet } = proxyActivities<{ greet(name: string): Promise<string> }>({ startToCloseTimeout: '10s' });
+
+/** Calls an activity of the user's. */
+export async function greeting({ name }: { name: string }): Promise<string> {
+  return await greet(name);
 }

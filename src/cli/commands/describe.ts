@@ -1,0 +1,195 @@
+/**
+ * `sensors describe`: why a sensor did or did not run.
+ *
+ * All but the loop's own details comes without any worker. Those are asked for with a short deadline, and left out
+ * when nobody answers: the command is for the moment when something is wrong.
+ */
+import type { SensorDescription, SensorState, SensorWorker, TickRecord } from '../../client/index.js';
+import { describeTick } from '../../sensors/describe-tick.js';
+import { isUnanswered } from '../errors.js';
+import { colored, fields, type Colors, type Output } from '../output.js';
+import type { Session } from '../session.js';
+import { count, duration, plain, relative } from '../text.js';
+import { descriptionView, type DescriptionExtras } from '../views.js';
+
+const STATE_TIMEOUT_MS = 3_000;
+const SHOWN_LETTERS = 5;
+
+/** `sensors describe <sensor>` */
+export async function describe(session: Session, output: Output, sensor: string): Promise<void> {
+  const description = await session.call(() => session.sensors.describe(sensor));
+  const workers = await session.call(() => session.sensors.workers(description.taskQueue));
+  const answer = workers.length === 0 ? undefined : await askLoop(session, sensor);
+  const extras = { workers, ...answer, webUrl: session.webUrlOf(description) };
+  output.result(descriptionView(description, extras), (colors) => text(description, extras, colors));
+}
+
+/** What only the loop knows; `undefined` when no worker answers for it. */
+async function askLoop(
+  session: Session,
+  sensor: string
+): Promise<{ readonly state: SensorState; readonly lastTick: TickRecord | undefined } | undefined> {
+  const timeoutMs = Math.min(STATE_TIMEOUT_MS, session.timeoutMs);
+  try {
+    return await session.call(async () => {
+      const state = await session.sensors.state(sensor);
+      return { state, lastTick: (await session.sensors.ticks(sensor)).at(-1) };
+    }, timeoutMs);
+  } catch (error) {
+    if (isUnanswered(error)) return undefined;
+    throw error;
+  }
+}
+
+function text(sensor: SensorDescription, extras: DescriptionExtras, colors: Colors): string[] {
+  const { workers, state, lastTick, webUrl } = extras;
+  const { evaluation } = sensor;
+  const failing = sensor.health === 'failing';
+  const tags = Object.entries(sensor.tags).map(([key, value]) => `${key}=${value}`);
+  const lines = [
+    `${colors.bold(plain(sensor.sensor))}: ${why(sensor)}`,
+    ...warnings(sensor, workers, state).map((warning) => `${colors.yellow('warning:')} ${warning}`),
+    '',
+    ...fields(
+      [
+        ['Status', `${colored(sensor.status, colors)}, decided by ${decision(sensor)}${reasonOf(sensor)}`],
+        ['Health', healthLine(sensor, state, colors)],
+        ['Last skip reason', failing || sensor.status !== 'running' ? undefined : skipReason(sensor)],
+        ['Attempt', evaluation === undefined ? undefined : attemptLine(evaluation)],
+        ['Next evaluation', nextLine(sensor)],
+        ['Last tick', lastTick === undefined ? undefined : tickLine(lastTick)],
+        ['Interval', `${duration(sensor.intervalMs)}${timeoutLine(sensor)}`],
+        ['Jobs', plain(sensor.jobs.join(', '))],
+        ['Pending', pendingLine(sensor)],
+        ['Dead letters', String(sensor.deadLetters)],
+        ['Totals', state === undefined ? undefined : totals(state)],
+        ['Description', sensor.description === undefined ? undefined : plain(sensor.description)],
+        ['Tags', plain(tags.join(', '))],
+        ['Owners', plain(sensor.owners.join(', '))],
+        ['Task queue', `${plain(sensor.taskQueue)}, ${workersLine(workers)}`],
+        ['Workflow ID', plain(sensor.workflowId)],
+        ['Temporal Web', webUrl],
+      ],
+      colors
+    ),
+    ...letters(state, colors),
+  ];
+  return lines;
+}
+
+/** One sentence: the reason that the sensor runs, or not. */
+export function why(sensor: SensorDescription): string {
+  const { status, health, evaluation, statusUntil } = sensor;
+  const name = plain(sensor.sensor);
+  if (status === 'closed') {
+    return `closed: its loop was cancelled or terminated. It comes back with its state when a worker starts, or with: sensors start ${name}`;
+  }
+  if (status === 'stopped') {
+    const until = statusUntil === undefined ? '' : ` until ${statusUntil.toISOString()}`;
+    return `stopped by ${decision(sensor)}${reasonOf(sensor)}${until}. Start it with: sensors start ${name}`;
+  }
+  if (evaluation === undefined) return 'running; it is between two evaluations.';
+  if (health === 'notLoaded') return 'running, but not evaluated: no worker that was asked has its definition.';
+  if (evaluation.phase === 'running') return 'running; it is evaluated now, or as soon as a worker takes it.';
+  const next = evaluation.nextAt === undefined ? '' : `; next evaluation ${relative(evaluation.nextAt)}`;
+  return `running${health === 'failing' ? ' and failing' : ''}: ${plain(evaluation.lastOutcome ?? 'waiting', 300)}${next}.`;
+}
+
+function decision({ statusFrom, statusBy }: SensorDescription): string {
+  return statusFrom === 'code' ? 'its code (defaultStatus)' : plain(statusBy ?? 'an operator');
+}
+
+function warnings(
+  { sensor, taskQueue, health, evaluation, status }: SensorDescription,
+  workers: readonly SensorWorker[],
+  state: SensorState | undefined
+): string[] {
+  const name = plain(sensor);
+  const queue = plain(taskQueue);
+  if (health === 'notLoaded') {
+    return [
+      `${plain(evaluation?.lastOutcome ?? '')}\n  Add it to the sensors of a SensorsPlugin on task queue '${queue}' and start that worker. ` +
+        `If it is gone for good: sensors stop ${name}`,
+    ];
+  }
+  if (workers.length === 0) return [`no worker polls task queue '${queue}', so nothing is evaluated; start one`];
+  if (state !== undefined || status === 'closed') return [];
+  const [last] = workers;
+  return [
+    `no worker answered in time, so the loop's own details are missing. The last poll of task queue '${queue}' was ` +
+      `${last === undefined ? 'long ago' : relative(last.lastSeen)}; is its worker running?`,
+  ];
+}
+
+function healthLine({ health, evaluation }: SensorDescription, state: SensorState | undefined, colors: Colors): string {
+  const word = colored(health, colors);
+  if (health !== 'failing') return word;
+  const since = state === undefined ? '' : ` since ${relative(state.health.since)}`;
+  const error = state?.health.error ?? evaluation?.lastOutcome;
+  return `${word}${since}${error === undefined ? '' : `: ${plain(error)}`}`;
+}
+
+function skipReason({ evaluation, health }: SensorDescription): string | undefined {
+  if (evaluation === undefined || health === 'notLoaded') return undefined;
+  const reason = evaluation.lastOutcome ?? evaluation.streak.at(-1)?.reason;
+  return reason === undefined ? undefined : plain(reason);
+}
+
+function attemptLine({ attempt, lastAttemptAt }: NonNullable<SensorDescription['evaluation']>): string {
+  return `${attempt}${lastAttemptAt === undefined ? '' : `, the last ${relative(lastAttemptAt)}`}`;
+}
+
+function nextLine({ status, evaluation, statusUntil }: SensorDescription): string {
+  if (status === 'closed') return 'none';
+  if (status === 'stopped') return statusUntil === undefined ? 'none while it is stopped' : at(statusUntil);
+  if (evaluation?.phase === 'waiting' && evaluation.nextAt !== undefined) return at(evaluation.nextAt);
+  return 'now';
+}
+
+function at(date: Date): string {
+  return `${relative(date)} (${date.toISOString()})`;
+}
+
+function tickLine(tick: TickRecord): string {
+  const what = plain(describeTick(tick), 300);
+  return `${tick.tick}, ${relative(tick.startedAt)}: ${tick.status}${what === '' ? '' : `: ${what}`}`;
+}
+
+function reasonOf({ statusReason }: SensorDescription): string {
+  return statusReason === undefined ? '' : ` (${plain(statusReason, 300)})`;
+}
+
+function timeoutLine({ timeoutMs }: SensorDescription): string {
+  return timeoutMs === undefined ? '' : `, timeout ${duration(timeoutMs)}`;
+}
+
+function pendingLine({ pending }: SensorDescription): string {
+  return pending === 0 ? '0' : `${pending}; they run when the sensor is started`;
+}
+
+function totals({ counters, eventsWaiting }: SensorState): string {
+  const { ticks, runs, duplicates, rejected, failures } = counters;
+  const waiting = eventsWaiting === 0 ? '' : `, ${count(eventsWaiting, 'pushed event')} waiting`;
+  return `${count(ticks, 'tick')}, ${count(runs, 'run')}, ${count(duplicates, 'duplicate')}, ${rejected} rejected, ${count(failures, 'failure')}${waiting}`;
+}
+
+function workersLine(workers: readonly SensorWorker[]): string {
+  const [last] = workers;
+  if (last === undefined) return 'no worker';
+  return `polled by ${count(workers.length, 'worker')} (${plain(last.identity, 60)} ${relative(last.lastSeen)})`;
+}
+
+function letters(state: SensorState | undefined, colors: Colors): string[] {
+  if (state === undefined || state.deadLetters.length === 0) return [];
+  const shown = state.deadLetters.slice(-SHOWN_LETTERS);
+  const hidden = state.deadLetters.length - shown.length;
+  return [
+    '',
+    `Dead letters${hidden === 0 ? '' : ` (the last ${shown.length}; --json has all)`}:`,
+    ...shown.map(({ kind, job, runKey, error, tick, count: times, lastAt }) => {
+      const what = runKey === undefined ? kind : `key '${plain(runKey, 60)}'`;
+      const where = job === undefined ? '' : ` of ${plain(job)}`;
+      return `  ${colors.red(what)}${where}, tick ${tick}, ${count(times, 'time')}, last ${relative(lastAt)}: ${plain(error)}`;
+    }),
+  ];
+}

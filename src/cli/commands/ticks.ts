@@ -1,0 +1,29 @@
+import { describeTick } from '../../sensors/describe-tick.js';
+import { colored, table, type Output } from '../output.js';
+import type { Session } from '../session.js';
+import { duration, plain, relative } from '../text.js';
+import { tickView } from '../views.js';
+
+/** `sensors ticks <sensor>`: the recorded ticks, newest first. */
+export async function ticks(
+  session: Session,
+  output: Output,
+  sensor: string,
+  { limit }: { readonly limit: number }
+): Promise<void> {
+  const all = await session.ask(sensor, () => session.sensors.ticks(sensor));
+  const shown = all.slice(-limit).reverse();
+  output.result(shown.map(tickView), (colors) => {
+    if (shown.length === 0) return [`${plain(sensor)} has no tick yet; sensors describe ${plain(sensor)} says why.`];
+    const rows = shown.map((tick) => [
+      String(tick.tick),
+      colored(tick.status, colors),
+      relative(tick.startedAt),
+      tick.evaluationMs === undefined ? '' : duration(tick.evaluationMs),
+      tick.trigger,
+      plain(describeTick(tick), 160),
+    ]);
+    return table(['TICK', 'STATUS', 'STARTED', 'TOOK', 'TRIGGER', 'WHAT'], rows, colors);
+  });
+  output.note(`Quiet evaluations leave no tick; sensors describe ${plain(sensor)} shows them.`);
+}

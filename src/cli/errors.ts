@@ -1,0 +1,155 @@
+/**
+ * Errors as the person at the terminal needs them: one sentence with the remedy, a stable code for scripts, an exit
+ * code. Users never see a stack trace; `NODE_DEBUG=sensors` prints it for a bug report.
+ */
+import { ServiceError, WorkflowUpdateRPCTimeoutOrCancelledError } from '@temporalio/client';
+import { NamespaceNotFoundError, ValueError } from '@temporalio/common';
+import { CommanderError } from 'commander';
+import { SensorNotFoundError, SensorRejectedError } from '../client/index.js';
+import { TemporalServerError } from './dev-server.js';
+import { EXIT, type ExitCode } from './exit-codes.js';
+import { TemporalNotFoundError } from './temporal-binary.js';
+
+/** Codes of gRPC, by the names of its documentation. */
+const GRPC = {
+  cancelled: 1,
+  invalidArgument: 3,
+  deadlineExceeded: 4,
+  permissionDenied: 7,
+  resourceExhausted: 8,
+  failedPrecondition: 9,
+  unimplemented: 12,
+  unavailable: 14,
+  unauthenticated: 16,
+} as const;
+
+/** The command line, or the configuration of the connection, cannot be used. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** The answer has to come from the sensor's loop, and no worker ran it in time. */
+export class NoWorkerError extends Error {
+  override readonly name = 'NoWorkerError';
+}
+
+/** An error ready to be printed; with `--json` it is `{ "error": … }`. */
+export interface ExplainedError {
+  /** Stable, for scripts: `usage`, `server-unreachable`, `sensor-not-found`, … */
+  readonly code: string;
+  readonly exitCode: ExitCode;
+  readonly message: string;
+}
+
+/** Where the command looked, for messages. */
+export interface Place {
+  readonly address: string;
+  readonly namespace: string;
+}
+
+/** The gRPC code and details of an error or of its cause, if it came from the server. */
+export function grpcStatus(error: unknown): { readonly code: number; readonly details: string } | undefined {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    const { code, details } = each as Error & { readonly code?: unknown; readonly details?: unknown };
+    if (typeof code === 'number') return { code, details: typeof details === 'string' ? details : each.message };
+  }
+  return undefined;
+}
+
+/** Whether an answer did not come because no worker, or none that is alive, gave it. */
+export function isUnanswered(error: unknown): boolean {
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return true;
+  const status = grpcStatus(error);
+  return (
+    error instanceof ServiceError &&
+    (status?.code === GRPC.deadlineExceeded ||
+      (status?.code === GRPC.failedPrecondition && status.details.includes('poller')))
+  );
+}
+
+/**
+ * @param place undefined when the connection was not yet known
+ */
+export function explainError(error: unknown, place: Place | undefined): ExplainedError {
+  if (error instanceof CommanderError)
+    return usage(`${error.message.replace(/^error: /, '')}\nRun sensors --help to see what there is`);
+  if (error instanceof UsageError) return usage(error.message);
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  // by name, so that an error of another copy of this package is told as well
+  switch (name) {
+    case SensorNotFoundError.name:
+      return { code: 'sensor-not-found', exitCode: EXIT.noSuchSensor, message };
+    case SensorRejectedError.name:
+      return { code: 'refused', exitCode: EXIT.refused, message };
+    case NoWorkerError.name:
+      return { code: 'no-worker', exitCode: EXIT.refused, message };
+    case TemporalServerError.name:
+    case TemporalNotFoundError.name:
+      return { code: 'server-unreachable', exitCode: EXIT.unreachable, message };
+  }
+  const at = place === undefined ? 'the Temporal server' : place.address;
+  if (error instanceof NamespaceNotFoundError) {
+    return {
+      code: 'namespace-not-found',
+      exitCode: EXIT.noAccess,
+      message:
+        `there is no namespace '${error.namespace}' on ${at}; correct --namespace, TEMPORAL_NAMESPACE or the profile, ` +
+        `or create it: temporal operator namespace create --namespace ${error.namespace}`,
+    };
+  }
+  if (error instanceof ValueError && message.startsWith('Unknown encoding')) {
+    return {
+      code: 'encrypted',
+      exitCode: EXIT.failed,
+      message:
+        `what ${at} holds is encoded by a payload codec that this command does not have (${message}); ` +
+        `use SensorClient from temporal-sensors/client with the data converter of your workers`,
+    };
+  }
+  const status = grpcStatus(error);
+  if (status !== undefined) return explainStatus(status, at, place);
+  return { code: 'failed', exitCode: EXIT.failed, message };
+}
+
+function usage(message: string): ExplainedError {
+  return { code: 'usage', exitCode: EXIT.usage, message };
+}
+
+/** gRPC's text without what only its own developers need. */
+function reasonIn(details: string): string {
+  return details
+    .replace(/^No connection established\. Last error: (Error: )?/, '')
+    .replace(/ *Resolution note:.*$/s, '');
+}
+
+function explainStatus(
+  { code, details }: { readonly code: number; readonly details: string },
+  at: string,
+  place: Place | undefined
+): ExplainedError {
+  switch (code) {
+    case GRPC.unavailable:
+    case GRPC.deadlineExceeded:
+    case GRPC.unimplemented:
+      return {
+        code: 'server-unreachable',
+        exitCode: EXIT.unreachable,
+        message:
+          `no Temporal server answers at ${at}: ${reasonIn(details)}\nStart it (sensors dev starts a local one), or correct ` +
+          `--address, TEMPORAL_ADDRESS or the profile`,
+      };
+    case GRPC.permissionDenied:
+    case GRPC.unauthenticated:
+      return {
+        code: 'permission-denied',
+        exitCode: EXIT.noAccess,
+        message:
+          `${at} does not allow this in namespace '${place?.namespace ?? ''}': ${details}\nCheck the API key or ` +
+          `certificate (TEMPORAL_API_KEY, TEMPORAL_TLS_…, or the profile) and its rights`,
+      };
+    case GRPC.resourceExhausted:
+      return { code: 'rate-limited', exitCode: EXIT.failed, message: `${at} is too busy (${details}); try again` };
+    default:
+      return { code: 'failed', exitCode: EXIT.failed, message: `${at} answered: ${details}` };
+  }
+}

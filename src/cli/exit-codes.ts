@@ -1,0 +1,18 @@
+/** What the exit code of `sensors` says; scripts rely on it. The table in docs/cli.md is the same. */
+export const EXIT = {
+  ok: 0,
+  /** Unexpected, or a failure on Temporal's side that has no code of its own. */
+  failed: 1,
+  /** The command line or the connection's configuration is wrong; nothing was sent. */
+  usage: 2,
+  unreachable: 3,
+  noSuchSensor: 4,
+  /** The sensor refused, or no worker answered for it. */
+  refused: 5,
+  /** The namespace does not exist, or the credentials do not allow this. */
+  noAccess: 6,
+  /** `tick` only: the tick ended as a failure. */
+  tickFailed: 7,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

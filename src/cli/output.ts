@@ -1,0 +1,90 @@
+/**
+ * The one place that writes: results to stdout, as text or as one JSON document, everything else to stderr.
+ *
+ * Colours only on a terminal, and not with NO_COLOR. Tables have no lines, so that `grep` and `awk` work on them.
+ */
+import Table from 'cli-table3';
+import { createColors } from 'picocolors';
+import type { ExplainedError } from './errors.js';
+import { plain, printableJson } from './text.js';
+
+export type Colors = ReturnType<typeof createColors>;
+
+export interface Output {
+  readonly colors: Colors;
+  /** Prints the result of the command: `value` with `--json`, else the lines that `text` gives. */
+  result(value: unknown, text: (colors: Colors) => readonly string[]): void;
+  /** A remark for people, on stderr; not printed with `--json`. */
+  note(text: string): void;
+  error(error: ExplainedError): void;
+}
+
+export function createOutput({ json }: { readonly json: boolean }): Output {
+  const colors = createColors(mayColor(process.stdout));
+  const errorColors = createColors(mayColor(process.stderr));
+  return {
+    colors,
+    result(value, text) {
+      const lines = json ? [printableJson(value)] : text(colors);
+      process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+    },
+    note(text) {
+      if (!json) process.stderr.write(`${text}\n`);
+    },
+    error({ code, exitCode, message }) {
+      if (json) process.stderr.write(`${printableJson({ error: { code, exitCode, message } })}\n`);
+      else {
+        const lines = message.split('\n').map((line) => plain(line));
+        process.stderr.write(`${errorColors.red('error:')} ${lines.join('\n')}\n`);
+      }
+    },
+  };
+}
+
+function mayColor(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+}
+
+const NO_LINES = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '',
+};
+
+/** Lines of a table, the header first. Cells are printed as they are: make user text {@link plain} before. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[], colors: Colors): string[] {
+  const style = { head: [], border: [], 'padding-left': 0, 'padding-right': 3, compact: true };
+  const lines = new Table({ head: header.map((name) => colors.dim(name)), chars: NO_LINES, style });
+  lines.push(...rows.map((row) => [...row]));
+  return lines
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd());
+}
+
+/** Lines of `name  value`, without those that have no value. */
+export function fields(pairs: readonly (readonly [string, string | undefined])[], colors: Colors): string[] {
+  const shown = pairs.filter(([, value]) => value !== undefined && value !== '');
+  const width = Math.max(...shown.map(([name]) => name.length));
+  return shown.map(([name, value]) => `  ${colors.dim(name.padEnd(width))}   ${value}`);
+}
+
+/** The word of a status or health in its colour. */
+export function colored(word: string, colors: Colors): string {
+  if (['running', 'ok', 'success', 'COMPLETED'].includes(word)) return colors.green(word);
+  if (['failing', 'notLoaded', 'failure', 'FAILED', 'TERMINATED', 'TIMED_OUT'].includes(word)) return colors.red(word);
+  if (['stopped', 'closed', 'CANCELLED'].includes(word)) return colors.yellow(word);
+  return word;
+}

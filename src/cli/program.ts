@@ -1,0 +1,194 @@
+/** The command line: what there is, what it accepts, and which exit code it ends with. */
+import { createRequire } from 'node:module';
+import { debuglog } from 'node:util';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { describe } from './commands/describe.js';
+import { dev, type DevOptions } from './commands/dev.js';
+import { list } from './commands/list.js';
+import { runs } from './commands/runs.js';
+import { start, stop, type StartStopOptions } from './commands/start-stop.js';
+import { tick } from './commands/tick.js';
+import { ticks } from './commands/ticks.js';
+import { explainError, type Place } from './errors.js';
+import { EXIT, type ExitCode } from './exit-codes.js';
+import { createOutput, type Output } from './output.js';
+import { connectionOf, withSession, type GlobalOptions, type Session } from './session.js';
+
+const DEFAULT_TIMEOUT_S = '15';
+const DEFAULT_LIMIT = '20';
+const MAX_LIMIT = 10_000;
+const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$/;
+
+const debug = debuglog('sensors');
+
+interface ParsedGlobalOptions extends Omit<GlobalOptions, 'timeoutMs'> {
+  readonly timeout: number;
+}
+
+/**
+ * Runs one command. Never throws: errors are printed.
+ *
+ * @param args without node and script
+ * @returns the exit code
+ */
+export async function runCli(args: readonly string[]): Promise<ExitCode> {
+  // not from the parsed options: a usage error has to be JSON, too
+  const output = createOutput({ json: args.includes('--json') });
+  const run: Run = { output, exitCode: EXIT.ok, place: undefined };
+  try {
+    await createProgram(run).parseAsync(args, { from: 'user' });
+    return run.exitCode;
+  } catch (error) {
+    debug('%O', error);
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.ok;
+      // no command at all: the help is on stderr
+      if (error.code === 'commander.help') return EXIT.usage;
+    }
+    const explained = explainError(error, run.place);
+    output.error(explained);
+    return explained.exitCode;
+  }
+}
+
+/** One invocation. */
+interface Run {
+  readonly output: Output;
+  exitCode: ExitCode;
+  place: Place | undefined;
+}
+
+function createProgram(run: Run): Command {
+  const { output } = run;
+  const program = new Command('sensors')
+    .description('Operates the sensors of a Temporal namespace.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .option(
+      '--address <host:port>',
+      'Temporal server (default: TEMPORAL_ADDRESS, the profile, or 127.0.0.1:7233)',
+      text
+    )
+    .option('--namespace <name>', "namespace (default: TEMPORAL_NAMESPACE, the profile, or 'default')", text)
+    .option(
+      '--profile <name>',
+      "profile of Temporal's configuration file (default: TEMPORAL_PROFILE, or 'default')",
+      text
+    )
+    .option(
+      '--timeout <seconds>',
+      'how long a call to the server or a worker may take',
+      seconds,
+      seconds(DEFAULT_TIMEOUT_S)
+    )
+    .option('--json', 'print one JSON document')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ outputError: () => undefined })
+    .exitOverride();
+
+  const options = (): GlobalOptions => {
+    const { timeout, ...rest } = program.opts<ParsedGlobalOptions>();
+    return { ...rest, timeoutMs: timeout * 1_000 };
+  };
+  const inSession = async (act: (session: Session) => Promise<ExitCode | void>): Promise<void> => {
+    const connection = connectionOf(options());
+    run.place = { address: connection.connectionOptions.address, namespace: connection.namespace };
+    run.exitCode = (await withSession(connection, options().timeoutMs, act)) ?? EXIT.ok;
+  };
+
+  program
+    .command('dev')
+    .description('run a local Temporal server until Ctrl-C, unless one runs already or is configured')
+    .option('--db <file>', 'keep its state in this file (default: in memory)', text)
+    .option('--port <number>', 'its port; Temporal Web has this plus 1000 (default: 7233)', port)
+    .action((own: DevOptions) => {
+      connectionOf(options());
+      return dev(output, options(), own);
+    });
+  program
+    .command('list')
+    .description('list all sensors')
+    .action(() => inSession((session) => list(session, output)));
+  program
+    .command('describe <sensor>')
+    .description('show a sensor, and why it did or did not run')
+    .action((sensor: string) => inSession((session) => describe(session, output, sensor)));
+  program
+    .command('start <sensor>')
+    .description('start a sensor; also one whose loop was cancelled or terminated')
+    .option('--reason <text>', 'why, for the others', text)
+    .action((sensor: string, own: StartStopOptions) => inSession((session) => start(session, output, sensor, own)));
+  program
+    .command('stop <sensor>')
+    .description('stop a sensor; its cursor, keys and pending requests stay, its running jobs go on')
+    .option('--reason <text>', 'why, for the others', text)
+    .option('--until <ISO time>', 'start again by itself at this time', futureTime)
+    .action((sensor: string, own: StartStopOptions) => inSession((session) => stop(session, output, sensor, own)));
+  program
+    .command('tick <sensor>')
+    .description('evaluate a sensor now, also a stopped one, and wait for the tick')
+    .option('--reason <text>', 'why, for the others', text)
+    .action((sensor: string, own: { readonly reason?: string }) =>
+      inSession((session) => tick(session, output, sensor, own))
+    );
+  program
+    .command('ticks <sensor>')
+    .description('list the last ticks, newest first')
+    .option('--limit <number>', 'at most this many', limit, limit(DEFAULT_LIMIT))
+    .action((sensor: string, own: { readonly limit: number }) =>
+      inSession((session) => ticks(session, output, sensor, own))
+    );
+  program
+    .command('runs <sensor>')
+    .description('list the runs that a sensor started, newest first')
+    .option('--limit <number>', 'at most this many', limit, limit(DEFAULT_LIMIT))
+    .action((sensor: string, own: { readonly limit: number }) =>
+      inSession((session) => runs(session, output, sensor, own))
+    );
+  return program;
+}
+
+function version(): string {
+  const { version: value } = createRequire(import.meta.url)('temporal-sensors/package.json') as { version: string };
+  return value;
+}
+
+function text(value: string): string {
+  if (value.trim() === '') throw new InvalidArgumentError('It is empty.');
+  return value;
+}
+
+function seconds(value: string): number {
+  const parsed = Number(value);
+  if (value.trim() === '' || !(parsed > 0 && parsed <= 3_600)) {
+    throw new InvalidArgumentError('Accepted: seconds, above 0, up to 3600.');
+  }
+  return parsed;
+}
+
+function limit(value: string): number {
+  return wholeNumber(value, MAX_LIMIT);
+}
+
+function port(value: string): number {
+  return wholeNumber(value, 65_535);
+}
+
+function wholeNumber(value: string, max: number): number {
+  const parsed = Number(value);
+  if (!/^\d+$/.test(value) || parsed < 1 || parsed > max) {
+    throw new InvalidArgumentError(`Accepted: a whole number from 1 to ${max}.`);
+  }
+  return parsed;
+}
+
+function futureTime(value: string): Date {
+  const date = new Date(value);
+  if (!ISO_TIME.test(value) || Number.isNaN(date.getTime())) {
+    throw new InvalidArgumentError(
+      'Accepted: an ISO time such as 2030-01-31T08:00:00Z; without a zone it is local time.'
+    );
+  }
+  if (date.getTime() <= Date.now()) throw new InvalidArgumentError(`${date.toISOString()} is not in the future.`);
+  return date;
+}

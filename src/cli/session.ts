@@ -1,0 +1,117 @@
+/**
+ * A connection for one command, with a deadline on every call: a server that is gone, or a query that no worker
+ * answers, must end the command with a sentence and not hang the terminal.
+ */
+import {
+  Client,
+  Connection,
+  defaultGrpcRetryOptions,
+  makeGrpcRetryInterceptor,
+  type ConnectionOptions,
+} from '@temporalio/client';
+import { SensorClient } from '../client/index.js';
+import { accepts } from './dev-server.js';
+import { isUnanswered, NoWorkerError, UsageError, type Place } from './errors.js';
+import { resolveConnection, type ResolvedConnection } from './resolve-temporal.js';
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** A hiccup is retried; a server that is not there is reported in half a second. */
+const ATTEMPTS = 3;
+
+/** Options of every command. */
+export interface GlobalOptions {
+  readonly address?: string;
+  readonly namespace?: string;
+  readonly profile?: string;
+  readonly json?: true;
+  /** Bound of each call to the server. */
+  readonly timeoutMs: number;
+}
+
+/** What a command talks through. */
+export interface Session extends Place {
+  readonly sensors: SensorClient;
+  readonly timeoutMs: number;
+  /** Runs `act` with a deadline on all its calls. @param timeoutMs default: that of the options */
+  call<T>(act: () => Promise<T>, timeoutMs?: number): Promise<T>;
+  /**
+   * The same for what a worker has to answer.
+   *
+   * @throws NoWorkerError when none does
+   */
+  ask<T>(sensor: string, act: () => Promise<T>, timeoutMs?: number): Promise<T>;
+  /** Ends the calls of `act` when the signal says so. */
+  abortable<T>(signal: AbortSignal, act: () => Promise<T>): Promise<T>;
+  /** Temporal Web's page of a workflow, when its address is known. */
+  webUrlOf(workflow: { readonly workflowId: string; readonly runId: string }): string | undefined;
+}
+
+/** The configured connection; what is wrong with the configuration is a usage error. */
+export function connectionOf({ address, namespace, profile }: GlobalOptions): ResolvedConnection {
+  try {
+    return resolveConnection({ address, namespace, profile });
+  } catch (error) {
+    throw misconfigured(error);
+  }
+}
+
+function misconfigured(error: unknown): UsageError {
+  return new UsageError(
+    `the connection to Temporal is configured wrongly: ${error instanceof Error ? error.message : String(error)}\n` +
+      `Check --address, --profile, TEMPORAL_… in the environment and Temporal's configuration file`,
+    { cause: error }
+  );
+}
+
+function connect({ connectionOptions }: ResolvedConnection): Connection {
+  const retry = makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts: ATTEMPTS }));
+  try {
+    return Connection.lazy({ ...(connectionOptions as ConnectionOptions), interceptors: [retry] });
+  } catch (error) {
+    throw misconfigured(error);
+  }
+}
+
+/** Connects, runs `act` and closes the connection. */
+export async function withSession<T>(
+  resolved: ResolvedConnection,
+  timeoutMs: number,
+  act: (session: Session) => Promise<T>
+): Promise<T> {
+  const { connectionOptions, namespace, webUrl } = resolved;
+  const connection = connect(resolved);
+  try {
+    await connection.withDeadline(Date.now() + Math.min(CONNECT_TIMEOUT_MS, timeoutMs), () =>
+      connection.workflowService.getSystemInfo({})
+    );
+    const client = new Client({ connection, namespace });
+    const call = <R>(run: () => Promise<R>, ms = timeoutMs): Promise<R> => client.withDeadline(Date.now() + ms, run);
+    const web = webUrl !== undefined && (await accepts(Number(new URL(webUrl).port))) ? webUrl : undefined;
+    return await act({
+      address: connectionOptions.address,
+      namespace,
+      sensors: new SensorClient(client),
+      timeoutMs,
+      call,
+      async ask(sensor, run, ms) {
+        try {
+          return await call(run, ms);
+        } catch (error) {
+          if (!isUnanswered(error)) throw error;
+          throw new NoWorkerError(
+            `no worker answered for sensor '${sensor}'; start a worker with it, and try again ` +
+              `(sensors describe ${sensor} needs none)`,
+            { cause: error }
+          );
+        }
+      },
+      abortable: (signal, run) => client.withAbortSignal(signal, run),
+      webUrlOf: ({ workflowId, runId }) =>
+        web === undefined
+          ? undefined
+          : `${web}/namespaces/${encodeURIComponent(namespace)}/workflows/${encodeURIComponent(workflowId)}/${runId}/history`,
+    });
+  } finally {
+    await connection.close();
+  }
+}

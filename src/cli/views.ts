@@ -1,0 +1,158 @@
+/**
+ * The JSON of `--json`: the client's types with every time as an ISO text.
+ *
+ * Fields are listed one by one, so that what must not be printed (cursor values, configs, payloads) cannot slip in
+ * when a type grows. A field that is undefined is absent in the JSON. docs/cli.md has the tables.
+ */
+import type {
+  DeadLetter,
+  SensorDescription,
+  SensorRun,
+  SensorState,
+  SensorSummary,
+  SensorWorker,
+  TickRecord,
+} from '../client/index.js';
+
+type Rejected = TickRecord['rejected']['sample'][number];
+
+function iso(at: Date | number | undefined): string | undefined {
+  return at === undefined ? undefined : new Date(at).toISOString();
+}
+
+/** One element of `list`. */
+export function sensorView(sensor: SensorSummary | SensorDescription) {
+  const { statusFrom, statusBy, statusReason, statusUntil, health, intervalMs, jobs, pending, deadLetters } = sensor;
+  const { description, tags, owners, workflowId, runId } = sensor;
+  return {
+    sensor: sensor.sensor,
+    status: sensor.status,
+    statusFrom,
+    statusBy,
+    statusReason,
+    statusUntil: iso(statusUntil),
+    health,
+    intervalMs,
+    jobs,
+    pending,
+    deadLetters,
+    description,
+    tags,
+    owners,
+    workflowId,
+    runId,
+  };
+}
+
+/** What `describe` knows besides the description. */
+export interface DescriptionExtras {
+  readonly workers: readonly SensorWorker[];
+  /** The loop's own answer, when a worker gave it. */
+  readonly state?: SensorState | undefined;
+  /** The last recorded tick, from the same answer. */
+  readonly lastTick?: TickRecord | undefined;
+  readonly webUrl?: string | undefined;
+}
+
+/** The object of `describe`. */
+export function descriptionView(
+  description: SensorDescription,
+  { workers, state, lastTick, webUrl }: DescriptionExtras
+) {
+  const { evaluation } = description;
+  return {
+    ...sensorView(description),
+    taskQueue: description.taskQueue,
+    timeoutMs: description.timeoutMs,
+    historyLength: description.historyLength,
+    evaluation:
+      evaluation === undefined
+        ? undefined
+        : {
+            phase: evaluation.phase,
+            attempt: evaluation.attempt,
+            nextAt: iso(evaluation.nextAt),
+            lastAttemptAt: iso(evaluation.lastAttemptAt),
+            lastOutcome: evaluation.lastOutcome,
+            notLoaded: evaluation.notLoaded,
+            streak: evaluation.streak.map(quietView),
+          },
+    workers: workers.map(({ identity, lastSeen }) => ({ identity, lastSeen: iso(lastSeen) })),
+    lastTick: lastTick === undefined ? undefined : tickView(lastTick),
+    state: state === undefined ? undefined : stateView(state),
+    webUrl,
+  };
+}
+
+function stateView(state: SensorState) {
+  return {
+    startedAt: iso(state.startedAt),
+    tick: state.tick,
+    lastTickAt: iso(state.lastTickAt),
+    lastRunKey: state.lastRunKey,
+    nextAt: iso(state.nextAt),
+    evaluating: state.evaluating,
+    health: {
+      status: state.health.status,
+      since: iso(state.health.since),
+      error: state.health.error,
+      failures: state.health.failures,
+    },
+    pending: state.pending.map(({ id, runKey }) => ({ id, runKey })),
+    deadLetters: state.deadLetters.map(deadLetterView),
+    eventsWaiting: state.eventsWaiting,
+    counters: state.counters,
+    audit: state.audit.map(({ at, what, by, reason }) => ({ at: iso(at), what, by, reason })),
+  };
+}
+
+function rejectionView({ id, kind, job, runKey, error }: Rejected) {
+  return { id, kind, job, runKey, error };
+}
+
+function deadLetterView(letter: DeadLetter) {
+  const { tick, firstAt, lastAt, count } = letter;
+  return { ...rejectionView(letter), tick, firstAt: iso(firstAt), lastAt: iso(lastAt), count };
+}
+
+function quietView({ reason, since }: { readonly reason: string; readonly since: number }) {
+  return { reason, since: iso(since) };
+}
+
+/** The object of `tick`, and one element of `ticks`. */
+export function tickView(tick: TickRecord) {
+  return {
+    tick: tick.tick,
+    status: tick.status,
+    trigger: tick.trigger,
+    startedAt: iso(tick.startedAt),
+    endedAt: iso(tick.endedAt),
+    evaluationMs: tick.evaluationMs,
+    runs: tick.runs,
+    duplicates: tick.duplicates,
+    rejected: { count: tick.rejected.count, sample: tick.rejected.sample.map(rejectionView) },
+    pending: tick.pending,
+    events: tick.events,
+    skipReason: tick.skipReason,
+    error: tick.error,
+    logs: tick.logs?.map(({ level, at, message }) => ({ level, at: iso(at), message })),
+    logLinesDropped: tick.logLinesDropped,
+    quiet: tick.quiet?.map(quietView),
+  };
+}
+
+/** One element of `runs`. */
+export function runView(run: SensorRun, webUrl: string | undefined) {
+  return {
+    workflowId: run.workflowId,
+    runId: run.runId,
+    job: run.job,
+    status: run.status,
+    tick: run.tick,
+    runKey: run.runKey,
+    tags: run.tags,
+    startTime: iso(run.startTime),
+    closeTime: iso(run.closeTime),
+    webUrl,
+  };
+}
