@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-const integration = ['test/integration/**/*.test.ts', 'test/chaos/**/*.test.ts'];
+const integration = ['test/integration/**/*.test.ts', 'test/chaos/**/*.test.ts', 'test/replay/**/*.test.ts'];
 // tests of the loop also run with the workflow cache off: every workflow task then replays the whole history
 const replayed = ['test/integration/loop/**/*.test.ts'];
 

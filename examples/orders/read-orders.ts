@@ -60,7 +60,7 @@ export async function readOrders(content: AsyncIterable<Buffer>, file: string): 
     trim: true,
     skip_empty_lines: true,
     record_delimiter: ['\r\n', '\n'],
-    // counted by checkRecord, which knows the column
+    // checkCount counts them, and knows the column
     relax_column_count: true,
     max_record_size: MAX_RECORD_BYTES,
     on_record: (record: string[], info: Info) => {
@@ -134,16 +134,23 @@ function explain(error: CsvError & { readonly lines: number }): string {
     case 'CSV_MAX_RECORD_SIZE':
       return `expected a line of at most ${MAX_RECORD_BYTES} bytes, found more; is there a quote (") that is not closed?`;
     case 'CSV_INVALID_CLOSING_QUOTE':
-      return `expected a comma or the end of the line after a closing quote ("), found other text in line ${error.lines}; a quote inside a value is written twice`;
+      return (
+        `expected a comma or the end of the line after a closing quote ("), found something else in line ${error.lines}; ` +
+        `a quote inside a value is written twice ("")`
+      );
     case 'INVALID_OPENING_QUOTE':
-      return 'expected a quote (") only around a whole value, found one inside; write it twice and put the value in "quotes"';
+      return (
+        'expected quotes (") only around a whole value, found one inside; ' +
+        'put the whole value in quotes, and write a quote inside it twice ("")'
+      );
     default:
       return error.message;
   }
 }
 
+/** A value in a message: short, and without control characters. */
 function quote(value: string): string {
-  return value.length > MAX_QUOTED_CHARACTERS ? `'${value.slice(0, MAX_QUOTED_CHARACTERS)}…'` : `'${value}'`;
+  return JSON.stringify(value.length > MAX_QUOTED_CHARACTERS ? `${value.slice(0, MAX_QUOTED_CHARACTERS)}…` : value);
 }
 
 /** Sums that stay exact. */

@@ -87,7 +87,7 @@ class OrdersFile {
 /** The names of the CSV files, sorted; hidden ones are other programs' temporary files. */
 async function listCsv(folder: string): Promise<readonly string[] | undefined> {
   try {
-    return (await readdir(folder)).filter((name) => /^[^.].*\.csv$/i.test(name)).sort();
+    return (await readdir(folder)).filter((name) => /^[^.].*\.csv$/is.test(name)).sort();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

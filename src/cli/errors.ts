@@ -1,14 +1,11 @@
 /**
  * Errors as the person at the terminal needs them: one sentence with the remedy, a stable code for scripts, an exit
  * code. Users never see a stack trace; `NODE_DEBUG=sensors` prints it for a bug report.
+ *
+ * Errors are told by their names, never by `instanceof`: this file must not load Temporal's client (see program.ts).
  */
-import { ServiceError, WorkflowUpdateRPCTimeoutOrCancelledError } from '@temporalio/client';
-import { NamespaceNotFoundError, ValueError } from '@temporalio/common';
 import { CommanderError } from 'commander';
-import { SensorNotFoundError, SensorRejectedError } from '../client/index.js';
-import { TemporalServerError } from './dev-server.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
-import { TemporalNotFoundError } from './temporal-binary.js';
 
 /** Codes of gRPC, by the names of its documentation. */
 const GRPC = {
@@ -58,11 +55,14 @@ export function grpcStatus(error: unknown): { readonly code: number; readonly de
 
 /** Whether an answer did not come because no worker, or none that is alive, gave it. */
 export function isUnanswered(error: unknown): boolean {
-  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return true;
+  if (!(error instanceof Error)) return false;
+  if (error.name === 'WorkflowUpdateRPCTimeoutOrCancelledError') return true;
   const status = grpcStatus(error);
   return (
-    error instanceof ServiceError &&
+    error.name === 'ServiceError' &&
     (status?.code === GRPC.deadlineExceeded ||
+      // what a query's deadline looks like from the server's side
+      status?.code === GRPC.cancelled ||
       (status?.code === GRPC.failedPrecondition && status.details.includes('poller')))
   );
 }
@@ -75,29 +75,29 @@ export function explainError(error: unknown, place: Place | undefined): Explaine
     return usage(`${error.message.replace(/^error: /, '')}\nRun sensors --help to see what there is`);
   if (error instanceof UsageError) return usage(error.message);
   const { name, message } = error instanceof Error ? error : new Error(String(error));
-  // by name, so that an error of another copy of this package is told as well
   switch (name) {
-    case SensorNotFoundError.name:
+    case 'SensorNotFoundError':
       return { code: 'sensor-not-found', exitCode: EXIT.noSuchSensor, message };
-    case SensorRejectedError.name:
+    case 'SensorRejectedError':
       return { code: 'refused', exitCode: EXIT.refused, message };
-    case NoWorkerError.name:
+    case 'NoWorkerError':
       return { code: 'no-worker', exitCode: EXIT.refused, message };
-    case TemporalServerError.name:
-    case TemporalNotFoundError.name:
+    case 'TemporalServerError':
+    case 'TemporalNotFoundError':
       return { code: 'server-unreachable', exitCode: EXIT.unreachable, message };
   }
   const at = place === undefined ? 'the Temporal server' : place.address;
-  if (error instanceof NamespaceNotFoundError) {
+  if (name === 'NamespaceNotFoundError') {
+    const namespace = place?.namespace ?? '';
     return {
       code: 'namespace-not-found',
       exitCode: EXIT.noAccess,
       message:
-        `there is no namespace '${error.namespace}' on ${at}; correct --namespace, TEMPORAL_NAMESPACE or the profile, ` +
-        `or create it: temporal operator namespace create --namespace ${error.namespace}`,
+        `there is no namespace '${namespace}' on ${at}; correct --namespace, TEMPORAL_NAMESPACE or the profile, ` +
+        `or create it: temporal operator namespace create --namespace ${namespace}`,
     };
   }
-  if (error instanceof ValueError && message.startsWith('Unknown encoding')) {
+  if (name === 'ValueError' && message.startsWith('Unknown encoding')) {
     return {
       code: 'encrypted',
       exitCode: EXIT.failed,
@@ -127,6 +127,15 @@ function explainStatus(
   at: string,
   place: Place | undefined
 ): ExplainedError {
+  if (details.includes('Workflow Task in failed state')) {
+    return {
+      code: 'loop-broken',
+      exitCode: EXIT.refused,
+      message:
+        `the sensor's loop cannot answer: its workflow task fails again and again. Temporal Web and the worker's log have ` +
+        `the error; start workers whose code fits it`,
+    };
+  }
   switch (code) {
     case GRPC.unavailable:
     case GRPC.deadlineExceeded:

@@ -11,7 +11,6 @@ import { plain, printableJson } from './text.js';
 export type Colors = ReturnType<typeof createColors>;
 
 export interface Output {
-  readonly colors: Colors;
   /** Prints the result of the command: `value` with `--json`, else the lines that `text` gives. */
   result(value: unknown, text: (colors: Colors) => readonly string[]): void;
   /** A remark for people, on stderr; not printed with `--json`. */
@@ -23,7 +22,6 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
   const colors = createColors(mayColor(process.stdout));
   const errorColors = createColors(mayColor(process.stderr));
   return {
-    colors,
     result(value, text) {
       const lines = json ? [printableJson(value)] : text(colors);
       process.stdout.write(lines.map((line) => `${line}\n`).join(''));
@@ -42,7 +40,7 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
 }
 
 function mayColor(stream: NodeJS.WriteStream): boolean {
-  return stream.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+  return stream.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
 }
 
 const NO_LINES = {

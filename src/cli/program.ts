@@ -1,9 +1,14 @@
-/** The command line: what there is, what it accepts, and which exit code it ends with. */
+/**
+ * The command line: what there is, what it accepts, and which exit code it ends with.
+ *
+ * Temporal's client takes half a second to load, so it is imported only when a command needs it: help and usage errors
+ * come at once.
+ */
 import { createRequire } from 'node:module';
 import { debuglog } from 'node:util';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { describe } from './commands/describe.js';
-import { dev, type DevOptions } from './commands/dev.js';
+import type { DevOptions } from './commands/dev.js';
 import { list } from './commands/list.js';
 import { runs } from './commands/runs.js';
 import { start, stop, type StartStopOptions } from './commands/start-stop.js';
@@ -12,7 +17,7 @@ import { ticks } from './commands/ticks.js';
 import { explainError, type Place } from './errors.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { createOutput, type Output } from './output.js';
-import { connectionOf, withSession, type GlobalOptions, type Session } from './session.js';
+import type { GlobalOptions, Session } from './session.js';
 
 const DEFAULT_TIMEOUT_S = '15';
 const DEFAULT_LIMIT = '20';
@@ -91,6 +96,7 @@ function createProgram(run: Run): Command {
     return { ...rest, timeoutMs: timeout * 1_000 };
   };
   const inSession = async (act: (session: Session) => Promise<ExitCode | void>): Promise<void> => {
+    const { connectionOf, withSession } = await import('./session.js');
     const connection = connectionOf(options());
     run.place = { address: connection.connectionOptions.address, namespace: connection.namespace };
     run.exitCode = (await withSession(connection, options().timeoutMs, act)) ?? EXIT.ok;
@@ -101,9 +107,9 @@ function createProgram(run: Run): Command {
     .description('run a local Temporal server until Ctrl-C, unless one runs already or is configured')
     .option('--db <file>', 'keep its state in this file (default: in memory)', text)
     .option('--port <number>', 'its port; Temporal Web has this plus 1000 (default: 7233)', port)
-    .action((own: DevOptions) => {
-      connectionOf(options());
-      return dev(output, options(), own);
+    .action(async (own: DevOptions) => {
+      const { dev } = await import('./commands/dev.js');
+      await dev(output, options(), own);
     });
   program
     .command('list')

@@ -99,8 +99,8 @@ export async function withSession<T>(
         } catch (error) {
           if (!isUnanswered(error)) throw error;
           throw new NoWorkerError(
-            `no worker answered for sensor '${sensor}'; start a worker with it, and try again ` +
-              `(sensors describe ${sensor} needs none)`,
+            `no worker answered for sensor '${sensor}'; start a worker with it, and try again. ` +
+              `If one runs: sensors describe ${sensor}`,
             { cause: error }
           );
         }

@@ -5,12 +5,12 @@
  * cursor, a new window title), and a newline would look like a line of ours.
  */
 // C0 and C1 controls, and the marks that reverse the direction of text
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const UNPRINTABLE = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
 /** `text` on one line, with escapes in place of what a terminal would obey; cut to `max` characters. */
 export function plain(text: string, max = 2_000): string {
   const line = text.replaceAll(/[ \t]*\r?\n\s*/g, ' ').replaceAll(UNPRINTABLE, escape);
-  const characters = [...line];
+  const characters = Array.from(line);
   return characters.length <= max ? line : `${characters.slice(0, max - 1).join('')}…`;
 }
 

@@ -51,13 +51,15 @@ export interface DescriptionExtras {
   readonly state?: SensorState | undefined;
   /** The last recorded tick, from the same answer. */
   readonly lastTick?: TickRecord | undefined;
+  /** Why there is no answer of the loop. */
+  readonly stateError?: string | undefined;
   readonly webUrl?: string | undefined;
 }
 
 /** The object of `describe`. */
 export function descriptionView(
   description: SensorDescription,
-  { workers, state, lastTick, webUrl }: DescriptionExtras
+  { workers, state, lastTick, stateError, webUrl }: DescriptionExtras
 ) {
   const { evaluation } = description;
   return {
@@ -65,6 +67,7 @@ export function descriptionView(
     taskQueue: description.taskQueue,
     timeoutMs: description.timeoutMs,
     historyLength: description.historyLength,
+    failedTaskAttempts: description.failedTaskAttempts,
     evaluation:
       evaluation === undefined
         ? undefined
@@ -80,6 +83,7 @@ export function descriptionView(
     workers: workers.map(({ identity, lastSeen }) => ({ identity, lastSeen: iso(lastSeen) })),
     lastTick: lastTick === undefined ? undefined : tickView(lastTick),
     state: state === undefined ? undefined : stateView(state),
+    stateError,
     webUrl,
   };
 }

@@ -61,6 +61,11 @@ export interface SensorDescription extends Omit<SensorSummary, 'health'> {
   /** Of one evaluation; unknown until the loop has run for the first time. */
   readonly timeoutMs?: number;
   readonly historyLength: number;
+  /**
+   * Attempts of a workflow task that fails again and again: the workers have no `sensorLoop`, or one that does not fit
+   * the loop's history. The sensor stands still until that is repaired.
+   */
+  readonly failedTaskAttempts?: number;
   /** The evaluation that runs or waits, as Temporal sees it. */
   readonly evaluation?: EvaluationStatus;
 }
@@ -141,6 +146,9 @@ export class SensorClient {
       taskQueue: loop.taskQueue,
       ...timeoutOf(loop),
       historyLength: loop.historyLength,
+      ...((loop.raw.pendingWorkflowTask?.attempt ?? 1) > 1
+        ? { failedTaskAttempts: loop.raw.pendingWorkflowTask?.attempt ?? 1 }
+        : {}),
       ...(evaluation === undefined ? {} : { evaluation }),
     };
   }

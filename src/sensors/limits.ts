@@ -14,7 +14,7 @@ export const MAX_CURSOR_BYTES = 64 * KB;
 /** Config, tags and key of one run request together. */
 export const MAX_REQUEST_BYTES = 128 * KB;
 /** Requests of one tick, by count and together: they travel in one activity result. */
-export const MAX_REQUESTS_PER_TICK = 500;
+export const MAX_REQUESTS_PER_TICK = 1_000;
 export const MAX_RESULT_BYTES = 1024 * KB;
 export const MAX_EVENT_BYTES = 1 * KB;
 /** Pushed events that wait for a tick. */
@@ -32,8 +32,8 @@ export const MAX_LOG_BYTES = 4 * KB;
 export const MAX_TEXT_BYTES = 2 * KB;
 /** Who did something and why, as an operator says it. */
 export const MAX_NOTE_BYTES = 256;
-/** Run-key hashes that the loop remembers and hands to each evaluation. */
-export const MAX_RECENT_KEYS = 500;
+/** Run-key hashes that the loop remembers and hands to each evaluation: at least as many as a tick may start. */
+export const MAX_RECENT_KEYS = 1_000;
 
 /** A window of child starts: 40 starts of 110 KB in one workflow task get the loop terminated by the server. */
 export const MAX_STARTS_IN_FLIGHT = 40;

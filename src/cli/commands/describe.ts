@@ -6,7 +6,7 @@
  */
 import type { SensorDescription, SensorState, SensorWorker, TickRecord } from '../../client/index.js';
 import { describeTick } from '../../sensors/describe-tick.js';
-import { isUnanswered } from '../errors.js';
+import { explainError, isUnanswered } from '../errors.js';
 import { colored, fields, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
 import { count, duration, plain, relative } from '../text.js';
@@ -19,16 +19,19 @@ const SHOWN_LETTERS = 5;
 export async function describe(session: Session, output: Output, sensor: string): Promise<void> {
   const description = await session.call(() => session.sensors.describe(sensor));
   const workers = await session.call(() => session.sensors.workers(description.taskQueue));
-  const answer = workers.length === 0 ? undefined : await askLoop(session, sensor);
+  const answer = await askLoop(session, description, workers);
   const extras = { workers, ...answer, webUrl: session.webUrlOf(description) };
   output.result(descriptionView(description, extras), (colors) => text(description, extras, colors));
 }
 
-/** What only the loop knows; `undefined` when no worker answers for it. */
+/** What only the loop knows, or why it did not say it: no worker, or a broken loop. */
 async function askLoop(
   session: Session,
-  sensor: string
-): Promise<{ readonly state: SensorState; readonly lastTick: TickRecord | undefined } | undefined> {
+  { sensor, taskQueue }: SensorDescription,
+  workers: readonly SensorWorker[]
+): Promise<Pick<DescriptionExtras, 'state' | 'lastTick' | 'stateError'>> {
+  const [lastWorker] = workers;
+  if (lastWorker === undefined) return { stateError: `no worker polls task queue '${taskQueue}'` };
   const timeoutMs = Math.min(STATE_TIMEOUT_MS, session.timeoutMs);
   try {
     return await session.call(async () => {
@@ -36,19 +39,19 @@ async function askLoop(
       return { state, lastTick: (await session.sensors.ticks(sensor)).at(-1) };
     }, timeoutMs);
   } catch (error) {
-    if (isUnanswered(error)) return undefined;
-    throw error;
+    const nobody = `no worker answered within ${duration(timeoutMs)}; the last poll of task queue '${taskQueue}' was ${relative(lastWorker.lastSeen)}`;
+    return { stateError: isUnanswered(error) ? nobody : explainError(error, session).message };
   }
 }
 
 function text(sensor: SensorDescription, extras: DescriptionExtras, colors: Colors): string[] {
-  const { workers, state, lastTick, webUrl } = extras;
+  const { workers, state, lastTick, stateError, webUrl } = extras;
   const { evaluation } = sensor;
   const failing = sensor.health === 'failing';
   const tags = Object.entries(sensor.tags).map(([key, value]) => `${key}=${value}`);
   const lines = [
     `${colors.bold(plain(sensor.sensor))}: ${why(sensor)}`,
-    ...warnings(sensor, workers, state).map((warning) => `${colors.yellow('warning:')} ${warning}`),
+    ...warnings(sensor, workers, stateError).map((warning) => `${colors.yellow('warning:')} ${warning}`),
     '',
     ...fields(
       [
@@ -100,25 +103,27 @@ function decision({ statusFrom, statusBy }: SensorDescription): string {
 }
 
 function warnings(
-  { sensor, taskQueue, health, evaluation, status }: SensorDescription,
+  { sensor, taskQueue, health, evaluation, failedTaskAttempts }: SensorDescription,
   workers: readonly SensorWorker[],
-  state: SensorState | undefined
+  stateError: string | undefined
 ): string[] {
-  const name = plain(sensor);
   const queue = plain(taskQueue);
+  const found: string[] = [];
   if (health === 'notLoaded') {
-    return [
-      `${plain(evaluation?.lastOutcome ?? '')}\n  Add it to the sensors of a SensorsPlugin on task queue '${queue}' and start that worker. ` +
-        `If it is gone for good: sensors stop ${name}`,
-    ];
+    found.push(
+      `${plain(evaluation?.lastOutcome ?? '')}\n  Add it to the sensors of a SensorsPlugin on task queue '${queue}' and start that ` +
+        `worker. If it is gone for good: sensors stop ${plain(sensor)}`
+    );
   }
-  if (workers.length === 0) return [`no worker polls task queue '${queue}', so nothing is evaluated; start one`];
-  if (state !== undefined || status === 'closed') return [];
-  const [last] = workers;
-  return [
-    `no worker answered in time, so the loop's own details are missing. The last poll of task queue '${queue}' was ` +
-      `${last === undefined ? 'long ago' : relative(last.lastSeen)}; is its worker running?`,
-  ];
+  if (failedTaskAttempts !== undefined) {
+    found.push(
+      `the loop's workflow task fails again and again (attempt ${failedTaskAttempts}), so the sensor stands still; Temporal Web and ` +
+        `the worker's log have the error. Start workers whose code fits it`
+    );
+  }
+  if (workers.length === 0) found.push(`no worker polls task queue '${queue}', so nothing is evaluated; start one`);
+  else if (stateError !== undefined) found.push(`the loop's own details are missing: ${plain(stateError)}`);
+  return found;
 }
 
 function healthLine({ health, evaluation }: SensorDescription, state: SensorState | undefined, colors: Colors): string {

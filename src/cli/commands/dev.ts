@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TemporalServerError, waitForServer } from '../dev-server.js';
 import { fields, type Output } from '../output.js';
 import { resolveTemporal, type ResolvedTemporal } from '../resolve-temporal.js';
-import type { GlobalOptions } from '../session.js';
+import { connectionOf, type GlobalOptions } from '../session.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** What shells report for a process that Ctrl-C ended. */
@@ -23,11 +23,10 @@ export interface DevOptions {
 }
 
 /** `sensors dev` */
-export async function dev(
-  output: Output,
-  { address, namespace, profile }: GlobalOptions,
-  { db, port }: DevOptions
-): Promise<void> {
+export async function dev(output: Output, options: GlobalOptions, { db, port }: DevOptions): Promise<void> {
+  const { address, namespace, profile } = options;
+  // a configuration that cannot be used is a usage error, as everywhere
+  connectionOf(options);
   const ended = new AbortController();
   let serving = false;
   const onSignal = (): void => {
@@ -38,7 +37,14 @@ export async function dev(
   for (const signal of SIGNALS) process.on(signal, onSignal);
   try {
     const dbFile = db === undefined ? undefined : resolve(db);
-    const temporal = await resolveTemporal({ address, namespace, profile, dbFile, port, log: output.note });
+    const temporal = await resolveTemporal({
+      address,
+      namespace,
+      profile,
+      dbFile,
+      port,
+      log: (line) => output.note(line),
+    });
     serving = true;
     print(output, temporal, { db: dbFile, port });
     try {

@@ -6,13 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Note, SensorDescription } from '../../client/index.js';
 import { cutText } from '../../sensors/json.js';
 import { MAX_NOTE_BYTES } from '../../sensors/limits.js';
-import { NoWorkerError } from '../errors.js';
 import { operator } from '../operator.js';
 import type { Output } from '../output.js';
 import type { Session } from '../session.js';
 import { plain } from '../text.js';
 import { descriptionView } from '../views.js';
 import { why } from './describe.js';
+import { requireWorker } from './require-worker.js';
 
 const APPLY_TIMEOUT_MS = 2_000;
 const LOOK_EVERY_MS = 100;
@@ -30,14 +30,9 @@ export async function start(
   sensor: string,
   { reason }: StartStopOptions
 ): Promise<void> {
-  const { status, taskQueue } = await session.call(() => session.sensors.describe(sensor));
+  const { status } = await session.call(() => session.sensors.describe(sensor));
   // its state comes from a query to the closed loop
-  if (status === 'closed' && (await session.call(() => session.sensors.workers(taskQueue))).length === 0) {
-    throw new NoWorkerError(
-      `the loop of sensor '${sensor}' is closed, and only a worker can read its state; start one on task queue ` +
-        `'${taskQueue}' (a worker that has the sensor brings it back by itself)`
-    );
-  }
+  if (status === 'closed') await requireWorker(session, sensor);
   const note = noteOf({ reason });
   await session.ask(sensor, () => session.sensors.start(sensor, note));
   await report(session, output, sensor, 'running', note);

@@ -3,6 +3,7 @@ import { colored, table, type Output } from '../output.js';
 import type { Session } from '../session.js';
 import { duration, plain, relative } from '../text.js';
 import { tickView } from '../views.js';
+import { requireWorker } from './require-worker.js';
 
 /** `sensors ticks <sensor>`: the recorded ticks, newest first. */
 export async function ticks(
@@ -11,6 +12,7 @@ export async function ticks(
   sensor: string,
   { limit }: { readonly limit: number }
 ): Promise<void> {
+  await requireWorker(session, sensor);
   const all = await session.ask(sensor, () => session.sensors.ticks(sensor));
   const shown = all.slice(-limit).reverse();
   output.result(shown.map(tickView), (colors) => {

@@ -1,0 +1,34 @@
+/** What both sides of a benchmark call. */
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+
+/** Counts what happened, for the whole process. */
+export const counters = { looks: 0, stamps: new Map<string, number>() };
+
+export const activities = {
+  /** An evaluation that finds nothing. */
+  async look(): Promise<readonly string[]> {
+    counters.looks++;
+    return [];
+  },
+  /** The same, retried by the server. */
+  async lookAgain(intervalMs: number): Promise<void> {
+    counters.looks++;
+    const failure = ApplicationFailure.create({
+      message: 'nothing new',
+      nextRetryDelay: intervalMs,
+      category: ApplicationFailureCategory.BENIGN,
+    });
+    failure.stack = '';
+    throw failure;
+  },
+  async requests(prefix: string, count: number): Promise<string[]> {
+    return Array.from({ length: count }, (_, n) => `${prefix}:noop:${n}`);
+  },
+  async lookAtEvents(events: readonly string[]): Promise<readonly string[]> {
+    return events;
+  },
+  async stamp(id: string): Promise<void> {
+    counters.stamps.set(id, performance.now());
+  },
+};
+export type BenchActivities = typeof activities;

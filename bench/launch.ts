@@ -1,0 +1,73 @@
+/** One tick that requests 600 no-op runs, until all are complete. */
+import { SensorClient } from '../src/client/index.js';
+import { defineJob, defineSensor } from '../src/index.js';
+import { median, round, until, type Bench, type Result } from './support.js';
+
+const RUNS = 600;
+const ROUNDS = 3;
+const WINDOWS = [20, 40, 100];
+
+export async function launch(bench: Bench): Promise<Result[]> {
+  const job = defineJob({ name: 'noop' });
+  const ours: number[] = [];
+  const byHand = new Map<number, number[]>(WINDOWS.map((window) => [window, []]));
+  for (let round_ = 0; round_ < ROUNDS; round_++) {
+    const sensor = defineSensor({
+      name: `launch-${round_}`,
+      job,
+      interval: '1h',
+      *evaluate(ctx) {
+        for (let n = 0; n < RUNS; n++) yield ctx.run({ runKey: `${n}` });
+      },
+    });
+    const sensors = new SensorClient(bench.client);
+    ours.push(
+      await bench.withWorker([sensor], async () => {
+        await until(() =>
+          sensors.describe(sensor.name).then(
+            () => true,
+            () => false
+          )
+        );
+        const perSecond = await runsPerSecond(bench, `${sensor.name}:noop:`, () => sensors.start(sensor.name));
+        await sensors.stop(sensor.name);
+        return perSecond;
+      })
+    );
+    for (const window of WINDOWS) {
+      const prefix = `hand-${round_}-${window}`;
+      byHand
+        .get(window)
+        ?.push(
+          await bench.withWorker([], (taskQueue) =>
+            runsPerSecond(bench, `${prefix}:noop:`, () =>
+              bench.client.workflow.start('windowLauncher', {
+                workflowId: prefix,
+                taskQueue,
+                args: [prefix, RUNS, window],
+              })
+            )
+          )
+        );
+    }
+  }
+  const best = Math.max(...[...byHand.values()].map(median));
+  return [
+    {
+      bench: 'launch',
+      case: `${RUNS} runs`,
+      unit: 'runs/s',
+      ours: round(median(ours)),
+      handWritten: round(best),
+      ratio: round(median(ours) / best),
+    },
+  ];
+}
+
+async function runsPerSecond(bench: Bench, prefix: string, start: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await start();
+  const query = `WorkflowId STARTS_WITH '${prefix}' AND ExecutionStatus = 'Completed'`;
+  await until(async () => (await bench.client.workflow.count(query)).count >= RUNS, 100);
+  return RUNS / ((performance.now() - began) / 1000);
+}

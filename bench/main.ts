@@ -1,0 +1,28 @@
+/**
+ * `npm run bench -- quiet|launch|push [--json]`: ours and the hand-written way in one run on one server.
+ *
+ * Absolute times on a shared machine mean little; the ratios are what to look at.
+ */
+import { Command } from 'commander';
+import { launch } from './launch.js';
+import { push } from './push.js';
+import { quiet } from './quiet.js';
+import { withBench, type Bench, type Result } from './support.js';
+
+const BENCHES: Readonly<Record<string, (bench: Bench) => Promise<Result[]>>> = { quiet, launch, push };
+
+await new Command('bench')
+  .argument('<bench>', `one of ${Object.keys(BENCHES).join(', ')}`)
+  .option('--json', 'one object a line, one line a case')
+  .action(async (name: string, { json }: { json?: boolean }) => {
+    const run = BENCHES[name];
+    if (run === undefined)
+      throw new Error(`there is no benchmark '${name}'; accepted: ${Object.keys(BENCHES).join(', ')}`);
+    for (const result of await withBench(run)) console.log(json === true ? JSON.stringify(result) : describe(result));
+  })
+  .parseAsync();
+
+function describe({ bench, case: case_, unit, ours, handWritten, ratio, ...more }: Result): string {
+  const rest = Object.entries(more).map(([name, value]) => `${name} ${value}`);
+  return `${bench} · ${case_}: ours ${ours} ${unit}, by hand ${handWritten} ${unit}, ratio ${ratio}${rest.map((text) => ` · ${text}`).join('')}`;
+}

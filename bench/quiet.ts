@@ -1,0 +1,132 @@
+/** What a sensor costs that finds nothing: CPU per tick, history per tick, memory per sensor. */
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { loopId } from '../src/client/loops.js';
+import { defineSensor, type SensorDefinition } from '../src/index.js';
+import { counters } from './activities.js';
+import { inBatches, pause, round, until, type Bench, type Result } from './support.js';
+
+const INTERVAL_MS = 5_000;
+const MEASURE_MS = 30_000;
+
+interface Measured {
+  readonly cpuMsPerTick: number;
+  readonly ticksPerSecond: number;
+  readonly historyEventsPerTick: number;
+}
+
+export async function quiet(bench: Bench): Promise<Result[]> {
+  const results = [];
+  for (const count of [500, 2000]) {
+    const ours = await measureOurs(bench, count);
+    const handWritten = await measureByHand(bench, count, 'timerLoop');
+    const bare = await measureByHand(bench, count, 'bareFolded');
+    results.push({
+      bench: 'quiet',
+      case: `${count} sensors at 5 s`,
+      unit: 'cpu ms/tick',
+      ours: round(ours.cpuMsPerTick),
+      handWritten: round(handWritten.cpuMsPerTick),
+      ratio: round(ours.cpuMsPerTick / handWritten.cpuMsPerTick),
+      bare: round(bare.cpuMsPerTick),
+      ratioToBare: round(ours.cpuMsPerTick / bare.cpuMsPerTick),
+      ticksPerSecond: round(ours.ticksPerSecond),
+      handWrittenTicksPerSecond: round(handWritten.ticksPerSecond),
+      bareTicksPerSecond: round(bare.ticksPerSecond),
+      historyEventsPerTick: round(ours.historyEventsPerTick),
+      handWrittenHistoryEventsPerTick: round(handWritten.historyEventsPerTick),
+    });
+  }
+  results.push(await idleMemory());
+  return results;
+}
+
+async function measureOurs(bench: Bench, count: number): Promise<Measured> {
+  let done = 0;
+  const sensors = quietSensors(count, () => void done++, INTERVAL_MS);
+  const ids = sensors.map(({ name }) => loopId(name));
+  return await bench.withWorker(sensors, async () => {
+    await until(() => done >= 2 * count, 200);
+    const measured = await measure(bench, ids, () => done);
+    await inBatches(ids, 50, (id) => bench.client.workflow.getHandle(id).terminate());
+    return measured;
+  });
+}
+
+async function measureByHand(bench: Bench, count: number, workflow: 'timerLoop' | 'bareFolded'): Promise<Measured> {
+  return await bench.withWorker([], async (taskQueue) => {
+    const ids = Array.from({ length: count }, (_, n) => `${workflow}-${count}-${n}`);
+    const before = counters.looks;
+    await inBatches(ids, 20, (workflowId) =>
+      bench.client.workflow.start(workflow, { workflowId, taskQueue, args: [INTERVAL_MS] })
+    );
+    await until(() => counters.looks - before >= 2 * count, 200);
+    const measured = await measure(bench, ids, () => counters.looks);
+    await inBatches(ids, 50, (id) => bench.client.workflow.getHandle(id).terminate());
+    return measured;
+  });
+}
+
+async function measure(bench: Bench, ids: readonly string[], ticks: () => number): Promise<Measured> {
+  const eventsBefore = await historyEvents(bench, ids);
+  const [cpu, began, at] = [await bench.cpuMs(), ticks(), performance.now()];
+  await pause(MEASURE_MS);
+  const counted = ticks() - began;
+  const seconds = (performance.now() - at) / 1000;
+  const cpuMs = (await bench.cpuMs()) - cpu;
+  const events = (await historyEvents(bench, ids)) - eventsBefore;
+  return { cpuMsPerTick: cpuMs / counted, ticksPerSecond: counted / seconds, historyEventsPerTick: events / counted };
+}
+
+/** Events in the histories of all these workflows. */
+async function historyEvents(bench: Bench, ids: readonly string[]): Promise<number> {
+  let events = 0;
+  await inBatches(
+    ids,
+    50,
+    async (id) => (events += (await bench.client.workflow.getHandle(id).describe()).historyLength)
+  );
+  return events;
+}
+
+export function quietSensors(count: number, onEvaluate: () => void, interval: number | '1h'): SensorDefinition[] {
+  return Array.from({ length: count }, (_, n) =>
+    defineSensor({
+      name: `quiet-${count}-${n}`,
+      interval,
+      defaultStatus: 'running',
+      evaluate(ctx) {
+        onEvaluate();
+        return ctx.skip('nothing new');
+      },
+    })
+  );
+}
+
+/** What 900 more idle sensors add to a worker; each count in a process of its own. */
+async function idleMemory(): Promise<Result> {
+  const few = await idleWorkerMb(100);
+  const many = await idleWorkerMb(1000);
+  return {
+    bench: 'quiet',
+    case: '1000 idle sensors',
+    unit: 'MB',
+    ours: round(many),
+    handWritten: round(few),
+    ratio: round(many / few),
+    workerMb: round(many - few),
+  };
+}
+
+function idleWorkerMb(count: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = fork(fileURLToPath(new URL('./idle-worker.ts', import.meta.url)), [String(count)], {
+      execArgv: [...process.execArgv, '--expose-gc'],
+    });
+    child.on('message', (mb) => resolve(mb as number));
+    child.on(
+      'exit',
+      (code) => code !== 0 && reject(new Error(`the worker with ${count} idle sensors ended with ${code}`))
+    );
+  });
+}

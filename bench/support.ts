@@ -1,0 +1,118 @@
+/** A server of its own, a bundle, workers, and CPU accounting for the benchmarks. */
+import { Client, Connection } from '@temporalio/client';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkflowBundle,
+} from '@temporalio/worker';
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { startDevServer, type DevServer } from '../src/cli/dev-server.js';
+import { findTemporalBinary } from '../src/cli/temporal-binary.js';
+import type { SensorDefinition } from '../src/index.js';
+import { SensorsPlugin } from '../src/worker/index.js';
+import { activities } from './activities.js';
+
+export interface Bench {
+  readonly client: Client;
+  /** Runs `act` while a worker with these sensors and every hand-written workflow polls a queue of its own. */
+  withWorker<T>(sensors: readonly SensorDefinition[], act: (taskQueue: string) => Promise<T>): Promise<T>;
+  /** CPU milliseconds that server and worker have used so far. */
+  cpuMs(): Promise<number>;
+}
+
+/** One line of the result. */
+export interface Result {
+  readonly bench: string;
+  readonly case: string;
+  readonly unit: string;
+  readonly ours: number;
+  readonly handWritten: number;
+  readonly ratio: number;
+  readonly [field: string]: string | number;
+}
+
+export async function withBench<T>(act: (bench: Bench) => Promise<T>): Promise<T> {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const server = await startDevServer({ binary: await findTemporalBinary(), fast: true, headless: true });
+  const connection = await Connection.connect({ address: server.address });
+  const native = await NativeConnection.connect({ address: server.address });
+  try {
+    const bundle = await bundleWorkflowCode({
+      workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)),
+      logger: new DefaultLogger('ERROR'),
+    });
+    return await act(createBench(server, new Client({ connection }), native, bundle));
+  } finally {
+    await native.close();
+    await connection.close();
+    await server.stop();
+  }
+}
+
+function createBench(
+  server: DevServer,
+  client: Client,
+  connection: NativeConnection,
+  workflowBundle: WorkflowBundle
+): Bench {
+  return {
+    client,
+    async withWorker(sensors, act) {
+      const taskQueue = `bench-${randomUUID()}`;
+      const plugins = sensors.length === 0 ? [] : [new SensorsPlugin({ sensors })];
+      const worker = await Worker.create({
+        connection,
+        taskQueue,
+        workflowBundle,
+        activities,
+        plugins,
+        shutdownForceTime: '10s',
+      });
+      return await worker.runUntil(() => act(taskQueue));
+    },
+    async cpuMs() {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1000 + (await processCpuMs(server.pid));
+    },
+  };
+}
+
+/** Linux counts in ticks of 10 ms. */
+async function processCpuMs(pid: number): Promise<number> {
+  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /s, '').split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+export function median(values: readonly number[]): number {
+  return percentile(values, 0.5);
+}
+
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+export function round(value: number): number {
+  return Number(value.toPrecision(3));
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+export async function until(condition: () => boolean | Promise<boolean>, everyMs = 50): Promise<void> {
+  while (!(await condition())) await pause(everyMs);
+}
+
+export async function inBatches<T>(
+  items: readonly T[],
+  size: number,
+  act: (item: T) => Promise<unknown>
+): Promise<void> {
+  for (let index = 0; index < items.length; index += size) await Promise.all(items.slice(index, index + size).map(act));
+}

@@ -1,0 +1,75 @@
+/** The workflows of the benchmarks: ours, and the same by hand on Temporal, as well as a good engineer would write them. */
+import {
+  condition,
+  continueAsNew,
+  defineSignal,
+  ParentClosePolicy,
+  proxyActivities,
+  setHandler,
+  sleep,
+  startChild,
+  workflowInfo,
+} from '@temporalio/workflow';
+export * from '../src/workflows/index.js';
+import type { BenchActivities } from './activities.js';
+
+const { look, requests, stamp, lookAtEvents } = proxyActivities<BenchActivities>({ startToCloseTimeout: '60s' });
+
+export async function noop(): Promise<void> {}
+
+/** A job whose first activity tells when it runs. */
+export async function stamped({ id }: { id: string }): Promise<void> {
+  await stamp(id);
+}
+
+/** Evaluate, sleep, repeat, continue as new: what everybody writes first. */
+export async function timerLoop(intervalMs: number): Promise<void> {
+  while (!workflowInfo().continueAsNewSuggested) {
+    await look();
+    await sleep(intervalMs);
+  }
+  await continueAsNew<typeof timerLoop>(intervalMs);
+}
+
+/** One activity that is retried for ever: the floor of what a folded tick can cost. */
+export async function bareFolded(intervalMs: number): Promise<void> {
+  const { lookAgain } = proxyActivities<BenchActivities>({
+    startToCloseTimeout: '60s',
+    heartbeatTimeout: '10s',
+    retry: { initialInterval: 1000, backoffCoefficient: 1 },
+  });
+  await lookAgain(intervalMs);
+}
+
+/** One evaluation, then its runs in a sliding window. */
+export async function windowLauncher(prefix: string, count: number, window: number): Promise<void> {
+  const ids = await requests(prefix, count);
+  let inFlight = 0;
+  for (const workflowId of ids) {
+    if (inFlight >= window) await condition(() => inFlight < window);
+    inFlight++;
+    void startChild(noop, {
+      workflowId,
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    }).then(() => inFlight--);
+  }
+  await condition(() => inFlight === 0);
+}
+
+/** Takes a signal, evaluates, starts the child. */
+export async function signalLoop(): Promise<void> {
+  const events: string[] = [];
+  setHandler(defineSignal<[string]>('push'), (event) => void events.push(event));
+  for (;;) {
+    await condition(() => events.length > 0);
+    for (const id of await lookAtEvents(events.splice(0))) {
+      await startChild(stamped, {
+        args: [{ id }],
+        workflowId: `by-hand:${id}`,
+        parentClosePolicy: ParentClosePolicy.ABANDON,
+        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+      });
+    }
+  }
+}

@@ -1,0 +1,434 @@
+/**
+ * The built command as users run it: a child process without a terminal, against a real server. Whatever a test prints
+ * is also checked for colour codes, stack traces and the values that must never be printed.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { z } from 'zod';
+import { accepts, answers } from '../../src/cli/dev-server.js';
+import { startLoop } from '../../src/client/loops.js';
+import { defineJob, defineSensor } from '../../src/index.js';
+import { loopOptions } from '../../src/worker/reconcile.js';
+import { Harness, waitFor } from '../support/harness.js';
+
+const MAIN = fileURLToPath(new URL('../../dist/esm/cli/main.js', import.meta.url));
+const SECRET = 'never-print-me';
+
+interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+let home: string;
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'cli-test-'));
+});
+afterAll(async () => {
+  await rm(home, { recursive: true, force: true });
+});
+
+function spawnCli(args: readonly string[], env: Record<string, string> = {}) {
+  // nothing of the developer's own configuration
+  const clean = { PATH: process.env['PATH'] ?? '', HOME: home, FORCE_COLOR: '1', ...env };
+  return spawn(process.execPath, [MAIN, ...args], { env: clean, stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** Runs `sensors`; the test server's address is given unless the arguments have one. */
+async function sensors(...args: string[]): Promise<Result> {
+  const address = args.includes('--address') ? [] : ['--address', inject('temporalAddress')];
+  const child = spawnCli([...args, ...address]);
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk));
+  const [code] = (await once(child, 'close')) as [number | null];
+  const all = stdout + stderr;
+  expect(all).not.toContain('\u001b');
+  expect(all).not.toMatch(/^\s+at .*:\d+:\d+/m);
+  expect(all).not.toContain(SECRET);
+  return { code, stdout, stderr };
+}
+
+/** Runs `sensors … --json`, which must succeed. */
+async function json<T = Record<string, unknown>>(...args: string[]): Promise<T> {
+  const { code, stdout, stderr } = await sensors(...args, '--json');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return JSON.parse(stdout) as T;
+}
+
+/** Runs a `sensors …` that must succeed. */
+async function text(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await sensors(...args);
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  return stdout;
+}
+
+const ISO = expect.stringMatching(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/) as string;
+
+const order = defineJob({ name: 'echo', config: z.object({ n: z.number(), secret: z.string() }) });
+
+/** Two good requests and a bad one at the first tick, then nothing. */
+function ordersSensor() {
+  let calls = 0;
+  return defineSensor({
+    name: 'orders',
+    job: order,
+    interval: '1 hour',
+    defaultStatus: 'running',
+    description: 'new orders',
+    tags: { team: 'sales' },
+    owners: ['ann'],
+    cursor: z.object({ secret: z.string() }).optional(),
+    *evaluate(ctx) {
+      if (++calls > 1) {
+        yield ctx.skip('no new orders');
+        return;
+      }
+      yield ctx.run({ runKey: 'k1', config: { n: 1, secret: SECRET }, tags: { source: 'inbox' } });
+      yield ctx.run({ runKey: 'k2', config: { n: 2, secret: SECRET } });
+      yield ctx.run({ runKey: 'bad', config: { n: SECRET as unknown as number, secret: SECRET } });
+      ctx.setCursor({ secret: SECRET });
+    },
+  });
+}
+
+const idle = defineSensor({
+  name: 'idle',
+  job: order,
+  interval: 500,
+  defaultStatus: 'running',
+  evaluate: (ctx) => ctx.skip('nothing \u001b[31mred\u001b[0m\nhere'),
+});
+
+const failing = defineSensor({
+  name: 'failing',
+  job: order,
+  interval: 500,
+  defaultStatus: 'running',
+  evaluate() {
+    throw new Error('the API says no');
+  },
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+describe('a sensor with a worker', () => {
+  test('is shown by list, describe, ticks and runs', async () => {
+    const h = await Harness.create();
+    const orders = ordersSensor();
+    await h.work([orders, idle, failing]);
+    const name = h.name(orders);
+    await h.tickWhere(orders, ({ status }) => status === 'success', 'the first tick');
+    await h.settledRuns(orders, 2);
+    await Promise.all([h.folded(idle), h.folded(failing)]);
+    await waitFor(
+      async () => (await h.sensors.list()).filter(({ sensor }) => sensor.startsWith(h.prefix)).length === 3,
+      'the list'
+    );
+    // stands in for Temporal Web, which the test server does not have
+    const webPort = Number(inject('temporalAddress').split(':')[1]) + 1000;
+    const web = createServer().listen(webPort, '127.0.0.1');
+    web.on('error', () => {});
+    try {
+      const [listed, table, described, page, tickList, tickTable, runList, runTable] = await Promise.all([
+        json<Record<string, unknown>[]>('list'),
+        text('list'),
+        json('describe', name),
+        text('describe', name),
+        json<Record<string, unknown>[]>('ticks', name),
+        text('ticks', name),
+        json<Record<string, unknown>[]>('runs', name),
+        text('runs', name, '--limit', '1'),
+      ]);
+
+      const summary = {
+        sensor: name,
+        status: 'running',
+        statusFrom: 'code',
+        health: 'ok',
+        intervalMs: 3_600_000,
+        jobs: ['echo'],
+        pending: 0,
+        deadLetters: 1,
+        description: 'new orders',
+        tags: { team: 'sales' },
+        owners: ['ann'],
+        workflowId: `sensor/${name}`,
+        runId: expect.any(String) as string,
+      };
+      expect(listed.find(({ sensor }) => sensor === name)).toEqual(summary);
+      expect(table).toMatch(/^SENSOR +STATUS +BY +HEALTH +INTERVAL +PENDING +DEAD LETTERS +JOBS\n/);
+      expect(table).toMatch(new RegExp(`^${name} +running +code +ok +1 h +0 +1 +echo$`, 'm'));
+      expect(table).toMatch(new RegExp(`^${h.name(failing)} +running +code +failing`, 'm'));
+
+      const letter = { kind: 'request', job: 'echo', runKey: 'bad', tick: 1, count: 1, firstAt: ISO, lastAt: ISO };
+      expect(described).toMatchObject({
+        ...summary,
+        taskQueue: h.taskQueue,
+        timeoutMs: 60_000,
+        evaluation: { phase: 'waiting', nextAt: ISO, notLoaded: false },
+        workers: [{ lastSeen: ISO }],
+        lastTick: { tick: 1, status: 'success' },
+        state: { tick: 1, lastTickAt: ISO, deadLetters: [letter], counters: { runs: 2, rejected: 1 } },
+        webUrl: expect.stringContaining(`/namespaces/default/workflows/sensor%2F${name}/`) as string,
+      });
+      expect(page).toContain(`${name}: running: waiting for the interval`);
+      expect(page).toMatch(/Last tick +1, .*: success: 2 runs started, 1 rejected/);
+      expect(page).toContain("key 'bad' of echo, tick 1, 1 time");
+      expect(page).toMatch(/Next evaluation +in 59 min \(/);
+
+      const recorded = { tick: 1, status: 'success', trigger: 'start', startedAt: ISO, endedAt: ISO };
+      const sample = expect.arrayContaining([`${name}:echo:k1`, `${name}:echo:k2`]) as string[];
+      expect(tickList).toEqual([expect.objectContaining({ ...recorded, runs: { count: 2, sample } })]);
+      expect(tickList[0]).not.toHaveProperty('cursorAfter');
+      expect(tickTable).toMatch(
+        /^TICK +STATUS +STARTED +TOOK +TRIGGER +WHAT\n1 +success .* 2 runs started, 1 rejected$/m
+      );
+
+      expect(runList).toHaveLength(2);
+      expect(runList.find(({ runKey }) => runKey === 'k1')).toEqual({
+        workflowId: `${name}:echo:k1`,
+        runId: expect.any(String) as string,
+        job: 'echo',
+        status: expect.stringMatching(/RUNNING|COMPLETED/) as string,
+        tick: 1,
+        runKey: 'k1',
+        tags: { source: 'inbox' },
+        startTime: ISO,
+        closeTime: ISO,
+        webUrl: expect.stringMatching(
+          new RegExp(
+            `^http://localhost:${webPort}/namespaces/default/workflows/${name}%3Aecho%3Ak1/[0-9a-f-]+/history$`
+          )
+        ) as string,
+      });
+      expect(runTable).toMatch(new RegExp(`echo +1 +k[12] +${name}:echo:k[12] +http://localhost:${webPort}/`));
+      expect(runTable.trim().split('\n')).toHaveLength(2);
+
+      const [quiet, quietPage, badPage] = await Promise.all([
+        json('describe', h.name(idle)),
+        text('describe', h.name(idle)),
+        text('describe', h.name(failing)),
+      ]);
+      // JSON says it as it is; a terminal must not obey it
+      expect(quiet).toMatchObject({ evaluation: { lastOutcome: 'nothing \u001b[31mred\u001b[0m\nhere' } });
+      expect(quietPage).toContain('nothing \\u001b[31mred\\u001b[0m here');
+      expect(badPage).toMatch(/Health +failing since .*: Error: the API says no/);
+    } finally {
+      web.close();
+    }
+  });
+
+  test('is started, stopped and ticked', async () => {
+    const h = await Harness.create();
+    const orders = ordersSensor();
+    await h.work([orders, failing]);
+    const name = h.name(orders);
+    await h.tickWhere(orders, ({ status }) => status === 'success', 'the first tick');
+    const by = expect.stringMatching(/^.+@.+$/) as string;
+
+    const until = new Date(Date.now() + 3_600_000).toISOString();
+    const stopped = await json('stop', name, '--reason', 'a reason', '--until', until);
+    expect(stopped).toMatchObject({
+      sensor: name,
+      status: 'stopped',
+      statusFrom: 'operator',
+      statusBy: by,
+      statusReason: 'a reason',
+      statusUntil: until,
+      applied: true,
+    });
+    expect(await text('describe', name)).toContain(`(a reason) until ${until}`);
+
+    expect(await text('tick', name, '--reason', 'to see')).toBe(`Tick 2 of ${name}: skipped: no new orders\n`);
+    expect(await json('tick', name)).toMatchObject({
+      tick: 3,
+      status: 'skipped',
+      trigger: 'tick',
+      skipReason: 'no new orders',
+      startedAt: ISO,
+      endedAt: ISO,
+    });
+    const { audit } = await h.sensors.state(name);
+    expect(audit.map(({ what }) => what)).toEqual(['stop', 'tick', 'tick']);
+    expect(audit[1]).toMatchObject({ by, reason: 'to see' });
+
+    expect(await json('start', name)).toMatchObject({ status: 'running', statusFrom: 'operator', applied: true });
+    expect(await text('stop', name)).toMatch(
+      new RegExp(`^${name} is stopped by .+@.+\\. Start it with: sensors start`)
+    );
+
+    const failed = await sensors('tick', h.name(failing));
+    expect(failed).toMatchObject({ code: 7, stderr: '' });
+    expect(failed.stdout).toContain('failure: Error: the API says no');
+  });
+
+  test('that no worker knows any more, or whose loop is closed, says so', async () => {
+    const h = await Harness.create();
+    const first = await h.work([idle, failing]);
+    await h.folded(idle);
+    await first.stop();
+    await h.work([failing]);
+    const name = h.name(idle);
+    await waitFor(async () => (await h.sensors.describe(name)).health === 'notLoaded', 'notLoaded');
+    const [page, ticked] = await Promise.all([text('describe', name), sensors('tick', name, '--json')]);
+    expect(page).toContain(`${name}: running, but not evaluated`);
+    expect(page).toContain(`SensorsPlugin on task queue '${h.taskQueue}'`);
+    expect(ticked).toMatchObject({ code: 5, stdout: '' });
+    expect(JSON.parse(ticked.stderr)).toMatchObject({ error: { code: 'no-worker', exitCode: 5 } });
+
+    await h.loop(failing).terminate();
+    const [closed, refused] = await Promise.all([
+      text('describe', h.name(failing)),
+      sensors('stop', h.name(failing), '--json'),
+    ]);
+    expect(closed).toContain(`${h.name(failing)}: closed`);
+    expect(refused.code).toBe(5);
+    expect(JSON.parse(refused.stderr)).toMatchObject({ error: { code: 'refused' } });
+    expect(await text('start', h.name(failing))).toMatch(new RegExp(`^${h.name(failing)} is running`));
+  });
+});
+
+describe('a sensor without a worker', () => {
+  test('is listed, described and controlled; what needs a worker says so at once', async () => {
+    const h = await Harness.create();
+    const sensor = h.name('orphan');
+    await startLoop(h.client, { sensor, taskQueue: h.taskQueue, options: loopOptions(idle) });
+    const began = Date.now();
+    const [page, runs, ticked, ticks, stopped, started] = await Promise.all([
+      text('describe', sensor),
+      text('runs', sensor),
+      sensors('tick', sensor),
+      sensors('ticks', sensor),
+      text('stop', sensor),
+      json('start', sensor),
+    ]);
+    expect(Date.now() - began).toBeLessThan(8_000);
+    expect(page).toContain(`no worker polls task queue '${h.taskQueue}'`);
+    expect(runs).toBe(`${sensor} has started no runs that Temporal still knows.\n`);
+    expect(ticked).toMatchObject({ code: 5, stdout: '' });
+    expect(ticked.stderr).toMatch(/^error: no worker polls task queue .* start one, and try again\n$/);
+    expect(ticks).toMatchObject({ code: 5, stdout: '' });
+    expect(ticks.stderr).toMatch(/^error: no worker polls task queue/);
+    expect(stopped).toMatch(/^The stop is delivered to .* takes effect when a worker runs\.\n$/);
+    expect(started).toMatchObject({ applied: false, workers: [] });
+    await h.loop('orphan').terminate();
+  });
+
+  test('whose worker went away a moment ago does not hang', async () => {
+    const h = await Harness.create();
+    const worker = await h.work([idle]);
+    await h.folded(idle);
+    await worker.stop();
+    const results = await Promise.all([
+      sensors('tick', h.name(idle), '--timeout', '1'),
+      sensors('ticks', h.name(idle), '--timeout', '1'),
+    ]);
+    for (const { code, stderr } of results) {
+      expect(stderr).toMatch(/^error: no worker answered/);
+      expect(code).toBe(5);
+    }
+    await h.loop(idle).terminate();
+  });
+});
+
+describe.concurrent('mistakes', () => {
+  test.for([
+    [['describe', 'no-such-sensor'], 4, 'sensor-not-found'],
+    [['stop', 'no-such-sensor'], 4, 'sensor-not-found'],
+    [['ticks', 'no-such-sensor'], 4, 'sensor-not-found'],
+    [['runs', "no-such-sensor' OR '1' = '1"], 4, 'sensor-not-found'],
+    [['lst'], 2, 'usage'],
+    [['list', '--nope'], 2, 'usage'],
+    [['list', 'extra'], 2, 'usage'],
+    [['describe'], 2, 'usage'],
+    [['ticks', 'x', '--limit', '0'], 2, 'usage'],
+    [['stop', 'x', '--until', 'tomorrow'], 2, 'usage'],
+    [['stop', 'x', '--until', '2020-01-01T00:00:00Z'], 2, 'usage'],
+    [['list', '--profile', 'no-such-profile'], 2, 'usage'],
+    [['list', '--address', 'http://localhost'], 2, 'usage'],
+    [['list', '--address', '127.0.0.1:9'], 3, 'server-unreachable'],
+    [['list', '--namespace', 'no-such-namespace'], 6, 'namespace-not-found'],
+  ] as const)('sensors %j ends with %i', async ([args, code, kind]) => {
+    const result = await sensors('--json', ...args);
+    expect(result).toMatchObject({ code, stdout: '' });
+    expect(JSON.parse(result.stderr)).toEqual({
+      error: { code: kind, exitCode: code, message: expect.any(String) as string },
+    });
+  });
+
+  test('are told as a sentence with the remedy', async () => {
+    const [unknown, unreachable] = await Promise.all([
+      sensors('describe', 'no-such-sensor'),
+      sensors('list', '--address', '127.0.0.1:9'),
+    ]);
+    expect(unknown.stderr).toMatch(
+      /^error: there is no sensor 'no-such-sensor' .*'sensors list' shows those that exist/
+    );
+    expect(unreachable.stderr).toMatch(/^error: no Temporal server answers at 127.0.0.1:9: .*\nStart it \(sensors dev/);
+  });
+
+  test('a misspelt command is told the nearest one, and no command at all prints the help', async () => {
+    const [misspelt, none, help] = await Promise.all([sensors('lits'), sensors(), sensors('--help')]);
+    expect(misspelt.stderr).toContain('Did you mean list?');
+    expect(none).toMatchObject({ code: 2, stdout: '', stderr: help.stdout });
+    expect(help).toMatchObject({ code: 0, stderr: '' });
+  });
+});
+
+test.concurrent('a reader that goes away ends the command quietly', async () => {
+  const child = spawnCli(['list', '--address', inject('temporalAddress')]);
+  child.stdout.destroy();
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk));
+  const [code] = (await once(child, 'close')) as [number | null];
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+});
+
+test.concurrent('dev runs a server until it is told to end, and leaves one alone that it did not start', async () => {
+  const port = await freePort();
+  const env = { TEMPORAL_CLI_PATH: inject('temporalBinary') };
+  const start = async (...args: string[]) => {
+    const child = spawnCli(['dev', '--port', String(port), '--json', ...args], env);
+    const ended = once(child, 'close') as Promise<[number | null]>;
+    let stdout = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
+    const printed = await waitFor(() => stdout.endsWith('}\n') && (JSON.parse(stdout) as unknown), 'the addresses');
+    const stop = async (signal: NodeJS.Signals): Promise<number | null> => {
+      child.kill(signal);
+      return (await ended)[0];
+    };
+    return { printed, stop };
+  };
+  const address = `127.0.0.1:${port}`;
+  const owner = await start('--db', join(home, 'folder', 'dev.db'));
+  const guest = await start();
+  try {
+    expect(owner.printed).toEqual({
+      address,
+      namespace: 'default',
+      webUrl: expect.stringMatching(/^http:\/\/localhost:\d+$/) as string,
+      started: true,
+    });
+    expect(guest.printed).toMatchObject({ address, started: false });
+    expect(await guest.stop('SIGINT')).toBe(0);
+    expect(await answers({ address }, 1_000)).toBe(true);
+  } finally {
+    expect(await owner.stop('SIGTERM')).toBe(0);
+  }
+  expect(await accepts(port)).toBe(false);
+});

@@ -1,0 +1,55 @@
+/** The commands of docs/temporal-web.md, as they stand there, run with the `temporal` CLI. */
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, inject, test } from 'vitest';
+import { z } from 'zod';
+import { defineJob, defineSensor } from '../../src/index.js';
+import { Harness, waitFor } from '../support/harness.js';
+
+const run = promisify(execFile);
+
+/** The `temporal` commands in the document's shell blocks, in order. */
+async function documentedCommands(): Promise<string[]> {
+  const document = await readFile(fileURLToPath(new URL('../../docs/temporal-web.md', import.meta.url)), 'utf8');
+  return [...document.matchAll(/```sh\n(.*?)```/gs)]
+    .flatMap(([, block]) => (block ?? '').replaceAll('\\\n', '').split('\n'))
+    .filter((line) => line.startsWith('temporal '));
+}
+
+test('every command in docs/temporal-web.md works', async () => {
+  const h = await Harness.create();
+  const noop = defineJob({ name: 'noop' });
+  const sensor = defineSensor({
+    name: 'newFiles',
+    job: noop,
+    interval: '1h',
+    defaultStatus: 'running',
+    cursor: z.object({ mtimeMs: z.number() }).default({ mtimeMs: 0 }),
+    evaluate: (ctx) => (ctx.tick === 1 ? ctx.run({ runKey: 'a' }) : ctx.skip('no new files')),
+  });
+  const name = h.name(sensor);
+  await h.work([sensor]);
+  await h.tickWhere(sensor, ({ tick }) => tick === 1, 'the first tick');
+  const commands = await documentedCommands();
+  expect(commands.length).toBeGreaterThan(8);
+  const outputs = new Map<string, string>();
+  for (const command of commands) {
+    const shell = command.replace(/^temporal/, '"$TEMPORAL"').replaceAll('sensor/newFiles', `sensor/${name}`);
+    const { stdout } = await run('sh', ['-c', shell], {
+      env: { ...process.env, TEMPORAL: inject('temporalBinary'), TEMPORAL_ADDRESS: inject('temporalAddress') },
+      timeout: 20_000,
+    });
+    outputs.set(command, stdout);
+  }
+  const state = await waitFor(async () => {
+    const now = await h.sensors.state(name);
+    return now.audit.some(({ what }) => what === 'reset') ? now : undefined;
+  }, 'the last command');
+  expect(state.audit.map(({ what }) => what)).toEqual(
+    expect.arrayContaining(['stop', 'start', 'tick', 'set cursor', 'clear cursor', 'reset'])
+  );
+  expect(state.counters.events).toBeGreaterThan(0);
+  expect([...outputs.values()].join('\n')).toContain('no new files');
+});

@@ -1,0 +1,141 @@
+/**
+ * `npm run replay:record`: records histories of the present protocol version into `test/replay/histories/v<n>`.
+ *
+ * Run it once when a protocol version is new; the files of older versions are kept as they are. They show that a
+ * worker with new code can go on with loops that older code began.
+ */
+import { Client, Connection } from '@temporalio/client';
+import proto from '@temporalio/proto';
+import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { z } from 'zod';
+import { startDevServer } from '../../src/cli/dev-server.js';
+import { findTemporalBinary } from '../../src/cli/temporal-binary.js';
+import { SensorClient } from '../../src/client/index.js';
+import { defineJob, defineSensor } from '../../src/index.js';
+import { PROTOCOL } from '../../src/sensors/protocol.js';
+import { SensorsPlugin } from '../../src/worker/index.js';
+
+const folder = fileURLToPath(new URL(`./histories/v${PROTOCOL}`, import.meta.url));
+const noop = defineJob({ name: 'noop' });
+const echo = defineJob({ name: 'echo', config: z.object({ n: z.number() }) });
+
+let down = true;
+const sensors = [
+  defineSensor({
+    name: 'keys',
+    job: echo,
+    interval: 200,
+    defaultStatus: 'running',
+    *evaluate(ctx) {
+      for (let n = 0; n < 3 + ctx.events.length; n++)
+        yield ctx.run({ runKey: `k${n}`, config: { n }, tags: { a: 'b' } });
+    },
+  }),
+  defineSensor({
+    name: 'draining',
+    jobs: [noop, echo],
+    interval: 200,
+    defaultStatus: 'running',
+    cursor: z.number().default(0),
+    *evaluate(ctx) {
+      if (ctx.cursor >= 600) return ctx.skip('drained');
+      for (let n = 0; n < 300; n++) yield ctx.run({ job: noop, runKey: `${ctx.cursor + n}` });
+      yield ctx.run({ job: echo, config: { n: 'wrong' as never } });
+      ctx.setCursor(ctx.cursor + 300);
+      return ctx.more();
+    },
+  }),
+  defineSensor({
+    name: 'failing',
+    interval: 200,
+    defaultStatus: 'running',
+    maxEventAttempts: 2,
+    onFailure: () => undefined,
+    onRecovered: () => undefined,
+    evaluate(ctx) {
+      if (down || ctx.events.includes('poison')) throw new Error('down');
+      return ctx.skip('up');
+    },
+  }),
+  defineSensor({
+    name: 'operated',
+    job: noop,
+    interval: '1h',
+    cursor: z.number().default(0),
+    *evaluate(ctx) {
+      for (let n = 0; n < 100; n++) yield ctx.run({ runKey: `${ctx.cursor}/${n}` });
+      yield ctx.run();
+    },
+  }),
+];
+
+Runtime.install({ logger: new DefaultLogger('ERROR') });
+const server = await startDevServer({ binary: await findTemporalBinary(), fast: true, headless: true });
+const connection = await Connection.connect({ address: server.address });
+const native = await NativeConnection.connect({ address: server.address });
+const client = new Client({ connection });
+const control = new SensorClient(client);
+try {
+  const workflowBundle = await bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('../support/workflows.ts', import.meta.url)),
+    logger: new DefaultLogger('ERROR'),
+  });
+  const worker = await Worker.create({
+    connection: native,
+    taskQueue: 'record',
+    workflowBundle,
+    plugins: [new SensorsPlugin({ sensors })],
+  });
+  await worker.runUntil(operate());
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  for await (const { workflowId, runId } of client.workflow.list({ query: `WorkflowType = 'sensorLoop'` })) {
+    const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+    const events = history.events?.length ?? 0;
+    const name = `${workflowId.replace('sensor/', '')}-${events}-events-${runId.slice(0, 8)}.bin.gz`;
+    await writeFile(`${folder}/${name}`, gzipSync(proto.temporal.api.history.v1.History.encode(history).finish()));
+    console.log(name);
+  }
+} finally {
+  await native.close();
+  await connection.close();
+  await server.stop();
+}
+
+/** What happens to the sensors while they are recorded: everything that has a message. */
+async function operate(): Promise<void> {
+  await eventually(() => control.state('keys').then(({ tick }) => tick >= 1));
+  await control.push('keys', 'one', 'two');
+  await eventually(() => control.state('keys').then(({ counters }) => counters.runs >= 5));
+  await client.workflow.getHandle('sensor/keys').signal('unheardOf', 1);
+  await control.stop('keys', { by: 'ann', until: new Date(Date.now() + 1000).toISOString() });
+  await eventually(() => control.state('draining').then(({ counters }) => counters.runs >= 600));
+  await control.tick('draining', { by: 'ann' });
+  await eventually(() => control.state('failing').then(({ health }) => health.status === 'failing'));
+  down = false;
+  await eventually(() => control.state('failing').then(({ health }) => health.status === 'ok'));
+  await control.push('failing', 'poison', 'fine');
+  await eventually(() => control.state('failing').then(({ deadLetters }) => deadLetters.length === 1));
+  await control.discardDeadLetters('failing');
+  await control.start('operated', { by: 'ann', reason: 'test' });
+  await eventually(() => control.state('operated').then(({ counters }) => counters.runs > 10));
+  await control.stop('operated');
+  await eventually(() =>
+    control.state('operated').then(({ pending, counters }) => pending.length > 0 || counters.runs === 101)
+  );
+  await control.start('operated');
+  await eventually(() => control.state('operated').then(({ counters }) => counters.runs === 101));
+  await control.setCursor('operated', 5, { by: 'ann' });
+  await eventually(() => control.state('operated').then(({ counters }) => counters.runs >= 202));
+  await control.reset('operated');
+  await control.tick('operated');
+  await control.clearCursor('operated');
+  await eventually(() => control.describe('keys').then(({ evaluation }) => evaluation?.phase === 'waiting'));
+}
+
+async function eventually(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition().catch(() => false))) await new Promise((resolve) => setTimeout(resolve, 50));
+}

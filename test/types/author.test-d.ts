@@ -1,0 +1,84 @@
+/** What must compile and what must not, for an author. Checked by `tsc` in `npm run check`; never run. */
+import { z } from 'zod';
+import { defineJob, defineSensor, type JobConfig } from '../../src/index.js';
+
+const file = defineJob({ name: 'file', config: z.object({ path: z.string(), retries: z.number().default(3) }) });
+const plain = defineJob({ name: 'plain' });
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function same<_T extends true>(): void {}
+
+// the job receives the parsed config; the name stays a literal
+same<Equal<JobConfig<typeof file>, { path: string; retries: number }>>();
+same<Equal<typeof file.name, 'file'>>();
+
+defineSensor({
+  name: 'one',
+  job: file,
+  cursor: z.object({ at: z.number() }).default({ at: 0 }),
+  events: z.object({ id: z.string() }),
+  interval: '30s',
+  async *evaluate(ctx) {
+    same<Equal<typeof ctx.cursor, { at: number }>>();
+    same<Equal<(typeof ctx.events)[number], { id: string }>>();
+    yield ctx.run({ runKey: 'a', config: { path: 'x' } });
+    yield [ctx.run({ config: { path: 'x', retries: 1 }, tags: { a: 'b' } }), null, undefined];
+    // @ts-expect-error config is required
+    yield ctx.run({ runKey: 'a' });
+    // @ts-expect-error unknown field
+    yield ctx.run({ runkey: 'a', config: { path: 'x' } });
+    // @ts-expect-error wrong config
+    yield ctx.run({ config: { path: 1 } });
+    ctx.setCursor({ at: 1 });
+    // @ts-expect-error wrong cursor
+    ctx.setCursor({ at: 'now' });
+    // @ts-expect-error a field of the cursor is read-only only by freezing, but the cursor itself cannot be replaced
+    ctx.cursor = { at: 2 };
+    return ctx.skip('done');
+  },
+});
+
+defineSensor({
+  name: 'no default',
+  job: plain,
+  cursor: z.number(),
+  evaluate(ctx) {
+    same<Equal<typeof ctx.cursor, number | undefined>>();
+    // config is optional when the schema accepts {}
+    return [ctx.run(), ctx.run({ runKey: 'k' })];
+  },
+});
+
+defineSensor({
+  name: 'several',
+  jobs: [file, plain],
+  *evaluate(ctx) {
+    yield ctx.run({ job: file, config: { path: 'x' } });
+    yield ctx.run({ job: plain });
+    // @ts-expect-error job is required with several
+    yield ctx.run({ config: { path: 'x' } });
+    // @ts-expect-error the config of another job
+    yield ctx.run({ job: file, config: {} });
+    return { runRequests: [ctx.run({ job: plain })], more: true };
+  },
+});
+
+defineSensor({
+  name: 'none',
+  evaluate(ctx) {
+    // @ts-expect-error without a job there is no ctx.run
+    ctx.run();
+    same<Equal<typeof ctx.cursor, undefined>>();
+  },
+});
+
+// @ts-expect-error an unknown option is reported at that option
+defineSensor({ name: 'typo', evaluat: () => null, evaluate: () => null });
+// @ts-expect-error not a duration
+defineSensor({ name: 'duration', interval: '30 sconds', evaluate: () => null });
+// @ts-expect-error a cursor must be JSON
+defineSensor({ name: 'date', cursor: z.date(), evaluate: () => null });
+// @ts-expect-error so must a config
+defineJob({ name: 'map', config: z.map(z.string(), z.string()) });
+// @ts-expect-error a text is not an answer
+defineSensor({ name: 'text', evaluate: () => 'skip' });

@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { DefinitionError, defineJob, defineSensor } from '../../src/index.js';
+import { createRegistry } from '../../src/sensors/registry.js';
+
+const job = defineJob({ name: 'job' });
+const evaluate = () => null;
+
+test.each([
+  [{ name: 'a/b' }, `the name of a sensor is 'a/b'; accepted: 1 to 100 characters of A-Z a-z 0-9 _ . -`],
+  [{ name: '' }, `the name of a sensor is ''`],
+  [{ name: 'x'.repeat(101) }, 'the name of a sensor is'],
+  [
+    { interval: '30 sconds' },
+    `sensor 's': interval is '30 sconds', which is not a duration; accepted: milliseconds or a text such as '30s'`,
+  ],
+  [{ interval: 50 }, `sensor 's': interval is 50, which is out of range`],
+  [{ interval: '31d' }, `sensor 's': interval is '31d', which is out of range`],
+  [{ interval: Number.NaN }, 'which is not a duration'],
+  [{ timeout: 'soon' }, `sensor 's': timeout is 'soon'`],
+  [{ minimumInterval: 3 }, `sensor 's' has an unknown option 'minimumInterval'; accepted: name, job, jobs, interval`],
+  [{ defaultStatus: 'on' }, `sensor 's': defaultStatus is 'on'; accepted: 'running' or 'stopped'`],
+  [{ job, jobs: [job] }, `sensor 's' has both 'job' and 'jobs'`],
+  [{ job: 'job' }, `sensor 's': job is 'job'; accepted: what defineJob returned`],
+  [{ jobs: [job, defineJob({ name: 'job' })] }, `sensor 's' has two jobs named 'job'`],
+  [{ evaluate: undefined }, `sensor 's': evaluate is undefined; accepted: a function or generator`],
+  [{ cursor: { type: 'number' } }, `sensor 's': cursor is {"type":"number"}; accepted: a zod schema`],
+  [{ cursor: z.object({ n: z.number().catch(0) }) }, `which would reset a stored cursor silently`],
+  [{ maxEventAttempts: 0 }, `sensor 's': maxEventAttempts is 0; accepted: 1 to 1000`],
+])('defineSensor refuses %o', (options, message) => {
+  const define = (): unknown => defineSensor({ name: 's', evaluate, ...options } as never);
+  expect(define).toThrow(DefinitionError);
+  expect(define).toThrow(message);
+});
+
+test.each([
+  [{ name: 'a:b' }, `the name of a job is 'a:b'`],
+  [{ name: 'j', conf: z.object({}) }, `job 'j' has an unknown option 'conf'`],
+  [{ name: 'j', taskQueue: '' }, `job 'j': taskQueue is ''`],
+  [{ name: 'j', args: [] }, `job 'j': args is []`],
+])('defineJob refuses %o', (options, message) => {
+  expect(() => defineJob(options as never)).toThrow(message);
+});
+
+test('a registry has each sensor and each job once', () => {
+  const a = defineSensor({ name: 'a', job, evaluate });
+  expect(() => createRegistry([a, defineSensor({ name: 'a', evaluate })])).toThrow(`two sensors are named 'a'`);
+  expect(() => createRegistry([a, defineSensor({ name: 'b', job: defineJob({ name: 'job' }), evaluate })])).toThrow(
+    `two jobs are named 'job' (one of them in sensor 'b')`
+  );
+  expect(() => createRegistry([a], 'a/')).toThrow(`prefix is 'a/'`);
+  expect([...createRegistry([a], 'p-').sensors.keys()]).toEqual(['p-a']);
+});
+
+test('defaults are those of the documentation, and definitions are frozen', () => {
+  const sensor = defineSensor({ name: 's', evaluate });
+  expect(sensor).toMatchObject({
+    intervalMs: 30_000,
+    timeoutMs: 60_000,
+    defaultStatus: 'stopped',
+    jobs: [],
+    runIds: 'readable',
+  });
+  expect(Object.isFrozen(sensor)).toBe(true);
+});

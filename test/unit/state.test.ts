@@ -1,0 +1,215 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { jsonBytes, type Json } from '../../src/sensors/json.js';
+import type { EvaluationResult, LoopOptions, LoopState } from '../../src/sensors/protocol.js';
+import * as rules from '../../src/workflows/state.js';
+import { addDeadLetters } from '../../src/workflows/records.js';
+
+const options: LoopOptions = {
+  intervalMs: 1000,
+  timeoutMs: 60_000,
+  defaultStatus: 'running',
+  maxEventAttempts: 3,
+  hooks: { onFailure: false, onRecovered: false },
+  jobs: ['job'],
+  tags: {},
+  owners: [],
+};
+const result: EvaluationResult = {
+  kind: 'evaluated',
+  requests: [],
+  rejected: [],
+  duplicates: { count: 0, sample: [] },
+  cursor: { kind: 'keep' },
+  more: false,
+  logs: [],
+  logLinesDropped: 0,
+  durationMs: 1,
+  quiet: [],
+};
+
+function begin(state: LoopState, now: number) {
+  return rules.beginEvaluation(state, { sensor: 's', evaluation: 1, delayMs: 0, rest: false }, now);
+}
+
+/** A whole tick that starts everything it asks for. */
+function tick(state: LoopState, now: number, partial: Partial<EvaluationResult> = {}): LoopState {
+  const begun = begin(state, now);
+  let next = rules.commit(begun.state, begun.evaluated, { ...result, ...partial }, now);
+  for (const request of next.launch?.remaining ?? []) next = rules.settle(next, request, 'started');
+  return rules.endLaunch(next, [], new Map(), now);
+}
+
+describe('status', () => {
+  test('the operator wins over the code until reset', () => {
+    let state = rules.newState({ ...options, defaultStatus: 'stopped' }, 0);
+    expect(rules.isRunning(state)).toBe(false);
+    state = rules.choose(state, rules.operatorChoice('running', { by: 'ann' }, 5), 5);
+    expect(rules.isRunning(state)).toBe(true);
+    expect(rules.isRunning(rules.configure(state, { ...options, defaultStatus: 'stopped' }, 6))).toBe(true);
+    expect(rules.isRunning(rules.choose(state, undefined, 7))).toBe(false);
+  });
+
+  test('only a start of a stopped sensor makes its next tick the first one', () => {
+    const ticked = tick(rules.newState(options, 0), 10);
+    expect(ticked.first).toBe(false);
+    expect(rules.choose(ticked, rules.operatorChoice('running', {}, 20), 20)).toMatchObject({
+      first: false,
+      startedAt: 0,
+    });
+    const stopped = rules.choose(ticked, rules.operatorChoice('stopped', {}, 30), 30);
+    expect(rules.choose(stopped, rules.operatorChoice('running', {}, 40), 40)).toMatchObject({
+      first: true,
+      startedAt: 40,
+    });
+  });
+
+  test('a stop with a time in the past or no time at all does not end by itself', () => {
+    expect(rules.operatorChoice('stopped', { until: 5 }, 10).until).toBeUndefined();
+    expect(rules.operatorChoice('stopped', { until: 'nonsense' }, 10).until).toBeUndefined();
+    expect(rules.operatorChoice('stopped', { until: '1970-01-01T00:00:01Z' }, 10).until).toBe(1000);
+  });
+});
+
+describe('rhythm', () => {
+  test('the interval counts from the end of the evaluation', () => {
+    const state = tick(rules.newState(options, 0), 500);
+    expect(rules.nextStep(state, 600)).toEqual({ kind: 'evaluate', delayMs: 900 });
+    expect(rules.nextStep(rules.wakeUp(state, 'push'), 600)).toEqual({ kind: 'evaluate', delayMs: 0 });
+  });
+
+  test('an interrupted streak goes on in its rhythm; a quiet attempt begins a new interval', () => {
+    const state = { ...tick(rules.newState(options, 0), 0), nextAt: 1000 };
+    const { evaluated } = rules.beginEvaluation(state, { sensor: 's', evaluation: 1, delayMs: 1000, rest: false }, 0);
+    expect(rules.interrupted(state, evaluated, false, 500).nextAt).toBe(1000);
+    expect(rules.interrupted(state, evaluated, false, 4200).nextAt).toBe(5000);
+    expect(rules.interrupted(state, evaluated, true, 4200).nextAt).toBe(5200);
+  });
+
+  test('a tick that was asked for is not forgotten by an interruption or another reason', () => {
+    const stopped = rules.newState({ ...options, defaultStatus: 'stopped' }, 0);
+    expect(rules.nextStep(rules.wakeUp(stopped, 'push'), 0)).toEqual({ kind: 'wait' });
+    const asked = rules.wakeUp(rules.wakeUp(stopped, 'tick'), 'push');
+    expect(asked.wake).toBe('tick');
+    expect(rules.nextStep(asked, 0)).toEqual({ kind: 'evaluate', delayMs: 0 });
+    const begun = begin(asked, 0);
+    expect(begun.evaluated.input.fold).toBe(false);
+    expect(rules.interrupted(begun.state, begun.evaluated, false, 5).wake).toBe('tick');
+  });
+});
+
+describe('bounds', () => {
+  test('whatever is pushed, the inbox keeps its bytes, and every event is waiting, dropped or a dead letter', () => {
+    const event: fc.Arbitrary<Json> = fc.oneof(
+      fc.string({ maxLength: 900 }),
+      fc.constant('x'.repeat(2000)),
+      fc.record({ n: fc.nat(), text: fc.string({ unit: 'binary', maxLength: 200 }) })
+    );
+    fc.assert(
+      fc.property(fc.array(fc.array(event, { maxLength: 40 }), { maxLength: 40 }), (batches) => {
+        let state = rules.newState(options, 0);
+        let pushed = 0;
+        for (const batch of batches) {
+          state = rules.pushEvents(state, batch, 1);
+          pushed += batch.length;
+        }
+        expect(state.inboxBytes).toBe(state.inbox.reduce((sum, { event: each }) => sum + jsonBytes(each), 0));
+        expect(state.inboxBytes).toBeLessThanOrEqual(256 * 1024);
+        const { eventsDropped, deadLettersDropped } = state.counters;
+        expect(state.inbox.length + state.deadLetters.length + eventsDropped + deadLettersDropped).toBe(pushed);
+        expect(jsonBytes(begin(state, 1).evaluated.input.events)).toBeLessThanOrEqual(130 * 1024);
+      }),
+      { numRuns: 40 }
+    );
+  });
+
+  test('the state stays small whatever ticks do', () => {
+    let state = rules.newState(options, 0);
+    for (let n = 0; n < 300; n++) {
+      const requests = Array.from({ length: 50 }, (_, index) => ({
+        id: `s:job:${'k'.repeat(900)}${n}/${index}`,
+        job: 'job',
+        args: [{}],
+        hash: `${n}/${index}`.padStart(32, '0'),
+      }));
+      const logs = Array.from({ length: 4 }, () => ({ level: 'info' as const, at: 1, message: 'x'.repeat(1000) }));
+      state = tick(state, n * 1000, {
+        requests,
+        logs,
+        cursor: { kind: 'set', value: 'c'.repeat(60_000) },
+        skipReason: 'y'.repeat(3000),
+      });
+      state = rules.audit(state, 'start', { by: 'b'.repeat(1000), reason: 'r'.repeat(10_000) }, n);
+    }
+    expect(jsonBytes(state)).toBeLessThan(300 * 1024);
+    expect(state.ring.length).toBeGreaterThan(2);
+    expect(state.counters).toMatchObject({ ticks: 300, runs: 15_000 });
+  });
+
+  test('dead letters count repeats, and refuse what does not fit', () => {
+    const rejection = { id: 'a', kind: 'request' as const, job: 'job', error: 'bad' };
+    const once = addDeadLetters([], [rejection], 1, 10).letters;
+    const twice = addDeadLetters(once, [rejection], 2, 20).letters;
+    expect(twice).toEqual([{ ...rejection, tick: 2, firstAt: 10, lastAt: 20, count: 2 }]);
+    const many = Array.from({ length: 100 }, (_, n) => ({ ...rejection, id: `${n}`, error: 'x'.repeat(1000) }));
+    const { letters, refused } = addDeadLetters(twice, many, 3, 30);
+    expect(jsonBytes(letters)).toBeLessThanOrEqual(64 * 1024);
+    expect(letters.length - 1 + refused.length).toBe(100);
+    expect(refused.length).toBeGreaterThan(0);
+  });
+});
+
+describe('launch', () => {
+  const request = (n: number) => ({
+    id: `s:job:${n}`,
+    job: 'job',
+    args: [],
+    runKey: `${n}`,
+    hash: `${n}`.padStart(32, '0'),
+  });
+
+  test('what a stop holds back keeps its IDs and starts under a tick of its own', () => {
+    const begun = begin(rules.newState(options, 0), 0);
+    let state = rules.commit(
+      begun.state,
+      begun.evaluated,
+      { ...result, requests: [request(1), request(2), request(3)] },
+      5
+    );
+    state = rules.settle(state, request(1), 'started');
+    state = rules.endLaunch(state, [request(2), request(3)], new Map(), 6);
+    expect(rules.isHolding(state)).toBe(true);
+    expect(state.ring.at(-1)).toMatchObject({ status: 'success', pending: 2, runs: { count: 1 } });
+    state = rules.resumeLaunch(state, 10);
+    expect(state.launch).toMatchObject({
+      remaining: [{ id: 's:job:2' }, { id: 's:job:3' }],
+      record: { tick: 2, trigger: 'pending' },
+    });
+  });
+
+  test('refused IDs are duplicates, unless somebody else owns them', () => {
+    const begun = begin(rules.newState(options, 0), 0);
+    let state = rules.commit(begun.state, begun.evaluated, { ...result, requests: [request(1), request(2)] }, 5);
+    state = rules.settle(rules.settle(state, request(1), 'refused'), request(2), 'refused');
+    state = rules.endLaunch(state, [], new Map([['s:job:2', `a workflow of type 'x'`]]), 6);
+    expect(state.ring.at(-1)).toMatchObject({ duplicates: { count: 1 }, rejected: { count: 1 } });
+    expect(state.recentKeys).toEqual([request(1).hash]);
+    expect(state.deadLetters).toMatchObject([{ kind: 'owner', runKey: '2' }]);
+  });
+});
+
+describe('events of failing evaluations', () => {
+  test('are tried one at a time and parked after maxEventAttempts; the others stay', () => {
+    let state = rules.pushEvents(tick(rules.newState(options, 0), 0), ['bad', 'good'], 1);
+    const details = { logs: [], logLinesDropped: 0, durationMs: 0, quiet: [] };
+    for (const expected of [['bad', 'good'], ['bad'], ['bad']]) {
+      const begun = begin(state, 2);
+      expect(begun.evaluated.input.events.map(({ event }) => event)).toEqual(expected);
+      state = rules.fail(begun.state, begun.evaluated, 'no', details, 3);
+    }
+    expect(state.inbox.map(({ event }) => event)).toEqual(['good']);
+    expect(state.deadLetters).toMatchObject([{ kind: 'event', payload: 'bad' }]);
+    expect(state.eventAttempts).toBe(0);
+    expect(state.wake).toBe('push');
+  });
+});
