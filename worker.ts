@@ -5,7 +5,6 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { rootCause } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type LogEntry } from '@temporalio/worker';
 import { resolveTemporal, type ResolvedTemporal } from 'temporal-sensors/dev';
 import { SensorsPlugin } from 'temporal-sensors/worker';
@@ -15,7 +14,9 @@ import { ordersSensor } from './examples/orders/sensors.js';
 /** One line for each tick that did something, and for each warning. */
 function printLine({ level, message, meta }: LogEntry): void {
   if (level === 'INFO' && meta?.['sdkComponent'] !== 'workflow') return;
-  const reason = meta?.['error'] === undefined ? '' : `: ${rootCause(meta['error'])}`;
+  let error = meta?.['error'] as Error | undefined;
+  while (error?.cause) error = error.cause as Error;
+  const reason = error === undefined ? '' : `: ${error.message}`;
   console.log(`${new Date().toTimeString().slice(0, 8)} ${level === 'INFO' ? '' : `${level} `}${message}${reason}`);
 }
 
@@ -31,7 +32,6 @@ function interrupt(): void {
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, interrupt);
 Runtime.install({ logger: new DefaultLogger('INFO', printLine), shutdownSignals: [] });
-
 temporal = await resolveTemporal({ dbFile: '.temporal/dev.db', log: console.log }).catch((error: Error) => {
   console.error(error.message);
   process.exit(1);

@@ -36,19 +36,17 @@ export async function launch(bench: Bench): Promise<Result[]> {
     );
     for (const window of WINDOWS) {
       const prefix = `hand-${round_}-${window}`;
-      byHand
-        .get(window)
-        ?.push(
-          await bench.withWorker([], (taskQueue) =>
-            runsPerSecond(bench, `${prefix}:noop:`, () =>
-              bench.client.workflow.start('windowLauncher', {
-                workflowId: prefix,
-                taskQueue,
-                args: [prefix, RUNS, window],
-              })
-            )
+      byHand.get(window)?.push(
+        await bench.withWorker([], (taskQueue) =>
+          runsPerSecond(bench, `${prefix}:noop:`, () =>
+            bench.client.workflow.start('windowLauncher', {
+              workflowId: prefix,
+              taskQueue,
+              args: [prefix, RUNS, window],
+            })
           )
-        );
+        )
+      );
     }
   }
   const best = Math.max(...[...byHand.values()].map(median));

@@ -14,7 +14,7 @@ const MAX_RECORD_BYTES = 100_000;
 const MAX_QUOTED_CHARACTERS = 40;
 
 /** What one customer ordered. */
-export interface CustomerTotal {
+interface CustomerTotal {
   readonly customer: string;
   readonly orders: number;
   readonly totalCents: number;
@@ -50,10 +50,10 @@ export class MalformedFileError extends Error {
  */
 export async function readOrders(content: AsyncIterable<Buffer>, file: string): Promise<OrderTotals> {
   const ledger = new Ledger();
-  let lastLine = 0;
+  // the parser's own count of lines is where a record ends, and wrong for CRLF inside of quotes
+  let nextLine = 1;
   let emptyLines = 0;
-  /** Where the record begins that the parser is at: a value in quotes may go over several lines. */
-  const firstLine = (info: { readonly empty_lines: number }): number => lastLine + 1 + info.empty_lines - emptyLines;
+  const lineOf = (info: { readonly empty_lines: number }): number => nextLine + info.empty_lines - emptyLines;
 
   const parser = parse({
     bom: true,
@@ -65,11 +65,11 @@ export async function readOrders(content: AsyncIterable<Buffer>, file: string): 
     max_record_size: MAX_RECORD_BYTES,
     on_record: (record: string[], info: Info) => {
       const fail = (column: number, problem: string): never => {
-        throw new MalformedFileError(file, firstLine(info), column, problem);
+        throw new MalformedFileError(file, lineOf(info), column, problem);
       };
       if (info.records === 1) checkHeader(record, fail);
       else addRecord(record, ledger, fail);
-      lastLine = info.lines;
+      nextLine = lineOf(info) + record.join().split('\n').length;
       emptyLines = info.empty_lines;
       return null;
     },
@@ -80,10 +80,10 @@ export async function readOrders(content: AsyncIterable<Buffer>, file: string): 
     await pipeline(content, parser);
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    const at = error as CsvError & Pick<Info, 'lines' | 'empty_lines'> & { readonly column: number };
-    throw new MalformedFileError(file, firstLine(at), at.column + 1, explain(at));
+    const at = error as CsvError & Pick<Info, 'empty_lines'> & { readonly column: number };
+    throw new MalformedFileError(file, lineOf(at), at.column + 1, explain(at));
   }
-  if (lastLine === 0)
+  if (nextLine === 1)
     throw new MalformedFileError(file, 1, 1, `expected the header ${COLUMNS.join(',')}, found nothing`);
   return ledger.totals();
 }
@@ -127,16 +127,17 @@ function addRecord(record: readonly string[], ledger: Ledger, fail: Fail): void 
   }
 }
 
-function explain(error: CsvError & { readonly lines: number }): string {
+function explain(error: CsvError): string {
   switch (error.code) {
     case 'CSV_QUOTE_NOT_CLOSED':
       return 'expected a closing quote ("), found the end of the file';
     case 'CSV_MAX_RECORD_SIZE':
       return `expected a line of at most ${MAX_RECORD_BYTES} bytes, found more; is there a quote (") that is not closed?`;
     case 'CSV_INVALID_CLOSING_QUOTE':
+    case 'CSV_NON_TRIMABLE_CHAR_AFTER_CLOSING_QUOTE':
       return (
-        `expected a comma or the end of the line after a closing quote ("), found something else in line ${error.lines}; ` +
-        `a quote inside a value is written twice ("")`
+        'expected a comma or the end of the line after the closing quote ("), found something else; ' +
+        'a quote inside a value is written twice ("")'
       );
     case 'INVALID_OPENING_QUOTE':
       return (

@@ -43,24 +43,26 @@ export function ordersSensor({ inbox, outbox }: OrdersSensorOptions): SensorDefi
       hashes.keepOnly(new Set(names.map((name) => resolve(inbox, name))));
 
       const files: OrdersFile[] = [];
-      const waiting: string[] = [];
+      const unreadable: string[] = [];
+      let settling = 0;
       for (const name of names) {
         const path = resolve(inbox, name);
         try {
           const sha256 = await hashes.of(path, ctx.signal);
-          if (sha256 === 'settling') waiting.push(`${name} is being written`);
+          if (sha256 === 'settling') settling++;
           else if (sha256 !== undefined) files.push(new OrdersFile(name, path, sha256));
         } catch (error) {
           // one file that cannot be read does not hold up the others
           ctx.signal.throwIfAborted();
-          waiting.push(`${name} cannot be read: ${(error as Error).message}`);
+          unreadable.push(`, cannot read ${name}: ${(error as Error).message}`);
         }
       }
 
       const seen = new Set(ctx.cursor.seen);
       const fresh = files.filter(({ mark }) => !seen.has(mark));
       if (fresh.length === 0) {
-        return ctx.skip(`no new files in ${inbox} (${[`${files.length} known`, ...waiting].join(', ')})`);
+        const written = settling === 0 ? '' : `, ${settling} being written`;
+        return ctx.skip(`no new files in ${inbox} (${files.length} known${written}${unreadable.join('')})`);
       }
       ctx.setCursor({ seen: files.slice(0, MAX_SEEN).map(({ mark }) => mark) });
       return fresh.map(({ path, sha256, name, runKey }) =>

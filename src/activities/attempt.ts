@@ -118,4 +118,4 @@ export class Attempt {
 }
 
 /** The author's code still runs although it was aborted. */
-export class AbandonedError extends EvaluationError {}
+class AbandonedError extends EvaluationError {}

@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { ApplicationFailureCategory } from '@temporalio/common';
-import { checkRequests, contentHash } from '../sensors/check-requests.js';
+import { checkRequests } from '../sensors/check-requests.js';
 import type { CursorChange } from '../sensors/cursor.js';
 import { describeIssues } from '../sensors/define-job.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';

@@ -45,7 +45,7 @@ export interface Place {
 }
 
 /** The gRPC code and details of an error or of its cause, if it came from the server. */
-export function grpcStatus(error: unknown): { readonly code: number; readonly details: string } | undefined {
+function grpcStatus(error: unknown): { readonly code: number; readonly details: string } | undefined {
   for (let each = error; each instanceof Error; each = each.cause) {
     const { code, details } = each as Error & { readonly code?: unknown; readonly details?: unknown };
     if (typeof code === 'number') return { code, details: typeof details === 'string' ? details : each.message };

@@ -40,7 +40,7 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
 }
 
 function mayColor(stream: NodeJS.WriteStream): boolean {
-  return stream.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+  return stream.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
 }
 
 const NO_LINES = {

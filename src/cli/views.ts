@@ -78,6 +78,7 @@ export function descriptionView(
             lastAttemptAt: iso(evaluation.lastAttemptAt),
             lastOutcome: evaluation.lastOutcome,
             notLoaded: evaluation.notLoaded,
+            paused: evaluation.paused,
             streak: evaluation.streak.map(quietView),
           },
     workers: workers.map(({ identity, lastSeen }) => ({ identity, lastSeen: iso(lastSeen) })),

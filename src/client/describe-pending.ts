@@ -22,6 +22,8 @@ export interface EvaluationStatus {
   /** What the last attempt said: the skip reason, or the error of a failing sensor. */
   readonly lastOutcome?: string;
   readonly notLoaded: boolean;
+  /** Somebody paused the activity in Temporal Web: nothing is evaluated until it is unpaused (a push still works). */
+  readonly paused: boolean;
   /** The reasons of this quiet streak, oldest first; the newest may be a minute late. */
   readonly streak: readonly QuietReason[];
 }
@@ -49,6 +51,7 @@ export async function describePending(
     ...(lastAttemptAt === undefined ? {} : { lastAttemptAt }),
     ...(failure === undefined ? {} : { lastOutcome: failure.message }),
     notLoaded: failure instanceof ApplicationFailure && failure.type === FAILURE_TYPES.notLoaded,
+    paused: activity.paused === true,
     streak: (streak as StreakRecord | undefined)?.reasons ?? [],
   };
 }

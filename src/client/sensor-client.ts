@@ -322,6 +322,6 @@ function timeoutOf({ memo: memos }: Execution): { readonly timeoutMs?: number } 
 }
 
 /** A value in a visibility query: names are data, never part of the query's grammar. */
-export function quoted(value: string): string {
+function quoted(value: string): string {
   return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }

@@ -145,7 +145,7 @@ function reject_(request: RunRequest, job: JobDefinition, error: string): Reject
 }
 
 /** ID of something without a key: the same for the same content. */
-export function contentHash(...parts: readonly unknown[]): string {
+function contentHash(...parts: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }
 

@@ -14,7 +14,7 @@
  * - **operator**: the person with the CLI or Temporal Web. **author**: the person who writes sensors.
  */
 import type { Client } from '@temporalio/client';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { checkSchema, type JobDefinition } from './define-job.js';
 import { parseDuration, type Duration } from './duration.js';
 import { checkName, DefinitionError, quote, refuseUnknownOptions } from './errors.js';

@@ -2,17 +2,20 @@
 import type { TickRecord } from './protocol.js';
 
 /** One line that says what a tick did. */
-export function describeTick(tick: TickRecord): string {
+export function describeTick({ runs, duplicates, rejected, pending, error, skipReason }: TickRecord): string {
+  const why = error ?? skipReason;
+  // a reason for nothing at all says it all
+  if (why !== undefined && runs.count === 0 && pending === 0) return why;
   const parts = [
-    tick.runs.count > 0 ? `${count(tick.runs.count, 'run')} started` : '',
-    tick.duplicates.count > 0 ? `${count(tick.duplicates.count, 'duplicate')}` : '',
-    tick.rejected.count > 0 ? `${tick.rejected.count} rejected` : '',
-    tick.pending > 0 ? `${tick.pending} pending` : '',
-    tick.error ?? tick.skipReason ?? '',
+    count(runs.count, 'run started', 'runs started'),
+    count(duplicates.count, 'duplicate', 'duplicates'),
+    count(rejected.count, 'rejected', 'rejected'),
+    count(pending, 'pending', 'pending'),
+    why ?? '',
   ];
   return parts.filter((part) => part !== '').join(', ');
 }
 
-function count(n: number, what: string): string {
-  return `${n} ${what}${n === 1 ? '' : 's'}`;
+function count(n: number, one: string, many: string): string {
+  return n === 0 ? '' : `${n} ${n === 1 ? one : many}`;
 }

@@ -43,7 +43,7 @@ export function parseDuration(duration: unknown, place: string, min: number, max
   const accepted = `accepted: milliseconds or a text such as '30s' or '5 minutes', from ${min} ms to ${max / 3_600_000} hours`;
   let ms: number;
   try {
-    ms = msToNumber(duration as Duration);
+    ms = msToNumber(duration as Parameters<typeof msToNumber>[0]);
   } catch {
     ms = Number.NaN;
   }

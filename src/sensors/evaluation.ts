@@ -264,7 +264,7 @@ class EvaluationContext implements SensorContextBase<undefined, undefined> {
   }
 }
 
-const RESULT_FIELDS = ['runRequests', 'skipReason', 'cursor', 'more'];
+const RESULT_FIELDS = new Set(['runRequests', 'skipReason', 'cursor', 'more']);
 
 function isSensorResult(value: unknown): value is SensorResult {
   if (
@@ -276,7 +276,7 @@ function isSensorResult(value: unknown): value is SensorResult {
     return false;
   }
   const { runRequests = [] } = value as SensorResult;
-  return Array.isArray(runRequests) && Object.keys(value).every((key) => RESULT_FIELDS.includes(key));
+  return Array.isArray(runRequests) && Object.keys(value).every((key) => RESULT_FIELDS.has(key));
 }
 
 function title(item: RunRequest | SkipReason): string {
@@ -288,7 +288,7 @@ function describe(value: unknown): string {
   if (typeof value !== 'object' || value === null) return `a ${typeof value}`;
   if (Array.isArray(value)) return 'an array inside an array';
   const keys = Object.keys(value);
-  const unknown = keys.find((key) => !RESULT_FIELDS.includes(key));
+  const unknown = keys.find((key) => !RESULT_FIELDS.has(key));
   if (Object.getPrototypeOf(value) === Object.prototype && unknown !== undefined)
     return `an object with a field '${unknown}'`;
   return `a ${value.constructor?.name ?? 'object'}`;

@@ -32,7 +32,7 @@ export const UPDATES = {
 } as const;
 export const QUERIES = { state: 'state', ticks: 'ticks', abort: 'abort', carry: 'carry' } as const;
 
-export type Status = 'running' | 'stopped';
+type Status = 'running' | 'stopped';
 
 /** The part of a definition that the loop needs; told by the worker that started last. */
 export interface LoopOptions {
@@ -253,7 +253,7 @@ export interface Counters {
 }
 
 /** Requests that are being started, or held back. */
-export interface Launch {
+interface Launch {
   /** Still to be started, in order. */
   readonly remaining: readonly LaunchRequest[];
   /** Refused because the ID exists; whose it is has still to be looked up. */

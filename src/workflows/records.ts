@@ -19,7 +19,7 @@ const REJECTED_SAMPLE = 5;
 const MAX_RECORDED_CURSOR_BYTES = 1024;
 
 /** A tick as the ring keeps it: samples instead of whole lists, small cursors only. */
-export function compactRecord(record: TickRecord): TickRecord {
+function compactRecord(record: TickRecord): TickRecord {
   const { cursorBefore, cursorAfter, ...rest } = record;
   const small = (cursor: TickRecord['cursorBefore']): boolean =>
     cursor !== undefined && jsonBytes(cursor) <= MAX_RECORDED_CURSOR_BYTES;

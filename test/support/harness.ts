@@ -179,7 +179,7 @@ export async function waitFor<T>(
   while (Date.now() < deadline) {
     try {
       const value = await condition();
-      if (value) return value as NonNullable<T>;
+      if (value) return value;
       last = undefined;
     } catch (error) {
       last = error;

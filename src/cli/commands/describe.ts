@@ -93,6 +93,9 @@ export function why(sensor: SensorDescription): string {
   }
   if (evaluation === undefined) return 'running; it is between two evaluations.';
   if (health === 'notLoaded') return 'running, but not evaluated: no worker that was asked has its definition.';
+  if (evaluation.paused) {
+    return `running, but its evaluation was paused in Temporal Web. Unpause it there, or evaluate now with: sensors tick ${name}`;
+  }
   if (evaluation.phase === 'running') return 'running; it is evaluated now, or as soon as a worker takes it.';
   const next = evaluation.nextAt === undefined ? '' : `; next evaluation ${relative(evaluation.nextAt)}`;
   return `running${health === 'failing' ? ' and failing' : ''}: ${plain(evaluation.lastOutcome ?? 'waiting', 300)}${next}.`;

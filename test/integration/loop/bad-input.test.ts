@@ -87,8 +87,8 @@ test.each(failures)(
       defaultStatus: 'running',
       cursor: z.string().default('start'),
       evaluate: (ctx) => {
-        if (ctx.tick === 1) return void ctx.setCursor('kept');
-        if (ctx.tick === 2) return evaluate(ctx as never) as never;
+        if (ctx.tick === 1) return ctx.setCursor('kept');
+        if (ctx.tick === 2) return evaluate(ctx) as never;
         return ctx.run({ runKey: 'after' });
       },
     });
