@@ -37,7 +37,11 @@ export interface Result {
 }
 
 export async function withBench<T>(act: (bench: Bench) => Promise<T>): Promise<T> {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  // Core writes its warnings to standard output, which belongs to the results
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } },
+  });
   const server = await startDevServer({ binary: await findTemporalBinary(), fast: true, headless: true });
   const connection = await Connection.connect({ address: server.address });
   const native = await NativeConnection.connect({ address: server.address });

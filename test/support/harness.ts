@@ -3,7 +3,14 @@
  * `waitFor` instead of sleeps. Every worker is stopped at the end of the test.
  */
 import { Client, Connection } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  makeTelemetryFilterString,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, inject } from 'vitest';
 import { SensorClient, type SensorDescription, type SensorRun, type TickRecord } from '../../src/client/index.js';
@@ -15,6 +22,7 @@ if (Runtime._instance === undefined) {
   Runtime.install({
     logger: new DefaultLogger((process.env['LOG'] as 'DEBUG' | undefined) ?? 'ERROR'),
     shutdownSignals: [],
+    telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } },
   });
 }
 
