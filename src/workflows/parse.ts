@@ -4,7 +4,8 @@
  * Anyone can send anything (`temporal activity complete --result null`, a signal without input), and an exception in
  * workflow code would block the sensor for ever. These never throw. Pure.
  */
-import type { Json } from '../sensors/json.js';
+import { utf8Bytes, type Json } from '../sensors/json.js';
+import { MAX_WORKFLOW_ID_BYTES } from '../sensors/limits.js';
 import type {
   CursorEdit,
   EvaluationResult,
@@ -63,6 +64,7 @@ function isLaunchRequest(value: unknown): boolean {
   return (
     isObject(value) &&
     typeof value['id'] === 'string' &&
+    utf8Bytes(value['id']) <= MAX_WORKFLOW_ID_BYTES &&
     typeof value['job'] === 'string' &&
     Array.isArray(value['args'])
   );
@@ -76,8 +78,16 @@ export function parseFailureDetails(value: unknown, durationMs: number): Failure
   return value as unknown as FailureDetails;
 }
 
-/** New options from a worker, or `undefined` when they are not whole. */
-export function parseOptions(value: unknown): LoopOptions | undefined {
+/** What a worker tells at start: its protocol, and the options of its definition if they are whole. */
+export function parseConfigure(value: unknown): {
+  readonly options: LoopOptions | undefined;
+  readonly protocol: number;
+} {
+  const { options, protocol } = isObject(value) ? value : {};
+  return { options: parseOptions(options), protocol: typeof protocol === 'number' ? protocol : 0 };
+}
+
+function parseOptions(value: unknown): LoopOptions | undefined {
   if (!isObject(value)) return undefined;
   const { intervalMs, timeoutMs, defaultStatus, maxEventAttempts, hooks, jobs, tags, owners } = value;
   const whole =

@@ -21,15 +21,9 @@ import {
   makeContinueAsNewFunc,
   proxyActivities,
   setCurrentDetails,
-  setDefaultSignalHandler,
-  setHandler,
   setWorkflowOptions,
-  TimeoutFailure,
   upsertMemo,
   workflowInfo,
-  defineQuery,
-  defineSignal,
-  defineUpdate,
 } from '@temporalio/workflow';
 import type { SensorActivities } from '../activities/index.js';
 import { describeTick } from '../sensors/describe-tick.js';
@@ -46,10 +40,7 @@ import {
 import {
   LOOP_MARK,
   PROTOCOL,
-  QUERIES,
   SENSOR_MEMO,
-  SIGNALS,
-  UPDATES,
   type EvaluationInput,
   type Health,
   type LoopInput,
@@ -58,7 +49,9 @@ import {
   type TickRecord,
 } from '../sensors/protocol.js';
 import { createLauncher } from './launch.js';
-import { parseCursorEdit, parseEvaluationResult, parseFailureDetails, parseNote, parseOptions } from './parse.js';
+import { parseCursorEdit, parseEvaluationResult, parseConfigure, parseNote } from './parse.js';
+import { registerMessages } from './messages.js';
+import { describeFailure, endedQuiet, isWakeUp, NOT_OURS } from './evaluation-end.js';
 import * as rules from './state.js';
 import { detailsOf, memoOf, stateView } from './views.js';
 
@@ -176,6 +169,15 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     );
   }
 
+  function configure(input: unknown): void {
+    const { options, protocol } = parseConfigure(input);
+    if (options === undefined) return;
+    newerProtocol ||= protocol > PROTOCOL;
+    state = rules.configure(state, options, Date.now());
+    published();
+    wake();
+  }
+
   async function setCursor(input: unknown): Promise<SensorState> {
     const edit = parseCursorEdit(input);
     if (edit === undefined)
@@ -203,99 +205,39 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     }
   }
 
-  function receive(name: string, act: () => void): void {
-    act();
-    log.debug('signal', { sensor, signal: name });
-  }
-
-  setHandler(
-    defineSignal<[unknown?]>(SIGNALS.start),
-    (input) => receive('start', () => void setStatus('running', input)),
-    {
-      description: 'Starts the sensor. Optional input: { "by": "...", "reason": "..." }',
-    }
-  );
-  setHandler(
-    defineSignal<[unknown?]>(SIGNALS.stop),
-    (input) => receive('stop', () => void setStatus('stopped', input)),
-    {
-      description: 'Stops the sensor; cursor and pending requests stay. Optional input: { "by", "reason", "until" }',
-    }
-  );
-  setHandler(defineSignal<[unknown?]>(SIGNALS.tick), (input) => receive('tick', () => askForTick(input)), {
-    description: 'Evaluates now, also when stopped. Optional input: { "by": "...", "reason": "..." }',
-  });
-  setHandler(
-    defineSignal<Json[]>(SIGNALS.push),
-    (...events) =>
-      receive('push', () => {
-        state = rules.pushEvents(state, events, Date.now());
-        wake();
-      }),
-    {
-      description:
-        'Hands events to the sensor (each input is one, at most 1 KB) and wakes it. Without input it only wakes.',
-    }
-  );
-  setHandler(
-    defineSignal<[unknown?]>(SIGNALS.configure),
-    (input) =>
-      receive('configure', () => {
-        const { options, protocol } = (typeof input === 'object' && input !== null ? input : {}) as {
-          options?: unknown;
-          protocol?: unknown;
-        };
-        const parsed = parseOptions(options);
-        if (parsed === undefined) return;
-        newerProtocol ||= typeof protocol === 'number' && protocol > PROTOCOL;
-        state = rules.configure(state, parsed, Date.now());
-        published();
-        wake();
-      }),
-    { description: 'Sent by a worker at start: the options of its definition.' }
-  );
-  setDefaultSignalHandler((name) => {
-    state = rules.audit(state, `unknown signal '${name}' ignored`, {}, Date.now());
-    log.warn(`sensor '${sensor}' ignored an unknown signal; known: ${Object.values(SIGNALS).join(', ')}`, {
-      signal: name,
-    });
-  });
-  setHandler(defineUpdate<SensorState, [unknown?]>(UPDATES.start), (input) => setStatus('running', input));
-  setHandler(defineUpdate<SensorState, [unknown?]>(UPDATES.stop), (input) => setStatus('stopped', input));
-  setHandler(defineUpdate<TickRecord, [unknown?]>(UPDATES.tick), tickAndWait, {
-    description: 'Evaluates now and returns the tick.',
-  });
-  setHandler(defineUpdate<SensorState, [unknown?]>(UPDATES.setCursor), setCursor, {
-    description: 'Sets the cursor: { "cursor": <JSON> } or { "clear": true }. Checked by the sensor\'s schema.',
-  });
-  setHandler(
-    defineUpdate<SensorState, [unknown?]>(UPDATES.reset),
-    (input) => {
+  registerMessages({
+    start: (input) => setStatus('running', input),
+    stop: (input) => setStatus('stopped', input),
+    askForTick,
+    tick: tickAndWait,
+    push: (events) => {
+      state = rules.pushEvents(state, events, Date.now());
+      wake();
+    },
+    configure,
+    setCursor,
+    reset: (input) => {
       state = rules.choose(rules.audit(state, 'reset', parseNote(input), Date.now()), undefined, Date.now());
       published();
       wake();
       return view();
     },
-    { description: "Forgets the operator's start or stop: the code decides again." }
-  );
-  setHandler(
-    defineUpdate<SensorState, [unknown?]>(UPDATES.discardDeadLetters),
-    (input) => {
-      const note = parseNote(input);
-      state = {
-        ...rules.audit(state, `discard ${state.deadLetters.length} dead letters`, note, Date.now()),
-        deadLetters: [],
-      };
+    discardDeadLetters: (input) => {
+      const what = `discard ${state.deadLetters.length} dead letters`;
+      state = { ...rules.audit(state, what, parseNote(input), Date.now()), deadLetters: [] };
       published();
       wake();
       return view();
     },
-    { description: 'Drops all dead letters on purpose.' }
-  );
-  setHandler(defineQuery<SensorState>(QUERIES.state), view);
-  setHandler(defineQuery<readonly TickRecord[]>(QUERIES.ticks), () => state.ring);
-  setHandler(defineQuery<'stop' | 'cursor' | null, [number]>(QUERIES.abort), abortReason);
-  setHandler(defineQuery<LoopState>(QUERIES.carry), () => launcher.snapshot());
+    unknown: (name) => {
+      state = rules.audit(state, `unknown signal '${name}' ignored`, {}, Date.now());
+      log.warn(`sensor '${sensor}' ignored an unknown signal '${name}'`);
+    },
+    state: view,
+    ticks: () => state.ring,
+    abort: abortReason,
+    carry: launcher.snapshot,
+  });
 
   // -------------------------------------------------------------------------------------------- evaluation
 
@@ -436,7 +378,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
         throw new CancelledFailure('the sensor was cancelled while it started runs');
       if (state.launch?.record === undefined) tickEnded();
     }
-    const served = waiters.size === 0 || workflowInfo().historyLength > BUSY_HISTORY_EVENTS;
+    const served = (waiters.size === 0 && hooks.size === 0) || workflowInfo().historyLength > BUSY_HISTORY_EVENTS;
     if (shouldContinueAsNew() && (served || state.launch?.record !== undefined)) {
       if (state.launch?.record !== undefined) tickEnded(state.launch.record);
       await continueAsNew();
@@ -459,44 +401,6 @@ setWorkflowOptions(
 );
 Object.defineProperty(sensorLoop, LOOP_MARK, { value: true });
 
-const NOT_OURS =
-  'the evaluation was completed with something that is not an evaluation result (by hand, or by another activity named evaluateSensor)';
-
 function rejected(message: string): ApplicationFailure {
   return ApplicationFailure.create({ message, type: FAILURE_TYPES.rejected, nonRetryable: true });
-}
-
-/** Whether an evaluation ended only because the loop wanted to look at something else. */
-function isWakeUp(error: unknown, cancelled: boolean, aborted: boolean): boolean {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  if (cause instanceof CancelledFailure || endedQuiet(error)) return true;
-  if (!cancelled) return false;
-  if (cause instanceof TimeoutFailure) return aborted || cause.timeoutType !== 'START_TO_CLOSE';
-  return cause instanceof ApplicationFailure && cause.nonRetryable !== true;
-}
-
-/** Whether an attempt ran to its end and found nothing new. */
-function endedQuiet(error: unknown): boolean {
-  const cause = error instanceof ActivityFailure ? error.cause : undefined;
-  return cause instanceof ApplicationFailure && cause.type === FAILURE_TYPES.quiet;
-}
-
-function describeFailure(
-  error: unknown,
-  { input, dueAt }: rules.Evaluated,
-  now: number
-): { readonly message: string; readonly details: ReturnType<typeof parseFailureDetails> } {
-  const cause = error instanceof ActivityFailure ? (error.cause ?? error) : error;
-  if (cause instanceof TimeoutFailure) {
-    const message =
-      cause.timeoutType === 'START_TO_CLOSE'
-        ? `the evaluation did not end within its timeout of ${input.timeoutMs} ms, nor ${GRACE_MS} ms after it was aborted: it ` +
-          `blocks the event loop or its worker is gone; pass ctx.signal on to what it awaits`
-        : `the evaluation timed out (${cause.timeoutType})`;
-    return { message, details: parseFailureDetails(undefined, Math.max(0, now - dueAt)) };
-  }
-  if (cause instanceof ApplicationFailure) {
-    return { message: cause.message, details: parseFailureDetails(cause.details?.[0], Math.max(0, now - dueAt)) };
-  }
-  return { message: String(cause), details: parseFailureDetails(undefined, Math.max(0, now - dueAt)) };
 }

@@ -360,7 +360,8 @@ export function overtake(state: LoopState, evaluated: Evaluated, now: number): L
     skipReason: 'the cursor was edited while this tick was evaluated; its result was dropped and it is evaluated again',
   };
   const counters = { ...state.counters, ticks: state.counters.ticks + 1 };
-  return wakeUp({ ...state, tick: evaluated.input.tick, ring: addTick(state.ring, record), counters }, 'cursor');
+  const next = { ...state, tick: evaluated.input.tick, ring: addTick(state.ring, record), counters };
+  return wakeUp(next, evaluated.trigger === 'tick' ? 'tick' : 'cursor');
 }
 
 // ---------------------------------------------------------------------------------------------------- launch
