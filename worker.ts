@@ -1,7 +1,6 @@
 /**
- * The demo, `npm start`: one sensor, which reports the CSV files that arrive in ./inbox to ./outbox, on the Temporal
- * server that is configured, or else on a local one that lives as long as this process. Ctrl-C lets work in progress
- * end, and only then ends the server; a second one does not wait.
+ * The demo, `npm start`: reports the CSV files that arrive in ./inbox to ./outbox, on the Temporal server that is
+ * configured, or else on a local one that ends with this process. Ctrl-C lets work in progress end first.
  */
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +15,7 @@ function printLine({ level, message, meta }: LogEntry): void {
   if (level === 'INFO' && meta?.['sdkComponent'] !== 'workflow') return;
   let error = meta?.['error'] as Error | undefined;
   while (error?.cause) error = error.cause as Error;
-  const reason = error === undefined ? '' : `: ${error.message}`;
+  const reason = error?.message === undefined ? '' : `: ${error.message}`;
   console.log(`${new Date().toTimeString().slice(0, 8)} ${level === 'INFO' ? '' : `${level} `}${message}${reason}`);
 }
 
@@ -31,7 +30,8 @@ function interrupt(): void {
   else void Promise.resolve(temporal?.stop()).then(() => process.exit(0));
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, interrupt);
-Runtime.install({ logger: new DefaultLogger('INFO', printLine), shutdownSignals: [] });
+const logger = new DefaultLogger('INFO', printLine);
+Runtime.install({ logger, telemetryOptions: { logging: { forward: {} } }, shutdownSignals: [] });
 temporal = await resolveTemporal({ dbFile: '.temporal/dev.db', log: console.log }).catch((error: Error) => {
   console.error(error.message);
   process.exit(1);

@@ -9,7 +9,7 @@ import { push } from './push.js';
 import { quiet } from './quiet.js';
 import { withBench, type Bench, type Result } from './support.js';
 
-const BENCHES: Readonly<Record<string, (bench: Bench) => Promise<Result[]>>> = { quiet, launch, push };
+const BENCHES: Readonly<Record<string, (bench: Bench) => AsyncGenerator<Result>>> = { quiet, launch, push };
 
 await new Command('bench')
   .argument('<bench>', `one of ${Object.keys(BENCHES).join(', ')}`)
@@ -18,7 +18,9 @@ await new Command('bench')
     const run = BENCHES[name];
     if (run === undefined)
       throw new Error(`there is no benchmark '${name}'; accepted: ${Object.keys(BENCHES).join(', ')}`);
-    for (const result of await withBench(run)) console.log(json === true ? JSON.stringify(result) : describe(result));
+    await withBench(async (bench) => {
+      for await (const result of run(bench)) console.log(json === true ? JSON.stringify(result) : describe(result));
+    });
   })
   .parseAsync();
 

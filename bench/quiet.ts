@@ -15,13 +15,12 @@ interface Measured {
   readonly historyEventsPerTick: number;
 }
 
-export async function quiet(bench: Bench): Promise<Result[]> {
-  const results = [];
+export async function* quiet(bench: Bench): AsyncGenerator<Result> {
   for (const count of [500, 2000]) {
     const ours = await measureOurs(bench, count);
     const handWritten = await measureByHand(bench, count, 'timerLoop');
     const bare = await measureByHand(bench, count, 'bareFolded');
-    results.push({
+    yield {
       bench: 'quiet',
       case: `${count} sensors at 5 s`,
       unit: 'cpu ms/tick',
@@ -35,10 +34,9 @@ export async function quiet(bench: Bench): Promise<Result[]> {
       bareTicksPerSecond: round(bare.ticksPerSecond),
       historyEventsPerTick: round(ours.historyEventsPerTick),
       handWrittenHistoryEventsPerTick: round(handWritten.historyEventsPerTick),
-    });
+    };
   }
-  results.push(await idleMemory());
-  return results;
+  yield await idleMemory();
 }
 
 async function measureOurs(bench: Bench, count: number): Promise<Measured> {

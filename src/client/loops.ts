@@ -4,13 +4,13 @@ import {
   LOOP_ID_PREFIX,
   LOOP_TYPE,
   PROTOCOL,
-  QUERIES,
   SENSOR_MEMO,
   type LoopInput,
   type LoopOptions,
   type LoopState,
   type SensorMemo,
 } from '../sensors/protocol.js';
+import { foldHistory } from './fold-history.js';
 import { sensorMemo } from '../sensors/memo.js';
 
 export function loopId(sensor: string): string {
@@ -55,25 +55,14 @@ export async function startLoop(
 }
 
 /**
- * Starts a closed loop again with the cursor, keys, pending requests and status of its last run, which a query to
- * that run gives; so a worker with its code must be running.
- *
- * `options` options of the definition; left out, those of the last run
+ * Starts a closed loop again with the cursor, keys, pending requests and status of its last run, folded from its
+ * history; so no worker is needed. `options` are those of the definition; left out, those of the last run.
  */
 export async function recoverLoop(
   client: Client,
   { sensor, taskQueue, options }: Loop & { readonly options?: LoopOptions }
 ): Promise<void> {
-  let state: LoopState;
-  try {
-    state = await client.workflow.getHandle(loopId(sensor)).query<LoopState>(QUERIES.carry);
-  } catch (error) {
-    throw new Error(
-      `the loop of sensor '${sensor}' is closed and its state could not be read, so it was not started again from nothing ` +
-        `(${error instanceof Error ? error.message : String(error)})`,
-      { cause: error }
-    );
-  }
+  const state = await foldHistory(client, await client.workflow.getHandle(loopId(sensor)).fetchHistory());
   await startLoop(client, { sensor, taskQueue, options: options ?? state.options, state });
 }
 

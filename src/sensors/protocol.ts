@@ -30,7 +30,7 @@ export const UPDATES = {
   reset: 'reset',
   discardDeadLetters: 'discardDeadLetters',
 } as const;
-export const QUERIES = { state: 'state', ticks: 'ticks', abort: 'abort', carry: 'carry' } as const;
+export const QUERIES = { state: 'state', ticks: 'ticks', abort: 'abort' } as const;
 
 type Status = 'running' | 'stopped';
 

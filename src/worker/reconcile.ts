@@ -3,7 +3,7 @@
  * an existing one is told of changed options by signal and never restarted, a closed one comes back with its state.
  */
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
-import type { Worker } from '@temporalio/worker';
+import { Runtime, type Worker } from '@temporalio/worker';
 import { findLoop, recoverLoop, startLoop } from '../client/loops.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError } from '../sensors/errors.js';
@@ -42,7 +42,7 @@ async function reconcile(client: Client, worker: Worker, sensor: string, definit
     const loop = await findLoop(client, sensor);
     try {
       if (loop === undefined) return await startLoop(client, { sensor, taskQueue, options });
-      if (loop.status.name !== 'RUNNING') return await recoverLoop(client, { sensor, taskQueue, options });
+      if (loop.status.name !== 'RUNNING') return await recover(client, { sensor, taskQueue, options });
       const memo = loop.memo?.[SENSOR_MEMO] as SensorMemo | undefined;
       if (memo?.options === JSON.stringify(options) && memo.protocol >= PROTOCOL) return;
       return await client.workflow
@@ -53,6 +53,18 @@ async function reconcile(client: Client, worker: Worker, sensor: string, definit
       if (!(error instanceof WorkflowExecutionAlreadyStartedError || error instanceof WorkflowNotFoundError))
         throw error;
     }
+  }
+}
+
+/** A closed loop that cannot be recovered stays closed, and never starts from nothing; the other sensors go on. */
+async function recover(client: Client, loop: Parameters<typeof recoverLoop>[1]): Promise<void> {
+  try {
+    await recoverLoop(client, loop);
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) throw error;
+    Runtime.instance().logger.error(`sensor '${loop.sensor}' is closed and could not be recovered from its history`, {
+      error,
+    });
   }
 }
 

@@ -1,5 +1,5 @@
-/** Why an evaluation ended: with a result, with a failure, or only because the loop wanted to look at something else. */
-import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/workflow';
+/** Pure. Why an evaluation ended: with a result, with a failure, or only because the loop wanted to look at something else. */
+import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
 import { FAILURE_TYPES } from '../sensors/errors.js';
 import { GRACE_MS } from '../sensors/limits.js';
 import type { FailureDetails } from '../sensors/protocol.js';
@@ -21,7 +21,7 @@ export function isWakeUp(error: unknown, cancelled: boolean, aborted: boolean): 
 
 /** Whether an attempt ran to its end and found nothing new. */
 export function endedQuiet(error: unknown): boolean {
-  const cause = error instanceof ActivityFailure ? error.cause : undefined;
+  const cause = error instanceof ActivityFailure ? error.cause : error;
   return cause instanceof ApplicationFailure && cause.type === FAILURE_TYPES.quiet;
 }
 

@@ -36,8 +36,6 @@ export interface Launcher {
   readonly run: () => Promise<void>;
   /** Children started in this run of the loop. */
   readonly starts: () => number;
-  /** The state with the requests that are not settled at this moment, for recovery. */
-  readonly snapshot: () => LoopState;
 }
 
 export function createLauncher(sensor: string, holder: Holder): Launcher {
@@ -46,13 +44,11 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
     scheduleToCloseTimeout: '2 minutes',
   });
   let starts = 0;
-  let unsettled: ReadonlySet<LaunchRequest> | undefined;
 
   async function run(): Promise<void> {
     const { launch } = holder.get();
     if (launch?.record === undefined) return;
     const open = new Set(launch.remaining);
-    unsettled = open;
     let inFlight = 0;
     let bytes = 0;
     for (const request of launch.remaining) {
@@ -73,7 +69,6 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
     }
     await CancellationScope.nonCancellable(() => condition(() => inFlight === 0));
     const remaining = [...open];
-    unsettled = undefined;
     const after = holder.get();
     if (after.launch === undefined) return;
     if (remaining.length > 0 && !holder.held()) {
@@ -101,13 +96,7 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
     }
   }
 
-  function snapshot(): LoopState {
-    const state = holder.get();
-    if (state.launch === undefined || unsettled === undefined) return state;
-    return { ...state, launch: { ...state.launch, remaining: [...unsettled] } };
-  }
-
-  return { run, starts: () => starts, snapshot };
+  return { run, starts: () => starts };
 }
 
 async function start(sensor: string, tick: number, request: LaunchRequest): Promise<'started' | 'refused'> {

@@ -4,64 +4,58 @@
  * All handlers are registered before the loop's first await (an update without a handler would be rejected), and take
  * whatever arrives: their input is parsed by the loop, never trusted.
  */
-import { defineQuery, defineSignal, defineUpdate, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
-import type { Json } from '../sensors/json.js';
-import { QUERIES, SIGNALS, UPDATES, type LoopState, type SensorState, type TickRecord } from '../sensors/protocol.js';
+import {
+  defineQuery,
+  defineSignal,
+  defineUpdate,
+  log,
+  setDefaultSignalHandler,
+  setHandler,
+} from '@temporalio/workflow';
+import { QUERIES, SIGNALS, UPDATES, type SensorState, type TickRecord } from '../sensors/protocol.js';
 
 /** What the loop does for each message. */
 export interface MessageHandlers {
-  readonly start: (input: unknown) => SensorState;
-  readonly stop: (input: unknown) => SensorState;
-  readonly askForTick: (input: unknown) => void;
+  /** Everything that changes the state at once. */
+  readonly take: (name: string, args: readonly unknown[]) => SensorState;
   readonly tick: (input: unknown) => Promise<TickRecord>;
-  readonly push: (events: readonly Json[]) => void;
-  readonly configure: (input: unknown) => void;
   readonly setCursor: (input: unknown) => Promise<SensorState>;
-  readonly reset: (input: unknown) => SensorState;
-  readonly discardDeadLetters: (input: unknown) => SensorState;
-  readonly unknown: (signal: string) => void;
   readonly state: () => SensorState;
   readonly ticks: () => readonly TickRecord[];
   readonly abort: (evaluation: number) => 'stop' | 'cursor' | null;
-  readonly carry: () => LoopState;
 }
 
-const START = 'Starts the sensor. Optional input: { "by": "...", "reason": "..." }';
-const STOP = 'Stops the sensor; cursor and pending requests stay. Optional input: { "by", "reason", "until" }';
+const SIGNAL_DESCRIPTIONS: Readonly<Record<keyof typeof SIGNALS, string>> = {
+  start: 'Starts the sensor. Optional input: { "by": "...", "reason": "..." }',
+  stop: 'Stops the sensor; cursor and pending requests stay. Optional input: { "by", "reason", "until" }',
+  tick: 'Evaluates now, also when stopped. Optional input: { "by": "...", "reason": "..." }',
+  push: 'Hands events to the sensor (each input is one, at most 1 KB) and wakes it. Without input it only wakes.',
+  configure: 'Sent by a worker at start: the options of its definition.',
+};
 
-export function registerMessages(on: MessageHandlers): void {
-  const signal = (name: string): ReturnType<typeof defineSignal<[unknown?]>> => defineSignal<[unknown?]>(name);
-  const update = <T>(name: string): ReturnType<typeof defineUpdate<T, [unknown?]>> => defineUpdate<T, [unknown?]>(name);
+export function registerMessages({ take, tick, setCursor, state, ticks, abort }: MessageHandlers): void {
+  for (const [name, description] of Object.entries(SIGNAL_DESCRIPTIONS)) {
+    setHandler(defineSignal<unknown[]>(name), (...args) => void take(name, args), { description });
+  }
+  setDefaultSignalHandler((name) => {
+    take(name, []);
+    log.warn(`an unknown signal was ignored; known: ${Object.values(SIGNALS).join(', ')}`, { signal: name });
+  });
 
-  setHandler(signal(SIGNALS.start), (input) => void on.start(input), { description: START });
-  setHandler(signal(SIGNALS.stop), (input) => void on.stop(input), { description: STOP });
-  setHandler(signal(SIGNALS.tick), on.askForTick, {
-    description: 'Evaluates now, also when stopped. Optional input: { "by": "...", "reason": "..." }',
+  const update = (name: string, description: string): void =>
+    setHandler(defineUpdate<SensorState, [unknown?]>(name), (input) => take(name, [input]), { description });
+  update(UPDATES.start, SIGNAL_DESCRIPTIONS.start);
+  update(UPDATES.stop, SIGNAL_DESCRIPTIONS.stop);
+  update(UPDATES.reset, 'Forgets the start or stop of an operator: the code decides again.');
+  update(UPDATES.discardDeadLetters, 'Drops all dead letters on purpose.');
+  setHandler(defineUpdate<TickRecord, [unknown?]>(UPDATES.tick), tick, {
+    description: 'Evaluates now and returns the tick.',
   });
-  setHandler(defineSignal<Json[]>(SIGNALS.push), (...events) => on.push(events), {
-    description:
-      'Hands events to the sensor (each input is one, at most 1 KB) and wakes it. Without input it only wakes.',
-  });
-  setHandler(signal(SIGNALS.configure), on.configure, {
-    description: 'Sent by a worker at start: the options of its definition.',
-  });
-  setDefaultSignalHandler((name) => on.unknown(name));
-
-  setHandler(update<SensorState>(UPDATES.start), on.start, { description: START });
-  setHandler(update<SensorState>(UPDATES.stop), on.stop, { description: STOP });
-  setHandler(update<TickRecord>(UPDATES.tick), on.tick, { description: 'Evaluates now and returns the tick.' });
-  setHandler(update<SensorState>(UPDATES.setCursor), on.setCursor, {
+  setHandler(defineUpdate<SensorState, [unknown?]>(UPDATES.setCursor), setCursor, {
     description: 'Sets the cursor: { "cursor": <JSON> } or { "clear": true }. The schema of the sensor checks it.',
   });
-  setHandler(update<SensorState>(UPDATES.reset), on.reset, {
-    description: 'Forgets the start or stop of an operator: the code decides again.',
-  });
-  setHandler(update<SensorState>(UPDATES.discardDeadLetters), on.discardDeadLetters, {
-    description: 'Drops all dead letters on purpose.',
-  });
 
-  setHandler(defineQuery<SensorState>(QUERIES.state), on.state);
-  setHandler(defineQuery<readonly TickRecord[]>(QUERIES.ticks), on.ticks);
-  setHandler(defineQuery<'stop' | 'cursor' | null, [number]>(QUERIES.abort), on.abort);
-  setHandler(defineQuery<LoopState>(QUERIES.carry), on.carry);
+  setHandler(defineQuery<SensorState>(QUERIES.state), state);
+  setHandler(defineQuery<readonly TickRecord[]>(QUERIES.ticks), ticks);
+  setHandler(defineQuery<'stop' | 'cursor' | null, [number]>(QUERIES.abort), abort);
 }

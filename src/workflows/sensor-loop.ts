@@ -41,6 +41,7 @@ import {
   LOOP_MARK,
   PROTOCOL,
   SENSOR_MEMO,
+  SIGNALS,
   type EvaluationInput,
   type Health,
   type LoopInput,
@@ -49,9 +50,9 @@ import {
   type TickRecord,
 } from '../sensors/protocol.js';
 import { createLauncher } from './launch.js';
-import { parseCursorEdit, parseEvaluationResult, parseConfigure, parseNote } from './parse.js';
+import { parseConfigure, parseCursorEdit } from './parse.js';
 import { registerMessages } from './messages.js';
-import { describeFailure, endedQuiet, isWakeUp, NOT_OURS } from './evaluation-end.js';
+import { applyCursorEdit, applyMessage, endEvaluation, type ActivityEnd } from './apply.js';
 import * as rules from './state.js';
 import { detailsOf, memoOf, stateView } from './views.js';
 
@@ -124,14 +125,10 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     return rules.isRunning(state) || current.asked ? null : 'stop';
   }
 
-  function setStatus(status: 'running' | 'stopped', input: unknown): SensorState {
-    const note = parseNote(input);
-    const choice = rules.operatorChoice(status, note, Date.now());
-    state = rules.choose(
-      rules.audit(state, status === 'running' ? 'start' : 'stop', note, Date.now()),
-      choice,
-      Date.now()
-    );
+  /** Signals, and the updates of the same effect. */
+  function take(name: string, args: readonly unknown[]): SensorState {
+    state = applyMessage(state, name, args, Date.now());
+    if (name === SIGNALS.configure) newerProtocol ||= parseConfigure(args[0]).protocol > PROTOCOL;
     published();
     wake();
     return view();
@@ -141,15 +138,10 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     return stateView(sensor, state, current !== undefined);
   }
 
-  function askForTick(input: unknown): void {
-    state = rules.wakeUp(rules.audit(state, 'tick', parseNote(input), Date.now()), 'tick');
-    wake();
-  }
-
   async function tickAndWait(input: unknown): Promise<TickRecord> {
     const waiter: Waiter = { after: evaluations };
     waiters.add(waiter);
-    askForTick(input);
+    take(SIGNALS.tick, [input]);
     const holding = (): boolean => rules.isHolding(state) && !rules.isRunning(state);
     try {
       await condition(
@@ -169,28 +161,13 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     );
   }
 
-  function configure(input: unknown): void {
-    const { options, protocol } = parseConfigure(input);
-    if (options === undefined) return;
-    newerProtocol ||= protocol > PROTOCOL;
-    state = rules.configure(state, options, Date.now());
-    published();
-    wake();
-  }
-
   async function setCursor(input: unknown): Promise<SensorState> {
     const edit = parseCursorEdit(input);
     if (edit === undefined)
       throw rejected(`setCursor needs { "cursor": <JSON> } or { "clear": true }; optional: "by", "reason"`);
-    const stored = 'clear' in edit ? undefined : { value: await checkedCursor(edit.cursor) };
-    const { cursor: _, ...rest } = rules.audit(
-      state,
-      'clear' in edit ? 'clear cursor' : 'set cursor',
-      edit,
-      Date.now()
-    );
-    state = { ...rest, ...(stored === undefined ? {} : { cursor: stored }), cursorEdits: state.cursorEdits + 1 };
-    if (rules.isRunning(state)) state = rules.wakeUp(state, 'cursor');
+    const checked = 'clear' in edit ? edit : { ...edit, cursor: await checkedCursor(edit.cursor) };
+    state = applyCursorEdit(state, checked, Date.now());
+    published();
     wake();
     return view();
   }
@@ -205,92 +182,41 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     }
   }
 
-  registerMessages({
-    start: (input) => setStatus('running', input),
-    stop: (input) => setStatus('stopped', input),
-    askForTick,
-    tick: tickAndWait,
-    push: (events) => {
-      state = rules.pushEvents(state, events, Date.now());
-      wake();
-    },
-    configure,
-    setCursor,
-    reset: (input) => {
-      state = rules.choose(rules.audit(state, 'reset', parseNote(input), Date.now()), undefined, Date.now());
-      published();
-      wake();
-      return view();
-    },
-    discardDeadLetters: (input) => {
-      const what = `discard ${state.deadLetters.length} dead letters`;
-      state = { ...rules.audit(state, what, parseNote(input), Date.now()), deadLetters: [] };
-      published();
-      wake();
-      return view();
-    },
-    unknown: (name) => {
-      state = rules.audit(state, `unknown signal '${name}' ignored`, {}, Date.now());
-      log.warn(`sensor '${sensor}' ignored an unknown signal '${name}'`);
-    },
-    state: view,
-    ticks: () => state.ring,
-    abort: abortReason,
-    carry: launcher.snapshot,
-  });
+  registerMessages({ take, tick: tickAndWait, setCursor, state: view, ticks: () => state.ring, abort: abortReason });
 
   // -------------------------------------------------------------------------------------------- evaluation
 
   /** One evaluation, from the schedule to the commit. */
   async function evaluate(delayMs: number): Promise<void> {
-    const begun = rules.beginEvaluation(
-      state,
-      { sensor, evaluation: ++evaluations, delayMs, rest: !fresh },
-      Date.now()
-    );
-    const { evaluated } = begun;
-    const { input, trigger } = evaluated;
+    const begin = { sensor, evaluation: ++evaluations, delayMs, rest: !fresh };
+    const { evaluated, ...begun } = rules.beginEvaluation(state, begin, Date.now());
     state = begun.state;
     const scope = new CancellationScope();
     const { cursorEdits } = state;
-    current = { input, scope, cursorEdits, asked: trigger === 'tick' };
-    let outcome: { value: unknown } | { error: unknown };
+    current = { input: evaluated.input, scope, cursorEdits, asked: evaluated.trigger === 'tick' };
+    let end: ActivityEnd;
     try {
-      outcome = { value: await scope.run(() => evaluationActivity(input).evaluateSensor(input)) };
+      end = { value: await scope.run(() => evaluationActivity(evaluated.input).evaluateSensor(evaluated.input)) };
     } catch (error) {
-      // cancelled in Temporal Web: the loop itself ends, with its state kept for recovery
+      // cancelled in Temporal Web: the loop itself ends
       if (CancellationScope.current().consideredCancelled) throw error;
-      outcome = { error };
+      end = { error };
     } finally {
       current = undefined;
       fresh = false;
     }
-    const now = Date.now();
-    const overtaken = cursorEdits !== state.cursorEdits;
     const { health } = state;
-    if (
-      'error' in outcome &&
-      isWakeUp(outcome.error, scope.consideredCancelled, overtaken || !rules.isRunning(state))
-    ) {
-      state = rules.interrupted(state, evaluated, endedQuiet(outcome.error), now);
-      return;
-    }
-    const result = 'value' in outcome ? parseEvaluationResult(outcome.value) : undefined;
-    if (result?.kind === 'rest') {
-      resting = true;
-      state = rules.rest(state, now);
-      return;
-    }
-    if (overtaken) state = rules.overtake(state, evaluated, now);
-    else if (result !== undefined) {
-      state = rules.commit(state, evaluated, result, now);
-    } else {
-      const { message, details } =
-        'error' in outcome ? describeFailure(outcome.error, evaluated, now) : describeFailure(NOT_OURS, evaluated, now);
-      state = rules.fail(state, evaluated, message, details, now);
-    }
+    const after = endEvaluation(
+      state,
+      { evaluated, cursorEdits, cancelled: scope.consideredCancelled },
+      end,
+      Date.now()
+    );
+    state = after.state;
+    if (after.kind === 'interrupted') return;
     // the first tick after a start never folds; after it an idle sensor needs only a fresh history
-    resting = trigger === 'start';
+    resting = after.kind === 'rested' || evaluated.trigger === 'start';
+    if (after.kind === 'rested') return;
     if (state.health.status !== health.status) healthChanged(health);
     if (state.launch?.record === undefined) tickEnded();
   }

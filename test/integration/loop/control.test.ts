@@ -302,14 +302,73 @@ test('cancelled or terminated in Temporal Web: the jobs go on, and the sensor co
   await waitFor(async () => (await h.loop(sensor).describe()).status.name === 'RUNNING', 'the loop is back');
   expect(await h.sensors.state(name)).toMatchObject({ status: 'running', choice: { by: 'ann' }, cursor: { value: 1 } });
   await h.sensors.tick(name);
+  const before = await h.sensors.state(name);
   await h.loop(sensor).terminate('by hand');
   await h.sensors.start(name);
-  await waitFor(async () => (await h.sensors.state(name)).cursor?.value === 2, 'the cursor');
+  // folded from history, it is what it was
+  const after = await h.sensors.state(name);
+  expect(after).toMatchObject({ tick: before.tick, cursor: { value: 2 }, counters: before.counters, lastRunKey: 'k1' });
   expect(await h.sensors.tick(name)).toMatchObject({ runs: { count: 1 } });
   const runs = await h.settledRuns(sensor, 3);
   expect(new Set(runs.map(({ runKey }) => runKey))).toEqual(new Set(['k0', 'k1', 'k2']));
   expect(runs).toHaveLength(3);
   for (const { workflowId } of runs) await h.client.workflow.getHandle(workflowId).terminate();
+});
+
+test('a signal that nobody can decode stops the loop, until it is terminated and comes back without that signal', async () => {
+  const h = await Harness.create();
+  const sensor = defineSensor({
+    name: 'undecodable',
+    job: noop,
+    interval: '1h',
+    defaultStatus: 'running',
+    cursor: z.number().default(0),
+    *evaluate(ctx) {
+      for (const event of ctx.events) yield ctx.run({ runKey: String(event) });
+      ctx.setCursor(ctx.cursor + 1);
+    },
+  });
+  h.broken.add(sensor.name);
+  const name = h.name(sensor);
+  await h.work([sensor]);
+  await h.tickWhere(sensor, ({ tick }) => tick === 1, 'the first tick');
+  await h.client.workflowService.signalWorkflowExecution({
+    namespace: 'default',
+    workflowExecution: { workflowId: `sensor/${name}` },
+    signalName: 'push',
+    input: { payloads: [{ metadata: { encoding: Buffer.from('binary/foreign') }, data: Buffer.from('?') }] },
+  });
+  await h.sensors.push(name, 'after');
+  await waitFor(async () => (await h.sensors.describe(name)).failedTaskAttempts !== undefined, 'describe says so');
+  await h.loop(sensor).terminate();
+  await h.sensors.start(name);
+  await h.tickWhere(sensor, ({ runs }) => runs.count === 1, 'the event after it');
+  const { cursor, audit } = await h.sensors.state(name);
+  expect(cursor).toEqual({ value: 2 });
+  expect(audit.map(({ what }) => what)).toContain(`signal 'push' left out: its input cannot be decoded`);
+});
+
+test('a loop that is terminated while it starts runs comes back and starts the rest, each once', async () => {
+  const h = await Harness.create();
+  const sensor = defineSensor({
+    name: 'cutoff',
+    job: noop,
+    interval: '1h',
+    defaultStatus: 'running',
+    *evaluate(ctx) {
+      if (ctx.tick > 1) return ctx.skip('done');
+      for (let n = 0; n < 200; n++) yield n % 2 === 0 ? ctx.run({ runKey: `n${n}` }) : ctx.run();
+    },
+  });
+  const name = h.name(sensor);
+  await h.work([sensor]);
+  await waitFor(async () => (await h.sensors.state(name)).counters.runs > 0, 'the first starts');
+  await h.loop(sensor).terminate();
+  await h.sensors.start(name);
+  await h.tickWhere(sensor, ({ tick }) => tick === 1, 'the end of the launch');
+  const runs = await h.settledRuns(sensor, 200);
+  expect(runs).toHaveLength(200);
+  expect(new Set(runs.map(({ workflowId }) => workflowId)).size).toBe(200);
 });
 
 test('a reset in Temporal Web starts nothing twice', async () => {

@@ -1,0 +1,80 @@
+/**
+ * What messages and ended evaluations do to the state: used by the loop as they happen, and by recovery when it folds
+ * the history of a closed loop. Pure.
+ */
+import type { Json } from '../sensors/json.js';
+import { SIGNALS, UPDATES, type CursorEdit, type LoopState } from '../sensors/protocol.js';
+import { describeFailure, endedQuiet, isWakeUp, NOT_OURS } from './evaluation-end.js';
+import { parseConfigure, parseEvaluationResult, parseNote } from './parse.js';
+import * as rules from './state.js';
+
+/** A signal, or an update of the same effect. Whatever its input is, it is taken as far as it makes sense. */
+export function applyMessage(state: LoopState, name: string, args: readonly unknown[], now: number): LoopState {
+  const note = parseNote(args[0]);
+  switch (name) {
+    case SIGNALS.start:
+      return rules.choose(rules.audit(state, 'start', note, now), rules.operatorChoice('running', note, now), now);
+    case SIGNALS.stop:
+      return rules.choose(rules.audit(state, 'stop', note, now), rules.operatorChoice('stopped', note, now), now);
+    case UPDATES.reset:
+      return rules.choose(rules.audit(state, 'reset', note, now), undefined, now);
+    case SIGNALS.tick:
+      return rules.wakeUp(rules.audit(state, 'tick', note, now), 'tick');
+    case SIGNALS.push:
+      return rules.pushEvents(
+        state,
+        args.map((event) => (event ?? null) as Json),
+        now
+      );
+    case SIGNALS.configure: {
+      const { options } = parseConfigure(args[0]);
+      return options === undefined ? state : rules.configure(state, options, now);
+    }
+    case UPDATES.discardDeadLetters: {
+      const what = `discard ${state.deadLetters.length} dead letters`;
+      return { ...rules.audit(state, what, note, now), deadLetters: [] };
+    }
+    default:
+      return rules.audit(state, `unknown signal '${name}' ignored`, {}, now);
+  }
+}
+
+/** A cursor edit that was checked. An evaluation that began before it is overtaken. */
+export function applyCursorEdit(state: LoopState, edit: CursorEdit, now: number): LoopState {
+  const clear = 'clear' in edit;
+  const { cursor: _, ...rest } = rules.audit(state, clear ? 'clear cursor' : 'set cursor', edit, now);
+  const cursor = clear ? {} : { cursor: { value: edit.cursor } };
+  return rules.wakeUp({ ...rest, ...cursor, cursorEdits: state.cursorEdits + 1 }, 'cursor');
+}
+
+/** An evaluation in progress, and whether the loop has asked it to end. */
+export interface InProgress {
+  readonly evaluated: rules.Evaluated;
+  /** `cursorEdits` of the state when it began. */
+  readonly cursorEdits: number;
+  readonly cancelled: boolean;
+}
+
+/** How the evaluation activity ended. */
+export type ActivityEnd = { readonly value: unknown } | { readonly error: unknown };
+
+/** `interrupted`: only a wake-up; `rested`: a long quiet streak ended; `ticked`: a tick that did something. */
+export interface AfterEvaluation {
+  readonly state: LoopState;
+  readonly kind: 'interrupted' | 'rested' | 'ticked';
+}
+
+/** What an ended evaluation does: committed, recorded as a failure, dropped by a cursor edit, or nothing. */
+export function endEvaluation(state: LoopState, progress: InProgress, end: ActivityEnd, now: number): AfterEvaluation {
+  const { evaluated, cancelled } = progress;
+  const overtaken = progress.cursorEdits !== state.cursorEdits;
+  if ('error' in end && isWakeUp(end.error, cancelled, overtaken || !rules.isRunning(state))) {
+    return { state: rules.interrupted(state, evaluated, endedQuiet(end.error), now), kind: 'interrupted' };
+  }
+  const result = 'value' in end ? parseEvaluationResult(end.value) : undefined;
+  if (result?.kind === 'rest') return { state: rules.rest(state, now), kind: 'rested' };
+  if (overtaken) return { state: rules.overtake(state, evaluated, now), kind: 'ticked' };
+  if (result !== undefined) return { state: rules.commit(state, evaluated, result, now), kind: 'ticked' };
+  const { message, details } = describeFailure('error' in end ? end.error : NOT_OURS, evaluated, now);
+  return { state: rules.fail(state, evaluated, message, details, now), kind: 'ticked' };
+}
