@@ -96,13 +96,13 @@ async function start(options: DevServerOptions): Promise<DevServer> {
   child.once('error', (error) => (exit ??= error.message));
   child.once('exit', (code, signal) => (exit ??= `it exited with ${signal ?? `code ${code}`}`));
   child.unref();
-  await output.close();
-
+  // registered before the next await: an exit in between would leave the server behind
   const killAtExit = (): void => {
     child.kill();
     if (temporaryDir !== undefined) rmSync(temporaryDir, { recursive: true, force: true });
   };
   process.once('exit', killAtExit);
+  await output.close();
   const stop = async (): Promise<void> => {
     if (exit === undefined) {
       child.ref();

@@ -57,7 +57,7 @@ export class SensorsPlugin extends SimplePlugin {
     return {
       ...super.configureWorker(options),
       // methods of a class instance are not own properties, which a spread would drop
-      activities: Object.assign(Object.create(theirs) as object, bindMethods(theirs), activities),
+      activities: { ...bindMethods(theirs), ...activities },
       // a stop reaches running code in 0.1 s instead of 6 s
       maxHeartbeatThrottleInterval: options.maxHeartbeatThrottleInterval ?? '1s',
     };

@@ -40,7 +40,7 @@ function exampleOf(name: string): string {
 }
 
 async function reports(): Promise<string[]> {
-  return (await readdir(join(folder, 'outbox')).catch(() => [])).sort();
+  return (await readdir(join(folder, 'outbox')).catch((): string[] => [])).sort();
 }
 
 async function reportOf(name: string): Promise<Record<string, unknown>> {
