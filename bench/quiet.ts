@@ -16,9 +16,11 @@ interface Measured {
 }
 
 export async function* quiet(bench: Bench): AsyncGenerator<Result> {
+  let byHandPerTick = Number.NaN;
   for (const count of [500, 2000]) {
     const ours = await measureOurs(bench, count);
     const handWritten = await measureByHand(bench, count, 'timerLoop');
+    byHandPerTick = handWritten.historyEventsPerTick;
     const bare = await measureByHand(bench, count, 'bareFolded');
     yield {
       bench: 'quiet',
@@ -36,19 +38,53 @@ export async function* quiet(bench: Bench): AsyncGenerator<Result> {
       handWrittenHistoryEventsPerTick: round(handWritten.historyEventsPerTick),
     };
   }
+  yield await longHistory(bench, byHandPerTick);
   yield await idleMemory();
 }
 
 async function measureOurs(bench: Bench, count: number): Promise<Measured> {
-  let done = 0;
-  const sensors = quietSensors(count, () => void done++, INTERVAL_MS);
+  return await withQuietSensors(bench, count, INTERVAL_MS, async (ids, evaluations) =>
+    measure(bench, ids, () => evaluations.reduce((sum, n) => sum + n, 0))
+  );
+}
+
+/** Runs `act` once every sensor's evaluations fold. */
+async function withQuietSensors<T>(
+  bench: Bench,
+  count: number,
+  intervalMs: number,
+  act: (ids: readonly string[], evaluations: readonly number[]) => Promise<T>
+): Promise<T> {
+  const evaluations = Array.from({ length: count }, () => 0);
+  const sensors = quietSensors(count, (n) => (evaluations[n] = (evaluations[n] ?? 0) + 1), intervalMs);
   const ids = sensors.map(({ name }) => loopId(name));
   return await bench.withWorker(sensors, async () => {
-    await until(() => done >= 2 * count, 200);
-    const measured = await measure(bench, ids, () => done);
+    // the first evaluation is recorded, the second folds
+    await until(() => evaluations.every((n) => n >= 2), 200);
+    const result = await act(ids, evaluations);
     await inBatches(ids, 50, (id) => bench.client.workflow.getHandle(id).terminate());
-    return measured;
+    return result;
   });
+}
+
+/** History that 1,000 ticks of each sensor add, against what as many ticks by hand would, from its measured events per tick. */
+async function longHistory(bench: Bench, byHandPerTick: number): Promise<Result> {
+  const [sensors, ticks] = [20, 1000];
+  const events = await withQuietSensors(bench, sensors, 100, async (ids, evaluations) => {
+    const before = await historyEvents(bench, ids);
+    const began = [...evaluations];
+    await until(() => evaluations.every((n, index) => n - (began[index] ?? 0) >= ticks), 200);
+    return (await historyEvents(bench, ids)) - before;
+  });
+  const byHand = byHandPerTick * sensors * ticks;
+  return {
+    bench: 'quiet',
+    case: `${sensors} sensors, ${ticks} ticks each`,
+    unit: 'history events',
+    ours: events,
+    handWritten: byHand,
+    ratio: events / byHand,
+  };
 }
 
 async function measureByHand(bench: Bench, count: number, workflow: 'timerLoop' | 'bareFolded'): Promise<Measured> {
@@ -79,22 +115,25 @@ async function measure(bench: Bench, ids: readonly string[], ticks: () => number
 /** Events in the histories of all these workflows. */
 async function historyEvents(bench: Bench, ids: readonly string[]): Promise<number> {
   let events = 0;
-  await inBatches(
-    ids,
-    50,
-    async (id) => (events += (await bench.client.workflow.getHandle(id).describe()).historyLength)
-  );
+  await inBatches(ids, 50, async (id) => {
+    const { historyLength } = await bench.client.workflow.getHandle(id).describe();
+    events += historyLength;
+  });
   return events;
 }
 
-export function quietSensors(count: number, onEvaluate: () => void, interval: number | '1h'): SensorDefinition[] {
+export function quietSensors(
+  count: number,
+  onEvaluate: (n: number) => void,
+  interval: number | '1h'
+): SensorDefinition[] {
   return Array.from({ length: count }, (_, n) =>
     defineSensor({
       name: `quiet-${count}-${n}`,
       interval,
       defaultStatus: 'running',
       evaluate(ctx) {
-        onEvaluate();
+        onEvaluate(n);
         return ctx.skip('nothing new');
       },
     })

@@ -19,6 +19,7 @@ export class Attempt {
   private readonly context = Context.current();
   private readonly timers: NodeJS.Timeout[] = [];
   private asking = false;
+  private aliveAt = performance.now();
   /** Rejects when the author's code has not settled some seconds after it was aborted. */
   private abandon: (error: Error) => void = () => undefined;
 
@@ -46,6 +47,7 @@ export class Attempt {
     );
     // a bare heartbeat would erase the record of the streak
     const keepAlive = setInterval(() => {
+      this.aliveAt = performance.now();
       this.heartbeat();
       if (context.cancellationSignal.aborted) this.cancelled();
     }, KEEP_ALIVE_MS);
@@ -58,11 +60,20 @@ export class Attempt {
       if (this.signal.aborted) throw this.signal.reason;
       return value;
     } catch (error) {
-      throw this.signal.aborted && !(error instanceof AbandonedError) ? this.signal.reason : error;
+      // after a stop, a cursor edit or a shutdown it does not matter how the author's code ended, or whether it did
+      const reason: unknown = this.signal.reason;
+      throw this.signal.aborted && (reason instanceof CancelledFailure || !(error instanceof AbandonedError))
+        ? reason
+        : error;
     } finally {
       for (const timer of this.timers) clearTimeout(timer);
       context.cancellationSignal.removeEventListener('abort', cancelled);
     }
+  }
+
+  /** How long the event loop has been blocked up to now; over the heartbeat timeout, the server has given up on us. */
+  get blockedMs(): number {
+    return performance.now() - this.aliveAt;
   }
 
   heartbeat(): void {

@@ -30,6 +30,8 @@ const TIMER_SLACK_MS = 5;
 export function createEvaluateActivity({ registry }: SensorActivityDependencies) {
   /** Evaluations whose author's code still runs on this worker, since when. */
   const running = new Map<string, Date>();
+  /** Evaluations that blocked the event loop for so long that the server did not take their result. */
+  const blocked = new Map<string, EvaluationError>();
 
   async function evaluateSensor(input: EvaluationInput): Promise<EvaluationResult | RestResult> {
     const { info } = Context.current();
@@ -63,6 +65,8 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
     });
     let result: EvaluationResult;
     try {
+      const lost = blocked.get(input.sensor);
+      if (blocked.delete(input.sensor)) throw lost;
       const since = running.get(input.sensor);
       if (since !== undefined) {
         throw new EvaluationError(
@@ -91,6 +95,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
           return await evaluate(definition, facts, services);
         } finally {
           running.delete(input.sensor);
+          if (attempt.blockedMs > HEARTBEAT_TIMEOUT_MS) blocked.set(input.sensor, blockedError(attempt.blockedMs));
         }
       });
       result = { ...check(input, definition, outcome, rejected), ...reported() };
@@ -133,6 +138,13 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
   }
 
   return { evaluateSensor };
+}
+
+function blockedError(ms: number): EvaluationError {
+  return new EvaluationError(
+    `the evaluation before this one blocked its worker's event loop for ${Math.round(ms / 1000)} s with synchronous code; after ` +
+      `${HEARTBEAT_TIMEOUT_MS / 1000} s without a sign of life Temporal gave up on it, so its result was lost: split the work up or await in between`
+  );
 }
 
 /** An attempt that the server has given up (this process was blocked) must not evaluate beside its successor. */

@@ -52,7 +52,13 @@ export class SensorsPlugin extends SimplePlugin {
         throw new DefinitionError(`the activity '${name}' is one of temporal-sensors' own; rename yours`);
       }
     }
-    const { workflowBundle } = options;
+    const { workflowBundle, workerDeploymentOptions } = options;
+    if (workerDeploymentOptions?.useWorkerVersioning === false) {
+      throw new DefinitionError(
+        `SensorsPlugin: workerDeploymentOptions has a version but useWorkerVersioning: false; inside a workflow the two cannot be told ` +
+          `apart, and the server would refuse the sensors' tasks. Leave workerDeploymentOptions out, or turn versioning on`
+      );
+    }
     if (workflowBundle !== undefined && 'code' in workflowBundle) this.#bundleCode = workflowBundle.code;
     return {
       ...super.configureWorker(options),

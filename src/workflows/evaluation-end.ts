@@ -35,8 +35,8 @@ export function describeFailure(
   if (cause instanceof TimeoutFailure) {
     const message =
       cause.timeoutType === 'START_TO_CLOSE'
-        ? `the evaluation did not end within its timeout of ${input.timeoutMs} ms, nor ${GRACE_MS} ms after it was aborted: it ` +
-          `blocks the event loop or its worker is gone; pass ctx.signal on to what it awaits`
+        ? `the evaluation did not end within its timeout of ${input.timeoutMs} ms, nor ${GRACE_MS} ms after it was aborted; ` +
+          `pass ctx.signal on to what it awaits`
         : `the evaluation timed out (${cause.timeoutType})`;
     return { message, details: parseFailureDetails(undefined, Math.max(0, now - dueAt)) };
   }

@@ -129,7 +129,8 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   function take(name: string, args: readonly unknown[]): SensorState {
     state = applyMessage(state, name, args, Date.now());
     if (name === SIGNALS.configure) newerProtocol ||= parseConfigure(args[0]).protocol > PROTOCOL;
-    published();
+    // a flood of events need not write the details anew for each
+    if (name !== SIGNALS.push) published();
     wake();
     return view();
   }
@@ -228,8 +229,13 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
       // with TRY_CANCEL the loop would ignore results that are already in history
       cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
       summary: `evaluate ${sensor}`,
-      // 1 s, not the interval: this is how soon another worker takes over after a crash
-      retry: { initialInterval: 1000, backoffCoefficient: 1, nonRetryableErrorTypes: ['TemporalTimeout:StartToClose'] },
+      retry: {
+        // 1 s, not the interval: this is how soon another worker takes over after a crash
+        initialInterval: 1000,
+        backoffCoefficient: 1,
+        // the server would retry it by itself for ever, overlapping, and the loop would never hear of it
+        nonRetryableErrorTypes: ['TemporalTimeout:StartToClose'],
+      },
     });
   }
 
