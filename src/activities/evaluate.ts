@@ -23,6 +23,9 @@ import type { SensorActivityDependencies } from './index.js';
 import { extendStreak, readStreak } from './streak.js';
 
 const MAX_STACK_BYTES = 4 * 1024;
+const KNOWN_ERROR_BYTES = 256;
+/** Below the 2 MiB that the server takes as a payload. */
+const MAX_WHOLE_RESULT_BYTES = 1_900_000;
 /** How soon another worker is tried when this one does not have the definition. */
 const NOT_LOADED_RETRY_MS = 5_000;
 const TIMER_SLACK_MS = 5;
@@ -99,6 +102,9 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
         }
       });
       result = { ...check(input, definition, outcome, rejected), ...reported() };
+      const bytes = jsonBytes(result);
+      if (bytes > MAX_WHOLE_RESULT_BYTES)
+        throw new EvaluationError(`the tick's result is ${bytes} bytes; yield fewer requests at once`);
     } catch (error) {
       if (error instanceof CancelledFailure && error === attempt.signal.reason) throw error;
       throw failed(input, error, reported());
@@ -204,7 +210,13 @@ function check(
     isForeign: (hash) => input.foreignKeys.includes(hash),
     nonce: randomUUID(),
   });
-  const rejected = [...rejectedEvents, ...checked.rejected];
+  // the same rejection twice is one dead letter; one that is there already needs no second copy of its payload
+  const rejected = [...new Map([...rejectedEvents, ...checked.rejected].map((each) => [each.id, each])).values()].map(
+    ({ payload, ...each }) =>
+      input.deadLetters.includes(each.id)
+        ? { ...each, error: cutText(each.error, KNOWN_ERROR_BYTES) }
+        : { ...each, ...(payload === undefined ? {} : { payload }) }
+  );
   const unknown = newRejections(input, rejected);
   if (unknown.length > 0 && jsonBytes(unknown) + 200 * unknown.length > input.deadLetterRoom) {
     throw new EvaluationError(

@@ -12,18 +12,34 @@ import {
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { tsToMs } from '@temporalio/common/lib/time.js';
-import { UPDATES, type EvaluationInput, type LoopInput, type LoopState } from '../sensors/protocol.js';
+import {
+  UPDATES,
+  type EvaluationInput,
+  type LoopInput,
+  type LoopState,
+  type SensorState,
+} from '../sensors/protocol.js';
 import { applyCursorEdit, applyMessage, endEvaluation, type ActivityEnd, type InProgress } from '../workflows/apply.js';
 import { parseCursorEdit } from '../workflows/parse.js';
 import * as rules from '../workflows/state.js';
 
 type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
 type Event = NonNullable<History['events']>[number];
+type Update = NonNullable<NonNullable<Event['workflowExecutionUpdateAcceptedEventAttributes']>['acceptedRequest']>;
 type Payloads = Parameters<typeof decodeArrayFromPayloads>[1];
 
-/** An evaluation that was scheduled and has not ended. */
+/** An evaluation that was scheduled. */
 interface Open extends InProgress {
   readonly id: string;
+}
+
+/** An evaluation that ended, and has still to take effect. */
+interface Ended {
+  readonly open: Open;
+  readonly end: ActivityEnd;
+  readonly at: number;
+  /** A workflow task has completed since: what comes next belongs to a later one. */
+  readonly taskDone: boolean;
 }
 
 /**
@@ -38,64 +54,79 @@ export async function foldHistory(client: Client, { events }: History): Promise<
 class HistoryFold {
   private state: LoopState | undefined;
   private open: Open | undefined;
-  private readonly edits = new Map<string, unknown>();
+  private ended: Ended | undefined;
+  /** `findOwners` activities of this run, and what the last one found. */
+  private readonly lookUps = new Set<string>();
+  private foreign: ReadonlyMap<string, string> = new Map();
+  private readonly requests = new Map<string, Update>();
   private now = 0;
 
   constructor(private readonly client: Client) {}
 
-  /** The state as a new run of the loop can take it over. */
+  /** The state as a new run of the loop can take it over; it ends a launch that was cut off by itself. */
   end(): LoopState {
-    if (this.state === undefined) throw new Error('the history has no start of a loop that can be decoded');
+    if (this.state === undefined) throw new Error(`the start of the loop's history cannot be decoded`);
+    const state = this.flushed(this.state);
     // what an evaluation was asked for that the close cut off has still to happen
-    const state =
-      this.open === undefined ? this.state : rules.interrupted(this.state, this.open.evaluated, false, this.now);
-    const { launch } = state;
-    const launched = launch?.record !== undefined && launch.remaining.length === 0;
-    return launched ? rules.endLaunch(state, [], new Map(), this.now) : state;
+    return this.open === undefined ? state : rules.interrupted(state, this.open.evaluated, false, this.now);
   }
 
   async take(event: Event): Promise<void> {
     this.now = tsToMs(event.eventTime);
     const started = event.workflowExecutionStartedEventAttributes;
     if (started != null) {
-      const [input] = (await this.decode(started.input?.payloads)) ?? [];
-      const { options, state } = input as LoopInput;
-      this.state = state ?? rules.newState(options, this.now);
+      const input = (await this.decode(started.input?.payloads))?.[0] as LoopInput | undefined;
+      if (input != null) this.state = input.state ?? rules.newState(input.options, this.now);
     }
     if (this.state === undefined) return;
-    this.state = await this.next(this.state, event);
+    this.state = await this.next(rules.resumeWhenDue(this.state, this.now), event);
   }
 
   private async next(state: LoopState, event: Event): Promise<LoopState> {
+    if (event.workflowTaskCompletedEventAttributes != null && this.ended !== undefined)
+      this.ended = { ...this.ended, taskDone: true };
+    if (event.workflowTaskScheduledEventAttributes != null && this.ended?.taskDone === true) return this.flushed(state);
     const scheduled = event.activityTaskScheduledEventAttributes;
+    if (scheduled?.activityType?.name === 'findOwners') this.lookUps.add(String(event.eventId));
     if (scheduled?.activityType?.name === 'evaluateSensor') {
-      const [input] = (await this.decode(scheduled.input?.payloads)) ?? [];
-      if (input === undefined) return state;
-      const begun = rules.beginEvaluation(this.settled(state), input as EvaluationInput, this.now);
-      const evaluated = { ...begun.evaluated, input: input as EvaluationInput };
-      this.open = { id: String(event.eventId), evaluated, cursorEdits: state.cursorEdits, cancelled: false };
-      return begun.state;
+      const input = (await this.decode(scheduled.input?.payloads))?.[0] as EvaluationInput | undefined;
+      return input == null ? state : this.begin(this.settled(this.flushed(state)), input, String(event.eventId));
     }
-    const cancel = event.activityTaskCancelRequestedEventAttributes;
-    if (cancel != null && this.open?.id === String(cancel.scheduledEventId))
-      this.open = { ...this.open, cancelled: true };
-    const end =
-      event.activityTaskCompletedEventAttributes ??
-      event.activityTaskFailedEventAttributes ??
-      event.activityTaskTimedOutEventAttributes ??
-      event.activityTaskCanceledEventAttributes;
-    if (end != null && this.open?.id === String(end.scheduledEventId))
-      return await this.evaluationEnded(state, event, this.open);
+    if (event.startChildWorkflowExecutionInitiatedEventAttributes != null) return this.flushed(state);
     const child = event.childWorkflowExecutionStartedEventAttributes?.workflowExecution?.workflowId;
-    if (child != null) return this.childSettled(state, child, 'started');
+    if (child != null) return this.childSettled(this.flushed(state), child, 'started');
     const refused = event.startChildWorkflowExecutionFailedEventAttributes?.workflowId;
-    if (refused != null) return this.childSettled(state, refused, 'refused');
+    if (refused != null) return this.childSettled(this.flushed(state), refused, 'refused');
+    await this.activity(event);
     return await this.message(state, event);
   }
 
-  private async evaluationEnded(state: LoopState, event: Event, open: Open): Promise<LoopState> {
-    this.open = undefined;
-    return endEvaluation(state, open, await this.activityEnd(event), this.now).state;
+  private begin(state: LoopState, input: EvaluationInput, id: string): LoopState {
+    const begun = rules.beginEvaluation(state, input, this.now);
+    this.open = { id, evaluated: { ...begun.evaluated, input }, cursorEdits: state.cursorEdits, cancelled: false };
+    return begun.state;
+  }
+
+  /** Notes how activities end. In one workflow task the loop takes messages first, so an end waits for them. */
+  private async activity(event: Event): Promise<void> {
+    const cancel = event.activityTaskCancelRequestedEventAttributes;
+    if (cancel != null && this.open?.id === String(cancel.scheduledEventId))
+      this.open = { ...this.open, cancelled: true };
+    const completed = event.activityTaskCompletedEventAttributes;
+    const ended =
+      completed ??
+      event.activityTaskFailedEventAttributes ??
+      event.activityTaskTimedOutEventAttributes ??
+      event.activityTaskCanceledEventAttributes;
+    if (ended == null) return;
+    const id = String(ended.scheduledEventId);
+    if (this.open?.id === id) {
+      this.ended = { open: this.open, end: await this.activityEnd(event), at: this.now, taskDone: false };
+      this.open = undefined;
+    } else if (completed != null && this.lookUps.has(id)) {
+      const found = (await this.decode(completed.result?.payloads))?.[0];
+      this.foreign = new Map(Object.entries((found ?? {}) as Record<string, string>));
+    }
   }
 
   private async activityEnd(event: Event): Promise<ActivityEnd> {
@@ -110,6 +141,14 @@ class HistoryFold {
     return { error: error ?? 'its failure could not be decoded' };
   }
 
+  /** The state after the evaluation that ended. */
+  private flushed(state: LoopState): LoopState {
+    if (this.ended === undefined) return state;
+    const { open, end, at } = this.ended;
+    this.ended = undefined;
+    return endEvaluation(state, open, end, at).state;
+  }
+
   private childSettled(state: LoopState, id: string, outcome: 'started' | 'refused'): LoopState {
     const resumed = rules.resumeLaunch(state, this.now);
     const request = resumed.launch?.remaining.find((each) => each.id === id);
@@ -121,26 +160,38 @@ class HistoryFold {
   /** An evaluation begins only after the launch before it has ended; a stop may have held back some of it. */
   private settled(state: LoopState): LoopState {
     if (state.launch?.record === undefined) return state;
-    return rules.endLaunch(state, state.launch.remaining, new Map(), this.now);
+    return rules.endLaunch(state, state.launch.remaining, this.foreign, this.now);
   }
 
   private async message(state: LoopState, event: Event): Promise<LoopState> {
     const signaled = event.workflowExecutionSignaledEventAttributes;
     if (signaled != null) {
+      const name = signaled.signalName ?? '';
       const args = await this.decode(signaled.input?.payloads);
-      if (args !== undefined) return applyMessage(state, signaled.signalName ?? '', args, this.now);
-      return rules.audit(state, `signal '${signaled.signalName}' left out: its input cannot be decoded`, {}, this.now);
+      if (args !== undefined) return applyMessage(state, { kind: 'signal', name, args }, this.now);
+      return rules.audit(state, `signal '${name}' left out: its input cannot be decoded`, {}, this.now);
     }
+    const admitted = event.workflowExecutionUpdateAdmittedEventAttributes?.request;
+    if (admitted != null) this.requests.set(admitted.meta?.updateId ?? '', admitted);
     const accepted = event.workflowExecutionUpdateAcceptedEventAttributes;
     if (accepted != null) {
-      const { input } = accepted.acceptedRequest ?? {};
-      const args = (await this.decode(input?.args?.payloads)) ?? [];
-      if (input?.name !== UPDATES.setCursor) return applyMessage(state, input?.name ?? '', args, this.now);
-      this.edits.set(accepted.protocolInstanceId ?? '', args[0]);
+      const id = accepted.protocolInstanceId ?? '';
+      const request = accepted.acceptedRequest ?? this.requests.get(id);
+      if (request != null) this.requests.set(id, request);
+      const name = request?.input?.name ?? '';
+      const args = (await this.decode(request?.input?.args?.payloads)) ?? [];
+      // a cursor takes effect only when it has been checked
+      return name === UPDATES.setCursor ? state : applyMessage(state, { kind: 'update', name, args }, this.now);
     }
     const updated = event.workflowExecutionUpdateCompletedEventAttributes;
-    const edit = parseCursorEdit(this.edits.get(updated?.meta?.updateId ?? ''));
-    return updated?.outcome?.success == null || edit === undefined ? state : applyCursorEdit(state, edit, this.now);
+    const request = this.requests.get(updated?.meta?.updateId ?? '');
+    if (updated?.outcome?.success == null || request?.input?.name !== UPDATES.setCursor) return state;
+    const edit = parseCursorEdit((await this.decode(request.input.args?.payloads))?.[0]);
+    if (edit === undefined || 'clear' in edit)
+      return edit === undefined ? state : applyCursorEdit(state, edit, this.now);
+    // as it was stored: checked, defaults filled
+    const after = (await this.decode(updated.outcome.success.payloads))?.[0] as SensorState | undefined;
+    return applyCursorEdit(state, { ...edit, cursor: after?.cursor?.value ?? edit.cursor }, this.now);
   }
 
   /** `undefined` when the payloads cannot be decoded: a foreign encoding, or a codec that is missing here. */

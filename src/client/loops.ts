@@ -10,6 +10,7 @@ import {
   type LoopState,
   type SensorMemo,
 } from '../sensors/protocol.js';
+import { configure } from '../workflows/state.js';
 import { foldHistory } from './fold-history.js';
 import { sensorMemo } from '../sensors/memo.js';
 
@@ -43,7 +44,7 @@ export async function startLoop(
     sensor,
     protocol: PROTOCOL,
     options,
-    ...(state === undefined ? {} : { state: { ...state, options } }),
+    ...(state === undefined ? {} : { state }),
   };
   await client.workflow.start(LOOP_TYPE, {
     workflowId: loopId(sensor),
@@ -63,7 +64,8 @@ export async function recoverLoop(
   { sensor, taskQueue, options }: Loop & { readonly options?: LoopOptions }
 ): Promise<void> {
   const state = await foldHistory(client, await client.workflow.getHandle(loopId(sensor)).fetchHistory());
-  await startLoop(client, { sensor, taskQueue, options: options ?? state.options, state });
+  const next = options === undefined ? state : configure(state, options, Date.now());
+  await startLoop(client, { sensor, taskQueue, options: next.options, state: next });
 }
 
 /** What is known before the loop's first task. */

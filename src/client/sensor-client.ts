@@ -6,9 +6,10 @@
  * (`tick`, `setCursor`, `reset`, `state`, `ticks`) needs a worker.
  */
 import { WorkflowFailedError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { optionalTsToDate } from '@temporalio/common/lib/time.js';
-import type { Json } from '../sensors/json.js';
+import { jsonBytes, type Json } from '../sensors/json.js';
+import { MAX_EVENT_BYTES } from '../sensors/limits.js';
 import {
   LOOP_ID_PREFIX,
   LOOP_TYPE,
@@ -153,11 +154,11 @@ export class SensorClient {
     };
   }
 
-  /** Starts the sensor. One whose loop is closed comes back with its state, which needs a running worker. */
+  /** Starts the sensor. One whose loop is closed comes back with its state. */
   async start(sensor: string, note: Note = {}): Promise<void> {
     const loop = await findLoop(this.client, sensor);
     if (loop === undefined) throw new SensorNotFoundError(sensor, this.namespace);
-    if (loop.status.name !== 'RUNNING') await recoverLoop(this.client, { sensor, taskQueue: loop.taskQueue });
+    if (loop.status.name !== 'RUNNING') await this.recover(sensor, loop.taskQueue);
     await this.signal(sensor, SIGNALS.start, note);
   }
 
@@ -173,6 +174,12 @@ export class SensorClient {
 
   /** Hands events to the sensor and wakes it; each at most 1 KB of JSON. Without events it only wakes. */
   async push(sensor: string, ...events: Json[]): Promise<void> {
+    for (const event of events) {
+      const bytes = jsonBytes(event);
+      if (bytes <= MAX_EVENT_BYTES) continue;
+      const message = `an event for sensor '${sensor}' is ${bytes} bytes; at most ${MAX_EVENT_BYTES} (1 KB): push a reference to it`;
+      throw new SensorRejectedError(sensor, message, undefined);
+    }
     await this.signal(sensor, SIGNALS.push, ...events);
   }
 
@@ -245,6 +252,15 @@ export class SensorClient {
 
   get namespace(): string {
     return this.client.options.namespace;
+  }
+
+  private async recover(sensor: string, taskQueue: string): Promise<void> {
+    try {
+      await recoverLoop(this.client, { sensor, taskQueue });
+    } catch (error) {
+      // a worker was faster
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    }
   }
 
   private handle(sensor: string) {

@@ -18,8 +18,8 @@ import type { z } from 'zod';
 import { checkSchema, type JobDefinition } from './define-job.js';
 import { parseDuration, type Duration } from './duration.js';
 import { checkName, DefinitionError, quote, refuseUnknownOptions } from './errors.js';
-import type { Json } from './json.js';
-import { MAX_EVENT_ATTEMPTS, MAX_INTERVAL_MS, MIN_INTERVAL_MS } from './limits.js';
+import { jsonBytes, type Json } from './json.js';
+import { MAX_EVENT_ATTEMPTS, MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MIN_INTERVAL_MS } from './limits.js';
 import type { Evaluation, More, RunFunction, SkipReason } from './run-request.js';
 
 /** `undefined` until the first `setCursor`, unless the schema accepts "nothing" (`.default`, `.prefault`). */
@@ -234,6 +234,17 @@ export function defineSensor<
     onRecovered: options.onRecovered,
     evaluate: options.evaluate,
   };
+  const bytes = jsonBytes([
+    definition.description,
+    definition.tags,
+    definition.owners,
+    definition.jobs.map(({ name }) => name),
+  ]);
+  if (bytes > MAX_OPTIONS_BYTES - 1024) {
+    throw new DefinitionError(
+      `${place}: description, tags, owners and job names are ${bytes} bytes together; at most 15 KB`
+    );
+  }
   return Object.freeze(definition);
 }
 

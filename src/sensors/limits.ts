@@ -42,10 +42,12 @@ export const MAX_STARTING_BYTES = 1024 * KB;
 export const MAX_STARTS_PER_RUN = 500;
 /** History of one run of the loop, in events, after which it continues as new at the next tick boundary. */
 export const MAX_HISTORY_EVENTS = 2_000;
-/** A quiet streak this long ends once, so that the loop continues as new and an idle sensor has five events. */
-export const REST_AFTER_MS = 10 * 60 * 1000;
 /** The same in bytes. */
 export const MAX_HISTORY_BYTES = 2 * 1024 * KB;
+/** What the loop is told of a definition: description, tags, owners, jobs. It is in the memo. */
+export const MAX_OPTIONS_BYTES = 16 * KB;
+/** A quiet streak this long ends once, so that the loop continues as new and an idle sensor has five events. */
+export const REST_AFTER_MS = 10 * 60 * 1000;
 
 /** Deliveries of pushed events to failing evaluations before they are parked in the dead letters. */
 export const MAX_EVENT_ATTEMPTS = 10;

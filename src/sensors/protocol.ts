@@ -179,7 +179,7 @@ export interface StreakRecord {
 export type TickStatus = 'started' | 'success' | 'skipped' | 'failure';
 
 /** Why an evaluation took place. */
-export type Trigger = 'start' | 'interval' | 'tick' | 'push' | 'cursor' | 'pending';
+export type Trigger = 'start' | 'interval' | 'more' | 'tick' | 'push' | 'cursor' | 'pending';
 
 /** What one tick did. */
 export interface TickRecord {
@@ -285,6 +285,8 @@ export interface LoopState {
   readonly eventSeq: number;
   /** Failed deliveries of the events at the head of the inbox. */
   readonly eventAttempts: number;
+  /** The last event of a batch that failed: up to it, events are tried one at a time. */
+  readonly singlyUntil?: number;
   readonly health: Health;
   readonly recentKeys: readonly string[];
   readonly ring: readonly TickRecord[];

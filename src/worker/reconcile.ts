@@ -13,15 +13,14 @@ import type { SensorRegistry } from '../sensors/registry.js';
 const LOOKUPS_AT_ONCE = 20;
 
 /**
- * Looks at every loop before the worker polls, and returns what will reconcile them once it does (recovering a closed
- * loop asks its last run, which needs a worker).
+ * Looks at every loop, and only if none belongs to another application brings them in line.
  *
  * @throws {@link DefinitionError} when a sensor of that name belongs to another application
  */
-export async function planReconciliation(worker: Worker, registry: SensorRegistry): Promise<() => Promise<void>> {
+export async function reconcileAll(worker: Worker, registry: SensorRegistry): Promise<void> {
   const { client } = worker;
   const { taskQueue } = worker.options;
-  if (client === undefined) return () => Promise.resolve();
+  if (client === undefined) return;
   const sensors = [...registry.sensors];
   await inBatches(sensors, async ([sensor]) => {
     const loop = await findLoop(client, sensor);
@@ -32,7 +31,7 @@ export async function planReconciliation(worker: Worker, registry: SensorRegistr
         `If this application moved to another task queue, terminate workflow 'sensor/${sensor}' first; it comes back with its state`
     );
   });
-  return () => inBatches(sensors, ([sensor, definition]) => reconcile(client, worker, sensor, definition));
+  await inBatches(sensors, ([sensor, definition]) => reconcile(client, worker, sensor, definition));
 }
 
 async function reconcile(client: Client, worker: Worker, sensor: string, definition: SensorDefinition): Promise<void> {

@@ -13,7 +13,7 @@ import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError, refuseUnknownOptions } from '../sensors/errors.js';
 import { createRegistry, type SensorRegistry } from '../sensors/registry.js';
 import { checkBundle } from './check-bundle.js';
-import { planReconciliation } from './reconcile.js';
+import { reconcileAll } from './reconcile.js';
 
 export interface SensorsPluginOptions {
   /** The sensors of this worker; they bring their jobs. */
@@ -77,26 +77,17 @@ export class SensorsPlugin extends SimplePlugin {
   }
 
   override async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
-    let prepared: { readonly reconcile: () => Promise<void> } | { readonly error: unknown };
     try {
       await this.#checkBundle(worker);
-      prepared = { reconcile: await planReconciliation(worker, this.#registry) };
+      await reconcileAll(worker, this.#registry);
     } catch (error) {
-      prepared = { error };
-    }
-    // also run (and at once shut down) when it may not start: else it would hold its connection for ever
-    const running = next(worker);
-    try {
-      if ('error' in prepared) throw prepared.error;
-      const reconciled = prepared.reconcile();
-      reconciled.catch(() => undefined);
-      await Promise.race([running, reconciled]);
-    } catch (error) {
+      // run and at once shut down: a worker that never ran would hold its connection for ever
+      const running = next(worker);
       if (worker.getState() === 'RUNNING') worker.shutdown();
       await running;
       throw error;
     }
-    await running;
+    await next(worker);
   }
 
   async #checkBundle(worker: Worker): Promise<void> {

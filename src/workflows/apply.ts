@@ -8,9 +8,17 @@ import { describeFailure, endedQuiet, isWakeUp, NOT_OURS } from './evaluation-en
 import { parseConfigure, parseEvaluationResult, parseNote } from './parse.js';
 import * as rules from './state.js';
 
+export interface Message {
+  readonly kind: 'signal' | 'update';
+  readonly name: string;
+  readonly args: readonly unknown[];
+}
+
 /** A signal, or an update of the same effect. Whatever its input is, it is taken as far as it makes sense. */
-export function applyMessage(state: LoopState, name: string, args: readonly unknown[], now: number): LoopState {
+export function applyMessage(state: LoopState, { kind, name, args }: Message, now: number): LoopState {
   const note = parseNote(args[0]);
+  if (kind === 'signal' && !Object.hasOwn(SIGNALS, name))
+    return rules.audit(state, `unknown signal '${name}' ignored`, {}, now);
   switch (name) {
     case SIGNALS.start:
       return rules.choose(rules.audit(state, 'start', note, now), rules.operatorChoice('running', note, now), now);
@@ -35,7 +43,7 @@ export function applyMessage(state: LoopState, name: string, args: readonly unkn
       return { ...rules.audit(state, what, note, now), deadLetters: [] };
     }
     default:
-      return rules.audit(state, `unknown signal '${name}' ignored`, {}, now);
+      return state;
   }
 }
 

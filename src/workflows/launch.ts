@@ -52,7 +52,7 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
     let inFlight = 0;
     let bytes = 0;
     for (const request of launch.remaining) {
-      const size = jsonBytes(request.args);
+      const size = jsonBytes(request);
       const fits = (): boolean =>
         inFlight === 0 || (inFlight < MAX_STARTS_IN_FLIGHT && bytes + size <= MAX_STARTING_BYTES);
       if (!fits()) await CancellationScope.nonCancellable(() => condition(fits));

@@ -4,8 +4,8 @@
  * Anyone can send anything (`temporal activity complete --result null`, a signal without input), and an exception in
  * workflow code would block the sensor for ever. These never throw. Pure.
  */
-import { utf8Bytes, type Json } from '../sensors/json.js';
-import { MAX_WORKFLOW_ID_BYTES } from '../sensors/limits.js';
+import { jsonBytes, utf8Bytes, type Json } from '../sensors/json.js';
+import { MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MAX_WORKFLOW_ID_BYTES } from '../sensors/limits.js';
 import type {
   CursorEdit,
   EvaluationResult,
@@ -57,7 +57,15 @@ export function parseEvaluationResult(value: unknown): EvaluationResult | RestRe
     (cursor['kind'] === 'keep' || cursor['kind'] === 'clear' || (cursor['kind'] === 'set' && 'value' in cursor)) &&
     Array.isArray(logs) &&
     Array.isArray(quiet);
-  return whole ? (value as unknown as EvaluationResult) : undefined;
+  if (!whole) return undefined;
+  const { skipReason, lastRunKey, ...rest } = value;
+  return {
+    ...(rest as unknown as EvaluationResult),
+    more: value['more'] === true,
+    ...parseNumbers(value),
+    ...(typeof skipReason === 'string' ? { skipReason } : {}),
+    ...(typeof lastRunKey === 'string' ? { lastRunKey } : {}),
+  };
 }
 
 function isLaunchRequest(value: unknown): boolean {
@@ -70,12 +78,17 @@ function isLaunchRequest(value: unknown): boolean {
   );
 }
 
+function parseNumbers(value: Fields): Pick<FailureDetails, 'durationMs' | 'logLinesDropped'> {
+  const count = (given: unknown): number => (typeof given === 'number' && given >= 0 && given < 1e12 ? given : 0);
+  return { durationMs: count(value['durationMs']), logLinesDropped: count(value['logLinesDropped']) };
+}
+
 /** Details of a failed evaluation; empty ones when it failed in another way. */
 export function parseFailureDetails(value: unknown, durationMs: number): FailureDetails {
   if (!isObject(value) || !Array.isArray(value['logs']) || !Array.isArray(value['quiet'])) {
     return { logs: [], logLinesDropped: 0, durationMs, quiet: [] };
   }
-  return value as unknown as FailureDetails;
+  return { ...(value as unknown as FailureDetails), ...parseNumbers(value) };
 }
 
 /** What a worker tells at start: its protocol, and the options of its definition if they are whole. */
@@ -90,11 +103,11 @@ export function parseConfigure(value: unknown): {
 function parseOptions(value: unknown): LoopOptions | undefined {
   if (!isObject(value)) return undefined;
   const { intervalMs, timeoutMs, defaultStatus, maxEventAttempts, hooks, jobs, tags, owners } = value;
+  const duration = (given: unknown): boolean => typeof given === 'number' && given > 0 && given <= MAX_INTERVAL_MS;
   const whole =
-    typeof intervalMs === 'number' &&
-    intervalMs > 0 &&
-    typeof timeoutMs === 'number' &&
-    timeoutMs > 0 &&
+    jsonBytes(value) <= MAX_OPTIONS_BYTES &&
+    duration(intervalMs) &&
+    duration(timeoutMs) &&
     (defaultStatus === 'running' || defaultStatus === 'stopped') &&
     typeof maxEventAttempts === 'number' &&
     isObject(hooks) &&

@@ -76,7 +76,16 @@ export function addDeadLetters(
   let room = deadLetterRoom(letters);
   for (const rejection of rejections) {
     const known = byId.get(rejection.id);
-    const letter = { ...rejection, tick, firstAt: known?.firstAt ?? now, lastAt: now, count: (known?.count ?? 0) + 1 };
+    const letter = {
+      ...rejection,
+      ...(known === undefined
+        ? {}
+        : { error: known.error, ...(known.payload === undefined ? {} : { payload: known.payload }) }),
+      tick,
+      firstAt: known?.firstAt ?? now,
+      lastAt: now,
+      count: (known?.count ?? 0) + 1,
+    };
     const bytes = jsonBytes(letter) + 1 - (known === undefined ? 0 : jsonBytes(known));
     if (bytes > room) {
       refused.push(rejection);

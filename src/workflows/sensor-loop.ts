@@ -6,8 +6,7 @@
  * pure functions in `state.ts`; this file sequences them.
  *
  * Traps it avoids: every handler is registered before the first await and parses its input defensively; every child
- * start is awaited before continue-as-new; nothing here can fail a workflow task, because everything was checked in
- * the activity.
+ * start is awaited before continue-as-new; every size was checked in the activity before it came here.
  */
 import {
   ActivityCancellationType,
@@ -42,6 +41,7 @@ import {
   PROTOCOL,
   SENSOR_MEMO,
   SIGNALS,
+  UPDATES,
   type EvaluationInput,
   type Health,
   type LoopInput,
@@ -73,7 +73,6 @@ interface Current {
 interface Waiter {
   readonly after: number;
   record?: TickRecord;
-  busy?: boolean;
 }
 
 /** The workflow of a sensor. Started by the worker plugin, never by hand. */
@@ -89,6 +88,8 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   let fresh = true;
   /** The sensor may be idle for long: continue as new before the next evaluation. */
   let resting = false;
+  /** This run of the loop is about to continue as new: nobody may wait for a tick in it any more. */
+  let ending = false;
   const waiters = new Set<Waiter>();
   const hooks = new Set<Promise<void>>();
   let memo = workflowInfo().memo?.[SENSOR_MEMO];
@@ -126,8 +127,8 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   }
 
   /** Signals, and the updates of the same effect. */
-  function take(name: string, args: readonly unknown[]): SensorState {
-    state = applyMessage(state, name, args, Date.now());
+  function take(kind: 'signal' | 'update', name: string, args: readonly unknown[]): SensorState {
+    state = applyMessage(state, { kind, name, args }, Date.now());
     if (name === SIGNALS.configure) newerProtocol ||= parseConfigure(args[0]).protocol > PROTOCOL;
     // a flood of events need not write the details anew for each
     if (name !== SIGNALS.push) published();
@@ -142,11 +143,11 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   async function tickAndWait(input: unknown): Promise<TickRecord> {
     const waiter: Waiter = { after: evaluations };
     waiters.add(waiter);
-    take(SIGNALS.tick, [input]);
+    take('update', UPDATES.tick, [input]);
     const holding = (): boolean => rules.isHolding(state) && !rules.isRunning(state);
     try {
       await condition(
-        () => waiter.record !== undefined || waiter.busy === true || holding(),
+        () => waiter.record !== undefined || ending || holding(),
         state.options.timeoutMs + GRACE_MS + WAITER_GRACE_MS
       );
     } finally {
@@ -156,8 +157,8 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     if (holding())
       throw rejected(`sensor '${sensor}' is stopped and holds back pending requests; start it, so that they run first`);
     throw rejected(
-      waiter.busy === true
-        ? `sensor '${sensor}' has had too many requests at once; try again`
+      ending
+        ? `sensor '${sensor}' continues as new at this moment; it evaluates right after, and its ticks will show it`
         : `no tick of sensor '${sensor}' ended in time; is a worker with this sensor running? It will still be evaluated`
     );
   }
@@ -288,7 +289,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
 
   /** Ends this run with everything in the next one's input. Waiters for a tick are served first, within reason. */
   async function continueAsNew(): Promise<never> {
-    for (const waiter of waiters) waiter.busy = true;
+    ending = true;
     await condition(() => allHandlersFinished() && hooks.size === 0);
     const { memo: started } = workflowInfo();
     await makeContinueAsNewFunc<typeof sensorLoop>({ memo: { ...started, [SENSOR_MEMO]: memoOf(state) } })({
@@ -300,9 +301,9 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     throw new Error('unreachable: continue-as-new does not return');
   }
 
-  published();
   for (;;) {
     state = rules.resumeWhenDue(state, Date.now());
+    published();
     if (state.launch !== undefined && (state.launch.record !== undefined || rules.isRunning(state))) {
       state = rules.resumeLaunch(state, Date.now());
       await launcher.run();
@@ -315,7 +316,8 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
       if (state.launch?.record !== undefined) tickEnded(state.launch.record);
       await continueAsNew();
     }
-    if (state.launch?.record !== undefined) continue;
+    // a start may have come while the launch ended: what was held back goes first
+    if (state.launch !== undefined && (state.launch.record !== undefined || rules.isRunning(state))) continue;
     const step = rules.nextStep(state, Date.now());
     if (step.kind === 'evaluate') await evaluate(step.delayMs);
     else {

@@ -75,7 +75,9 @@ export function choose(state: LoopState, choice: OperatorChoice | undefined, now
 
 /** New options from a worker that started; the newest worker start wins. */
 export function configure(state: LoopState, options: LoopOptions, now: number): LoopState {
-  return started(state, { ...state, options }, now);
+  // a shorter interval counts at once, from the last tick
+  const nextAt = Math.min(state.nextAt, (state.lastTickAt ?? now) + options.intervalMs);
+  return started(state, { ...state, options, nextAt }, now);
 }
 
 /** A stop with `until` ends by itself. */
@@ -144,7 +146,8 @@ export function interrupted(state: LoopState, { trigger, dueAt }: Evaluated, qui
 export function pushEvents(state: LoopState, events: readonly Json[], now: number): LoopState {
   let next = state;
   for (const event of events) next = pushEvent(next, event, now);
-  return state.eventAttempts > 0 ? next : wakeUp(next, 'push');
+  // events that failed wait for the interval, whatever is pushed behind them
+  return state.eventAttempts > 0 || state.singlyUntil !== undefined ? next : wakeUp(next, 'push');
 }
 
 function pushEvent(state: LoopState, event: Json, now: number): LoopState {
@@ -158,24 +161,26 @@ function pushEvent(state: LoopState, event: Json, now: number): LoopState {
     const deadLettersDropped = counters.deadLettersDropped + refused.length;
     return { ...state, eventSeq: seq, deadLetters: letters, counters: { ...counters, deadLettersDropped } };
   }
-  if (state.inboxBytes + bytes > MAX_INBOX_BYTES) {
+  const pushed: PushedEvent = { seq, at: now, event };
+  const inboxBytes = state.inboxBytes + entryBytes(pushed);
+  if (inboxBytes > MAX_INBOX_BYTES) {
     return { ...state, eventSeq: seq, counters: { ...counters, eventsDropped: counters.eventsDropped + 1 } };
   }
-  return {
-    ...state,
-    eventSeq: seq,
-    inbox: [...state.inbox, { seq, at: now, event }],
-    inboxBytes: state.inboxBytes + bytes,
-  };
+  return { ...state, eventSeq: seq, inbox: [...state.inbox, pushed], inboxBytes };
 }
 
-/** The events of the next tick: up to 128 KB; after a failure one at a time, so that one bad event stops no other. */
+/** What an event takes in the inbox, its envelope included: small events are many. */
+function entryBytes(pushed: PushedEvent): number {
+  return jsonBytes(pushed) + 1;
+}
+
+/** The events of the next tick: up to 128 KB; those of a batch that failed one at a time, so that a bad one stops no other. */
 function takeEvents(state: LoopState): readonly PushedEvent[] {
-  if (state.eventAttempts > 0) return state.inbox.slice(0, 1);
+  if ((state.inbox[0]?.seq ?? Number.POSITIVE_INFINITY) <= (state.singlyUntil ?? -1)) return state.inbox.slice(0, 1);
   let bytes = 0;
   let count = 0;
   for (const pushed of state.inbox) {
-    bytes += jsonBytes(pushed);
+    bytes += entryBytes(pushed);
     if (bytes > MAX_EVENTS_PER_TICK_BYTES) break;
     count++;
   }
@@ -186,8 +191,10 @@ function consumeEvents(state: LoopState, input: EvaluationInput): LoopState {
   const last = input.events.at(-1)?.seq;
   if (last === undefined) return state;
   const inbox = state.inbox.filter(({ seq }) => seq > last);
-  const inboxBytes = inbox.reduce((sum, { event }) => sum + jsonBytes(event), 0);
-  const next = { ...state, inbox, inboxBytes, eventAttempts: 0 };
+  const inboxBytes = inbox.reduce((sum, pushed) => sum + entryBytes(pushed), 0);
+  const { singlyUntil, ...rest } = state;
+  const singly = singlyUntil !== undefined && last < singlyUntil ? { singlyUntil } : {};
+  const next = { ...rest, ...singly, inbox, inboxBytes, eventAttempts: 0 };
   return inbox.length > 0 ? wakeUp(next, 'push') : next;
 }
 
@@ -274,7 +281,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
   const record: TickRecord = {
     ...newRecord(evaluated, result, now),
     duplicates: result.duplicates,
-    rejected: { count: result.rejected.length, sample: result.rejected },
+    rejected: { count: result.rejected.length, sample: result.rejected.slice(0, 5) },
     ...(result.skipReason === undefined ? {} : { skipReason: cutText(result.skipReason, MAX_TEXT_BYTES) }),
     ...(cursor === undefined ? {} : { cursorAfter: cursor }),
   };
@@ -286,7 +293,11 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
     lastTickAt: now,
     nextAt: now + state.options.intervalMs,
     deadLetters: letters,
-    launch: { remaining: result.requests, refused: [], record },
+    launch: {
+      remaining: [...(state.launch?.remaining ?? []), ...result.requests],
+      refused: state.launch?.refused ?? [],
+      record,
+    },
     ...(result.lastRunKey === undefined ? {} : { lastRunKey: result.lastRunKey }),
     ...(state.health.status === 'ok' ? {} : { health: { status: 'ok' as const, since: now, failures: 0 } }),
     counters: {
@@ -297,7 +308,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
       deadLettersDropped: state.counters.deadLettersDropped + refused.length,
     },
   };
-  return result.more ? wakeUp(next, 'interval') : next;
+  return result.more ? wakeUp(next, 'more') : next;
 }
 
 /** Records a failed evaluation: nothing started, cursor and events stay. */
@@ -332,6 +343,8 @@ export function fail(
 
 /** Counts a failed delivery; the last one parks the events in the dead letters, if there is room. */
 function failEvents(state: LoopState, input: EvaluationInput, error: string, now: number): LoopState {
+  const last = input.events.at(-1)?.seq;
+  if (input.events.length > 1 && last !== undefined) return { ...state, singlyUntil: last };
   const eventAttempts = state.eventAttempts + 1;
   if (eventAttempts < state.options.maxEventAttempts) return { ...state, eventAttempts };
   const parked = input.events.map(({ seq, event }): Rejection => ({

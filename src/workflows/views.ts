@@ -63,6 +63,7 @@ export function detailsOf(sensor: string, state: LoopState): string {
 }
 
 function iso(at: number): string {
+  if (!Number.isFinite(at)) return '?';
   return new Date(at).toISOString().replace('.000Z', 'Z');
 }
 

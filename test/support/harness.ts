@@ -14,7 +14,7 @@ import {
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, inject } from 'vitest';
 import { SensorClient, type SensorDescription, type SensorRun, type TickRecord } from '../../src/client/index.js';
-import { findLoop, loopId } from '../../src/client/loops.js';
+import { loopId } from '../../src/client/loops.js';
 import type { SensorDefinition } from '../../src/index.js';
 import { SensorsPlugin } from '../../src/worker/index.js';
 
@@ -131,11 +131,8 @@ export class Harness {
       await done.catch(() => undefined);
     };
     stops.add(stop);
-    // ready when every sensor has its loop (or the worker could not start)
-    const ready = Promise.all(
-      sensors.map(({ name }) => waitFor(() => findLoop(this.client, this.name(name)), `the loop of ${name}`))
-    );
-    await Promise.race([done, ready]);
+    // it runs when its sensors have been reconciled
+    await Promise.race([done, waitFor(() => worker.getState() === 'RUNNING', 'the worker')]);
     for (const sensor of sensors) this.worked.add(sensor.name);
     return { worker, done, stop };
   }

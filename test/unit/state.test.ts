@@ -113,8 +113,9 @@ describe('bounds', () => {
           state = rules.pushEvents(state, batch, 1);
           pushed += batch.length;
         }
-        expect(state.inboxBytes).toBe(state.inbox.reduce((sum, { event: each }) => sum + jsonBytes(each), 0));
+        expect(state.inboxBytes).toBe(state.inbox.reduce((sum, each) => sum + jsonBytes(each) + 1, 0));
         expect(state.inboxBytes).toBeLessThanOrEqual(256 * 1024);
+        expect(jsonBytes(state.inbox)).toBeLessThanOrEqual(256 * 1024 + 2);
         const { eventsDropped, deadLettersDropped } = state.counters;
         expect(state.inbox.length + state.deadLetters.length + eventsDropped + deadLettersDropped).toBe(pushed);
         expect(jsonBytes(begin(state, 1).evaluated.input.events)).toBeLessThanOrEqual(130 * 1024);
@@ -202,7 +203,7 @@ describe('events of failing evaluations', () => {
   test('are tried one at a time and parked after maxEventAttempts; the others stay', () => {
     let state = rules.pushEvents(tick(rules.newState(options, 0), 0), ['bad', 'good'], 1);
     const details = { logs: [], logLinesDropped: 0, durationMs: 0, quiet: [] };
-    for (const expected of [['bad', 'good'], ['bad'], ['bad']]) {
+    for (const expected of [['bad', 'good'], ['bad'], ['bad'], ['bad']]) {
       const begun = begin(state, 2);
       expect(begun.evaluated.input.events.map(({ event }) => event)).toEqual(expected);
       state = rules.fail(begun.state, begun.evaluated, 'no', details, 3);
@@ -211,5 +212,31 @@ describe('events of failing evaluations', () => {
     expect(state.deadLetters).toMatchObject([{ kind: 'event', payload: 'bad' }]);
     expect(state.eventAttempts).toBe(0);
     expect(state.wake).toBe('push');
+  });
+});
+
+describe('what a review found', () => {
+  const request = (n: number) => ({ id: `s:job:${n}`, job: 'job', args: [] });
+
+  test('a commit never overwrites what a stop held back', () => {
+    const begun = begin(rules.newState(options, 0), 0);
+    let state = rules.commit(begun.state, begun.evaluated, { ...result, requests: [request(1), request(2)] }, 5);
+    state = rules.endLaunch(state, [request(1), request(2)], new Map(), 6);
+    const second = begin(state, 7);
+    state = rules.commit(second.state, second.evaluated, { ...result, requests: [request(3)] }, 8);
+    expect(state.launch?.remaining.map(({ id }) => id)).toEqual(['s:job:1', 's:job:2', 's:job:3']);
+  });
+
+  test('a shorter interval counts at once, from the last tick', () => {
+    const state = tick(rules.newState({ ...options, intervalMs: 30 * 86_400_000 }, 0), 1000);
+    expect(rules.configure(state, { ...options, intervalMs: 30_000 }, 2000).nextAt).toBe(31_000);
+  });
+
+  test('tiny events do not outgrow the inbox', () => {
+    const events = Array.from({ length: 60_000 }, (_, n) => n);
+    let state = rules.newState(options, 0);
+    for (let n = 0; n < events.length; n += 5000) state = rules.pushEvents(state, events.slice(n, n + 5000), 1);
+    expect(jsonBytes(state)).toBeLessThan(300 * 1024);
+    expect(state.inbox.length + state.counters.eventsDropped).toBe(60_000);
   });
 });

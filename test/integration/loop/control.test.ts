@@ -324,7 +324,7 @@ test('a signal that nobody can decode stops the loop, until it is terminated and
     defaultStatus: 'running',
     cursor: z.number().default(0),
     *evaluate(ctx) {
-      for (const event of ctx.events) yield ctx.run({ runKey: String(event) });
+      for (const event of ctx.events) yield ctx.run({ runKey: JSON.stringify(event) });
       ctx.setCursor(ctx.cursor + 1);
     },
   });
@@ -358,6 +358,7 @@ test('a loop that is terminated while it starts runs comes back and starts the r
     *evaluate(ctx) {
       if (ctx.tick > 1) return ctx.skip('done');
       for (let n = 0; n < 200; n++) yield n % 2 === 0 ? ctx.run({ runKey: `n${n}` }) : ctx.run();
+      return null;
     },
   });
   const name = h.name(sensor);

@@ -231,7 +231,9 @@ test('pushed events arrive typed and in order; one that does not fit goes to the
   });
   await h.work([sensor]);
   await h.tickWhere(sensor, ({ tick }) => tick === 1, 'the first tick');
-  await h.sensors.push(h.name(sensor), { n: 1 }, { n: 2 }, { wrong: true }, 'x'.repeat(2000), { n: 3 });
+  const large = 'x'.repeat(2000);
+  await expect(h.sensors.push(h.name(sensor), large)).rejects.toThrow('at most 1024 (1 KB)');
+  await h.loop(sensor).signal('push', { n: 1 }, { n: 2 }, { wrong: true }, large, { n: 3 });
   await waitFor(async () => (await h.sensors.state(h.name(sensor))).counters.runs === 3, 'three runs');
   expect(got).toEqual([1, 2, 3]);
   const state = await h.sensors.state(h.name(sensor));
@@ -260,7 +262,7 @@ test('events of a failing evaluation stay, are tried one at a time, and are park
   await h.tickWhere(sensor, ({ tick }) => tick === 1, 'the first tick');
   await h.sensors.push(h.name(sensor), 'poison', 'good', 'better');
   await waitFor(async () => (await h.sensors.state(h.name(sensor))).eventsWaiting === 0, 'an empty inbox');
-  expect(batches).toEqual([['poison', 'good', 'better'], ['poison'], ['poison'], ['good', 'better']]);
+  expect(batches).toEqual([['poison', 'good', 'better'], ['poison'], ['poison'], ['poison'], ['good'], ['better']]);
   const { deadLetters, health } = await h.sensors.state(h.name(sensor));
   expect(deadLetters).toMatchObject([
     { kind: 'event', payload: 'poison', error: expect.stringContaining('cannot take it') },
