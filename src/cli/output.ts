@@ -40,7 +40,9 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
 }
 
 function mayColor(stream: NodeJS.WriteStream): boolean {
-  return stream.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+  // undefined for a pipe, and a library that is given undefined decides by itself
+  if (!stream.isTTY) return false;
+  return !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
 }
 
 const NO_LINES = {
