@@ -7,19 +7,19 @@ const replayed = ['test/integration/loop/**/*.test.ts'];
 export default defineConfig({
   test: {
     globalSetup: ['test/support/global-setup.ts'],
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 60_000,
     teardownTimeout: 30_000,
     // most tests wait for the server more than they compute
     maxWorkers: 3,
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
-      { test: { name: 'integration', include: integration, testTimeout: 60_000, hookTimeout: 60_000 } },
+      { test: { name: 'integration', include: integration, testTimeout: 120_000, hookTimeout: 60_000 } },
       {
         test: {
           name: 'cache off',
           include: replayed,
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 60_000,
           env: { MAX_CACHED_WORKFLOWS: '0' },
         },

@@ -177,7 +177,7 @@ export class Harness {
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
   what: string,
-  timeoutMs = 20_000
+  timeoutMs = 40_000
 ): Promise<NonNullable<T>> {
   const deadline = Date.now() + timeoutMs;
   let last: unknown;
