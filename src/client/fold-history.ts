@@ -21,7 +21,7 @@ import {
 } from '../sensors/protocol.js';
 import { applyCursorEdit, applyMessage, endEvaluation, type ActivityEnd, type InProgress } from '../workflows/apply.js';
 import { parseCursorEdit } from '../workflows/parse.js';
-import * as rules from '../workflows/state.js';
+import * as rules from '../workflows/rules.js';
 
 type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
 type Event = NonNullable<History['events']>[number];

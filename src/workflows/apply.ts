@@ -6,7 +6,7 @@ import type { Json } from '../sensors/json.js';
 import { SIGNALS, UPDATES, type CursorEdit, type LoopState } from '../sensors/protocol.js';
 import { describeFailure, endedQuiet, isWakeUp, NOT_OURS } from './evaluation-end.js';
 import { parseConfigure, parseEvaluationResult, parseNote } from './parse.js';
-import * as rules from './state.js';
+import * as rules from './rules.js';
 
 export interface Message {
   readonly kind: 'signal' | 'update';

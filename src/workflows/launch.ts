@@ -22,7 +22,7 @@ import type { SensorActivities } from '../activities/index.js';
 import { jsonBytes } from '../sensors/json.js';
 import { MAX_STARTING_BYTES, MAX_STARTS_IN_FLIGHT, MAX_STARTS_PER_RUN } from '../sensors/limits.js';
 import { RUN_MEMO, type LaunchRequest, type LoopState, type RunMemo } from '../sensors/protocol.js';
-import * as rules from './state.js';
+import * as rules from './rules.js';
 
 interface Holder {
   readonly get: () => LoopState;

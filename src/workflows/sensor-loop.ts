@@ -53,7 +53,7 @@ import { createLauncher } from './launch.js';
 import { parseConfigure, parseCursorEdit } from './parse.js';
 import { registerMessages } from './messages.js';
 import { applyCursorEdit, applyMessage, endEvaluation, type ActivityEnd } from './apply.js';
-import * as rules from './state.js';
+import * as rules from './rules.js';
 import { detailsOf, memoOf, stateView } from './views.js';
 
 /** Waiters are turned away beyond this history length, so that a stream of them cannot keep a run from ending. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { jsonBytes, type Json } from '../../src/sensors/json.js';
 import type { EvaluationResult, LoopOptions, LoopState } from '../../src/sensors/protocol.js';
-import * as rules from '../../src/workflows/state.js';
+import * as rules from '../../src/workflows/rules.js';
 import { addDeadLetters } from '../../src/workflows/records.js';
 
 const options: LoopOptions = {

@@ -1,0 +1,168 @@
+/** What an evaluation is told, and what its end does to the state. Pure. */
+import { describeTick } from '../sensors/describe-tick.js';
+import { cutText } from '../sensors/json.js';
+import { MAX_TEXT_BYTES } from '../sensors/limits.js';
+import type {
+  EvaluationInput,
+  EvaluationResult,
+  FailureDetails,
+  LoopState,
+  TickRecord,
+  Trigger,
+} from '../sensors/protocol.js';
+import { consumeEvents, failEvents, takeEvents } from './inbox.js';
+import { addDeadLetters, addTick, deadLetterRoom } from './records.js';
+import { wakeUp, type Evaluated } from './state.js';
+
+/** What the evaluation is told, and the reason it takes place. */
+export function beginEvaluation(
+  state: LoopState,
+  begin: Pick<EvaluationInput, 'sensor' | 'evaluation' | 'delayMs' | 'rest'>,
+  now: number
+): { readonly state: LoopState; readonly evaluated: Evaluated } {
+  const { wake, ...rest } = state;
+  const trigger: Trigger = wake ?? (state.first ? 'start' : 'interval');
+  const events = takeEvents(state);
+  const last = state.ring.at(-1);
+  const input: EvaluationInput = {
+    ...begin,
+    tick: state.tick + 1,
+    events,
+    knownKeys: state.recentKeys,
+    deadLetters: state.deadLetters.map(({ id }) => id),
+    foreignKeys: state.deadLetters.filter(({ kind }) => kind === 'owner').map(({ id }) => id),
+    deadLetterRoom: deadLetterRoom(state.deadLetters),
+    fold: !state.first && events.length === 0 && trigger !== 'tick' && trigger !== 'cursor',
+    failing: state.health.status === 'failing',
+    intervalMs: state.options.intervalMs,
+    timeoutMs: state.options.timeoutMs,
+    isFirstTickSinceStart: state.first,
+    sensorStartedAt: state.startedAt,
+    ...(state.cursor === undefined ? {} : { cursor: state.cursor }),
+    ...(state.lastTickAt === undefined ? {} : { lastTickAt: state.lastTickAt }),
+    ...(state.lastRunKey === undefined ? {} : { lastRunKey: state.lastRunKey }),
+    ...(last === undefined ? {} : { lastOutcome: `tick ${last.tick}: ${last.status}: ${describeTick(last)}` }),
+  };
+  return { state: rest, evaluated: { input, trigger, dueAt: now + begin.delayMs } };
+}
+
+export function newRecord({ input, trigger, dueAt }: Evaluated, details: FailureDetails, now: number): TickRecord {
+  return {
+    tick: input.tick,
+    status: 'started',
+    trigger,
+    startedAt: Math.max(dueAt, now - details.durationMs),
+    evaluationMs: details.durationMs,
+    runs: { count: 0, sample: [] },
+    duplicates: { count: 0, sample: [] },
+    rejected: { count: 0, sample: [] },
+    pending: 0,
+    events: input.events.length,
+    ...(input.cursor === undefined ? {} : { cursorBefore: input.cursor }),
+    ...(details.logs.length === 0 ? {} : { logs: details.logs }),
+    ...(details.logLinesDropped === 0 ? {} : { logLinesDropped: details.logLinesDropped }),
+    ...(details.quiet.length === 0 ? {} : { quiet: details.quiet }),
+  };
+}
+
+/**
+ * Takes over the result of an evaluation. From here on its requests will be started whatever crashes: they are in
+ * `launch`, and the events it consumed have left the inbox.
+ */
+export function commit(before: LoopState, evaluated: Evaluated, result: EvaluationResult, now: number): LoopState {
+  const { input } = evaluated;
+  const state = consumeEvents(before, input);
+  const { letters, refused } = addDeadLetters(
+    state.deadLetters.filter(({ id }) => !result.requests.some(({ hash }) => hash === id)),
+    result.rejected,
+    input.tick,
+    now
+  );
+  const { cursor: _, ...rest } = state;
+  const cursor =
+    result.cursor.kind === 'keep'
+      ? state.cursor
+      : result.cursor.kind === 'set'
+        ? { value: result.cursor.value }
+        : undefined;
+  const record: TickRecord = {
+    ...newRecord(evaluated, result, now),
+    duplicates: result.duplicates,
+    rejected: { count: result.rejected.length, sample: result.rejected.slice(0, 5) },
+    ...(result.skipReason === undefined ? {} : { skipReason: cutText(result.skipReason, MAX_TEXT_BYTES) }),
+    ...(cursor === undefined ? {} : { cursorAfter: cursor }),
+  };
+  const next: LoopState = {
+    ...rest,
+    ...(cursor === undefined ? {} : { cursor }),
+    tick: input.tick,
+    first: false,
+    lastTickAt: now,
+    nextAt: now + state.options.intervalMs,
+    deadLetters: letters,
+    launch: {
+      remaining: [...(state.launch?.remaining ?? []), ...result.requests],
+      refused: state.launch?.refused ?? [],
+      record,
+    },
+    ...(result.lastRunKey === undefined ? {} : { lastRunKey: result.lastRunKey }),
+    ...(state.health.status === 'ok' ? {} : { health: { status: 'ok' as const, since: now, failures: 0 } }),
+    counters: {
+      ...state.counters,
+      duplicates: state.counters.duplicates + result.duplicates.count,
+      rejected: state.counters.rejected + result.rejected.length,
+      events: state.counters.events + input.events.length,
+      deadLettersDropped: state.counters.deadLettersDropped + refused.length,
+    },
+  };
+  return result.more ? wakeUp(next, 'more') : next;
+}
+
+/** Records a failed evaluation: nothing started, cursor and events stay. */
+export function fail(
+  state: LoopState,
+  evaluated: Evaluated,
+  error: string,
+  details: FailureDetails,
+  now: number
+): LoopState {
+  const { input } = evaluated;
+  const text = cutText(error, MAX_TEXT_BYTES);
+  const record: TickRecord = { ...newRecord(evaluated, details, now), status: 'failure', endedAt: now, error: text };
+  const failing = state.health.status === 'failing';
+  const next: LoopState = {
+    ...state,
+    tick: input.tick,
+    first: false,
+    lastTickAt: now,
+    nextAt: now + state.options.intervalMs,
+    ring: addTick(state.ring, record),
+    health: {
+      status: 'failing',
+      since: failing ? state.health.since : now,
+      error: text,
+      failures: state.health.failures + 1,
+    },
+    counters: { ...state.counters, ticks: state.counters.ticks + 1, failures: state.counters.failures + 1 },
+  };
+  return input.events.length === 0 ? next : failEvents(next, input, text, now);
+}
+
+/** A long quiet streak rests: the loop continues as new, so that an idle sensor has five history events. */
+export function rest(state: LoopState, now: number): LoopState {
+  return { ...state, lastTickAt: now, nextAt: now + state.options.intervalMs };
+}
+
+/** Drops the result of an evaluation that a cursor edit overtook: nothing of it takes effect, and it is repeated. */
+export function overtake(state: LoopState, evaluated: Evaluated, now: number): LoopState {
+  const details = { logs: [], logLinesDropped: 0, durationMs: Math.max(0, now - evaluated.dueAt), quiet: [] };
+  const record: TickRecord = {
+    ...newRecord(evaluated, details, now),
+    status: 'skipped',
+    endedAt: now,
+    skipReason: 'the cursor was edited while this tick was evaluated; its result was dropped and it is evaluated again',
+  };
+  const counters = { ...state.counters, ticks: state.counters.ticks + 1 };
+  const next = { ...state, tick: evaluated.input.tick, ring: addTick(state.ring, record), counters };
+  return wakeUp(next, evaluated.trigger === 'tick' ? 'tick' : 'cursor');
+}
