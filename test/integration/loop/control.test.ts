@@ -101,7 +101,7 @@ test('a stop aborts a running evaluation, and start repeats it', async () => {
   const sensor = defineSensor({
     name: 'stopping',
     job: noop,
-    interval: 100,
+    interval: '1h',
     defaultStatus: 'running',
     async *evaluate(ctx) {
       begun++;
