@@ -115,8 +115,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
   }
 
   function quiet(input: EvaluationInput, reason: string): ApplicationFailure {
-    const extended = extendStreak(readStreak(Context.current().info.heartbeatDetails), reason, Date.now());
-    if (extended !== undefined) Context.current().heartbeat(extended);
+    recordInStreak(reason);
     return withoutStack(
       ApplicationFailure.create({
         message: reason,
@@ -130,10 +129,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
   function failed(input: EvaluationInput, error: unknown, details: FailureDetails): ApplicationFailure {
     const message = describeError(error);
     const folds = input.fold && input.failing;
-    if (folds) {
-      const extended = extendStreak(readStreak(Context.current().info.heartbeatDetails), message, Date.now());
-      if (extended !== undefined) Context.current().heartbeat(extended);
-    }
+    if (folds) recordInStreak(message);
     const failure = ApplicationFailure.create({
       message,
       type: FAILURE_TYPES.failed,
@@ -144,6 +140,13 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
   }
 
   return { evaluateSensor };
+}
+
+/** Adds why this attempt folds to the record that the next one finds, if it says something new. */
+function recordInStreak(reason: string): void {
+  const context = Context.current();
+  const extended = extendStreak(readStreak(context.info.heartbeatDetails), reason, Date.now());
+  if (extended !== undefined) context.heartbeat(extended);
 }
 
 function blockedError(ms: number): EvaluationError {

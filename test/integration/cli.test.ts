@@ -5,13 +5,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { z } from 'zod';
-import { accepts, answers } from '../../src/cli/dev-server.js';
+import { accepts, answers, freePort } from '../../src/cli/dev-server.js';
 import { startLoop } from '../../src/client/loops.js';
 import { defineJob, defineSensor } from '../../src/index.js';
 import { loopOptions } from '../../src/worker/reconcile.js';
@@ -116,15 +116,6 @@ const failing = defineSensor({
     throw new Error('the API says no');
   },
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 describe('a sensor with a worker', () => {
   test('is shown by list, describe, ticks and runs', async () => {
