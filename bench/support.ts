@@ -8,6 +8,7 @@ import {
   Runtime,
   Worker,
   type WorkflowBundle,
+  type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -37,7 +38,8 @@ export interface Result {
   readonly [field: string]: string | number;
 }
 
-export async function withBench<T>(act: (bench: Bench) => Promise<T>): Promise<T> {
+/** @param bundled a bundle made before, so that bundling leaves no traces in the memory of this process */
+export async function withBench<T>(act: (bench: Bench) => Promise<T>, bundled?: WorkflowBundle): Promise<T> {
   // Core writes its warnings to standard output, which belongs to the results
   Runtime.install({
     logger: new DefaultLogger('ERROR'),
@@ -47,16 +49,20 @@ export async function withBench<T>(act: (bench: Bench) => Promise<T>): Promise<T
   const connection = await Connection.connect({ address: server.address });
   const native = await NativeConnection.connect({ address: server.address });
   try {
-    const bundle = await bundleWorkflowCode({
-      workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)),
-      logger: new DefaultLogger('ERROR'),
-    });
-    return await act(createBench(server, new Client({ connection }), native, bundle));
+    return await act(createBench(server, new Client({ connection }), native, bundled ?? (await bundle())));
   } finally {
     await native.close();
     await connection.close();
     await server.stop();
   }
+}
+
+export async function bundle(): Promise<WorkflowBundleWithSourceMap> {
+  return await bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)),
+    logger: new DefaultLogger('ERROR'),
+    plugins: [new SensorsPlugin({ sensors: [] })],
+  });
 }
 
 function createBench(

@@ -10,7 +10,7 @@ import {
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
-export * from '../src/workflows/index.js';
+export * from 'temporal-sensors/workflows';
 import type { BenchActivities } from './activities.js';
 
 const { look, requests, stamp, lookAtEvents } = proxyActivities<BenchActivities>({ startToCloseTimeout: '60s' });

@@ -73,7 +73,9 @@ export class SensorsPlugin extends SimplePlugin {
     const theirs = options.webpackConfigHook;
     const webpackConfigHook: WebpackHook = (config) =>
       this.#captureBundle(theirs === undefined ? config : theirs(config));
-    return { ...super.configureBundler(options), webpackConfigHook };
+    // the loop's modules hold no state: one copy for all cached loops, instead of one for each
+    const preloadModules = [...(options.preloadModules ?? []), 'temporal-sensors/workflows'];
+    return { ...super.configureBundler(options), webpackConfigHook, preloadModules };
   }
 
   override async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
