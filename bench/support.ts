@@ -7,7 +7,7 @@ import {
   NativeConnection,
   Runtime,
   Worker,
-  type WorkflowBundle,
+  type WorkerOptions,
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import { randomUUID } from 'node:crypto';
@@ -39,7 +39,7 @@ export interface Result {
 }
 
 /** @param bundled a bundle made before, so that bundling leaves no traces in the memory of this process */
-export async function withBench<T>(act: (bench: Bench) => Promise<T>, bundled?: WorkflowBundle): Promise<T> {
+export async function withBench<T>(act: (bench: Bench) => Promise<T>, bundled?: WorkerOptions['workflowBundle']): Promise<T> {
   // Core writes its warnings to standard output, which belongs to the results
   Runtime.install({
     logger: new DefaultLogger('ERROR'),
@@ -69,7 +69,7 @@ function createBench(
   server: DevServer,
   client: Client,
   connection: NativeConnection,
-  workflowBundle: WorkflowBundle
+  workflowBundle: NonNullable<WorkerOptions['workflowBundle']>
 ): Bench {
   return {
     client,
