@@ -5,27 +5,42 @@
  * history, with the skip reason as its message: an idle sensor is one pending activity. Only news complete it: new
  * requests, a changed cursor, consumed events, a change of health, or a tick that somebody waits for.
  */
-import { randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { ApplicationFailureCategory } from '@temporalio/common';
 import { checkRequests } from '../sensors/check-requests.js';
 import type { CursorChange } from '../sensors/cursor.js';
 import { describeIssues } from '../sensors/define-job.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
-import { EvaluationError, FAILURE_TYPES } from '../sensors/errors.js';
+import { EvaluationError, FAILURE_TYPES, quote } from '../sensors/errors.js';
 import { evaluate, type EvaluationOutcome } from '../sensors/evaluation.js';
 import { cutText, jsonBytes, sameJson, type Json } from '../sensors/json.js';
+import type { LedgerKeys } from '../sensors/key-ledger.js';
 import { HEARTBEAT_TIMEOUT_MS, MAX_TEXT_BYTES, REST_AFTER_MS } from '../sensors/limits.js';
+import { loopOptions } from '../sensors/loop-options.js';
 import { LogBook } from '../sensors/log-book.js';
-import type { EvaluationInput, EvaluationResult, FailureDetails, Rejection, RestResult } from '../sensors/protocol.js';
+import {
+  QUERIES,
+  type EvaluationInput,
+  type EvaluationResult,
+  type FailureDetails,
+  type Rejection,
+  type RestResult,
+  type StreakRecord,
+} from '../sensors/protocol.js';
 import { Attempt } from './attempt.js';
 import type { SensorActivityDependencies } from './index.js';
+import { KnownKeys } from './known-keys.js';
+import { stageRequests } from './pages.js';
 import { extendStreak, readStreak } from './streak.js';
 
 const MAX_STACK_BYTES = 4 * 1024;
 const KNOWN_ERROR_BYTES = 256;
-/** Below the 2 MiB that the server takes as a payload. */
-const MAX_WHOLE_RESULT_BYTES = 1_900_000;
+/** How soon the run keys are asked for again when they could not be read. */
+const NO_KEYS_RETRY_MS = 2_000;
+/** How soon a newer worker is tried when this one has an older definition, and how long it is waited for. */
+const OUTDATED_RETRY_MS = 500;
+const OUTDATED_FOR_MS = 30_000;
 /** How soon another worker is tried when this one does not have the definition. */
 const NOT_LOADED_RETRY_MS = 5_000;
 const TIMER_SLACK_MS = 5;
@@ -35,6 +50,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
   const running = new Map<string, Date>();
   /** Evaluations that blocked the event loop for so long that the server did not take their result. */
   const blocked = new Map<string, EvaluationError>();
+  const keys = new Map<string, KnownKeys>();
 
   async function evaluateSensor(input: EvaluationInput): Promise<EvaluationResult | RestResult> {
     const { info } = Context.current();
@@ -43,17 +59,17 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
     const definition = registry.sensors.get(input.sensor);
     if (definition === undefined) throw notLoaded(input, [...registry.sensors.keys()]);
     await refuseOutdated();
-    return await evaluateLoaded(input, definition, waitedMs);
+    const streak = deferToNewer(input, definition);
+    return await evaluateLoaded(input, definition, waitedMs, streak);
   }
 
   async function evaluateLoaded(
     input: EvaluationInput,
     definition: SensorDefinition,
-    waitedMs: number
+    waitedMs: number,
+    streak: StreakRecord | undefined
   ): Promise<EvaluationResult | RestResult> {
-    const context = Context.current();
-    const { client, info, log } = context;
-    const streak = readStreak(info.heartbeatDetails);
+    const { client, info, log } = Context.current();
     const began = Date.now();
     const book = new LogBook(
       (level, message, metadata) => log[level](message, { sensor: input.sensor, ...metadata }),
@@ -101,21 +117,39 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
           if (attempt.blockedMs > HEARTBEAT_TIMEOUT_MS) blocked.set(input.sensor, blockedError(attempt.blockedMs));
         }
       });
-      result = { ...check(input, definition, outcome, rejected), ...reported() };
-      const bytes = jsonBytes(result);
-      if (bytes > MAX_WHOLE_RESULT_BYTES)
-        throw new EvaluationError(`the tick's result is ${bytes} bytes; yield fewer requests at once`);
+      const known = outcome.requests.some(({ runKey }) => runKey !== undefined)
+        ? await knownKeys(input, attempt)
+        : new KnownKeys();
+      const checked = check(input, definition, outcome, rejected, known);
+      const staged = await stageRequests(input.sensor, nonceOf(), checked.requests, () => attempt.heartbeat());
+      result = { ...checked, ...(staged.length === 0 ? {} : { requests: [], staged }), ...reported() };
     } catch (error) {
       if (error instanceof CancelledFailure && error === attempt.signal.reason) throw error;
-      throw failed(input, error, reported());
+      if (error instanceof KeysUnavailableError) throw noKeys(error);
+      throw failed(input, streak, error, reported());
     }
     if (!input.fold || !isQuiet(input, result)) return result;
     if (input.rest && waitedMs - input.delayMs >= REST_AFTER_MS) return { kind: 'rest' };
-    throw quiet(input, result.skipReason ?? '');
+    throw quiet(input, streak, result.skipReason ?? '');
   }
 
-  function quiet(input: EvaluationInput, reason: string): ApplicationFailure {
-    recordInStreak(reason);
+  /** The run keys of the sensor, up to date. */
+  async function knownKeys(input: EvaluationInput, attempt: Attempt): Promise<KnownKeys> {
+    const { client, info } = Context.current();
+    const { workflowId = '', runId } = info.workflowExecution ?? {};
+    const ask = (): Promise<LedgerKeys> => client.workflow.getHandle(workflowId, runId).query<LedgerKeys>(QUERIES.keys);
+    const known = keys.get(input.sensor) ?? new KnownKeys();
+    keys.set(input.sensor, known);
+    try {
+      await known.refresh(client, input.ledger, ask, () => attempt.heartbeat());
+      return known;
+    } catch (error) {
+      throw new KeysUnavailableError((error as Error).message, { cause: error });
+    }
+  }
+
+  function quiet(input: EvaluationInput, streak: StreakRecord | undefined, reason: string): ApplicationFailure {
+    recordInStreak(streak, reason);
     return withoutStack(
       ApplicationFailure.create({
         message: reason,
@@ -126,10 +160,15 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
     );
   }
 
-  function failed(input: EvaluationInput, error: unknown, details: FailureDetails): ApplicationFailure {
+  function failed(
+    input: EvaluationInput,
+    streak: StreakRecord | undefined,
+    error: unknown,
+    details: FailureDetails
+  ): ApplicationFailure {
     const message = describeError(error);
     const folds = input.fold && input.failing;
-    if (folds) recordInStreak(message);
+    if (folds) recordInStreak(streak, message);
     const failure = ApplicationFailure.create({
       message,
       type: FAILURE_TYPES.failed,
@@ -142,11 +181,62 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
   return { evaluateSensor };
 }
 
-/** Adds why this attempt folds to the record that the next one finds, if it says something new. */
-function recordInStreak(reason: string): void {
+/** Without the run keys nothing can be decided: guessing would run something twice. */
+class KeysUnavailableError extends Error {}
+
+function noKeys({ message }: KeysUnavailableError): ApplicationFailure {
+  return withoutStack(
+    ApplicationFailure.create({
+      message: cutText(
+        `waiting: the run keys of this sensor cannot be read, and without them nothing is started: ${message}`,
+        MAX_TEXT_BYTES
+      ),
+      type: FAILURE_TYPES.noKeys,
+      nextRetryDelay: NO_KEYS_RETRY_MS,
+    })
+  );
+}
+
+/**
+ * Mints the part of workflow IDs that stands for this evaluation. Attempts share it, since only one of them commits; a
+ * reset in Temporal Web makes a new run, and so another one.
+ */
+function nonceOf(): string {
+  const { info } = Context.current();
+  const text = `${info.workflowExecution?.runId ?? ''}:${info.activityId}`;
+  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
+}
+
+/**
+ * During a rolling deploy the newest definition wins: a worker with another one lets the newer worker have the
+ * attempt, and evaluates only if none comes for 30 s. Gives the record of the quiet streak to go on with.
+ */
+function deferToNewer(input: EvaluationInput, definition: SensorDefinition): StreakRecord | undefined {
   const context = Context.current();
-  const extended = extendStreak(readStreak(context.info.heartbeatDetails), reason, Date.now());
-  if (extended !== undefined) context.heartbeat(extended);
+  const streak = readStreak(context.info.heartbeatDetails);
+  const { outdatedSince, ...rest } = streak ?? { reasons: [], at: 0 };
+  if (loopOptions(definition).definition === input.definition) {
+    if (outdatedSince === undefined) return streak;
+    context.heartbeat(rest);
+    return rest;
+  }
+  const now = context.info.currentAttemptScheduledTimestampMs;
+  if (outdatedSince !== undefined && now - outdatedSince >= OUTDATED_FOR_MS) return streak;
+  if (outdatedSince === undefined) context.heartbeat({ ...rest, outdatedSince: now });
+  throw withoutStack(
+    ApplicationFailure.create({
+      message: `waiting for a worker with the newest definition of sensor '${input.sensor}'; this one has an older one`,
+      type: FAILURE_TYPES.outdated,
+      category: ApplicationFailureCategory.BENIGN,
+      nextRetryDelay: OUTDATED_RETRY_MS,
+    })
+  );
+}
+
+/** Adds why this attempt folds to the record that the next one finds, if it says something new. */
+function recordInStreak(streak: StreakRecord | undefined, reason: string): void {
+  const extended = extendStreak(streak, reason, Date.now());
+  if (extended !== undefined) Context.current().heartbeat(extended);
 }
 
 function blockedError(ms: number): EvaluationError {
@@ -199,20 +289,32 @@ function checkEvents(
 
 type Checked = Omit<EvaluationResult, keyof FailureDetails>;
 
+/** How many rejections a failed tick names when the author wants bad requests to fail it. */
+const NAMED_REJECTIONS = 3;
+
 function check(
   input: EvaluationInput,
   definition: SensorDefinition,
   outcome: EvaluationOutcome,
-  rejectedEvents: readonly Rejection[]
+  rejectedEvents: readonly Rejection[],
+  known: KnownKeys
 ): Checked {
-  const known = new Set(input.knownKeys);
   const checked = checkRequests(outcome.requests, {
     sensor: input.sensor,
     definition,
     isKnown: (hash) => known.has(hash),
     isForeign: (hash) => input.foreignKeys.includes(hash),
-    nonce: randomUUID(),
+    rearmed: input.rearmed,
+    nonce: nonceOf(),
   });
+  if (definition.onInvalid === 'fail' && checked.rejected.length > 0) {
+    const named = checked.rejected
+      .slice(0, NAMED_REJECTIONS)
+      .map(({ error, runKey }) => `${quote(runKey ?? 'no run key')}: ${error}`);
+    throw new EvaluationError(
+      `${checked.rejected.length} run requests are invalid, and onInvalid is 'fail': nothing was started. ${named.join('; ')}`
+    );
+  }
   // the same rejection twice is one dead letter; one that is there already needs no second copy of its payload
   const rejected = [...new Map([...rejectedEvents, ...checked.rejected].map((each) => [each.id, each])).values()].map(
     ({ payload, ...each }) =>
@@ -228,9 +330,12 @@ function check(
   }
   const lastRunKey = outcome.requests.findLast(({ runKey }) => typeof runKey === 'string')?.runKey;
   const skipReason = describeSkip(outcome, checked.duplicates.count, rejected.length - unknown.length);
+  const hashes = new Set(checked.accepted.map(({ hash }) => hash));
   return {
     kind: 'evaluated',
     requests: checked.accepted,
+    staged: [],
+    cleared: input.deadLetters.filter((id) => hashes.has(id)),
     rejected,
     duplicates: checked.duplicates,
     ...(checked.accepted.length === 0 && unknown.length === 0 ? { skipReason } : {}),
@@ -258,6 +363,7 @@ function isQuiet(input: EvaluationInput, result: Checked): boolean {
     !input.failing &&
     input.events.length === 0 &&
     result.requests.length === 0 &&
+    result.staged.length === 0 &&
     result.cursor.kind === 'keep' &&
     newRejections(input, result.rejected).length === 0
   );

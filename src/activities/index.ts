@@ -2,13 +2,20 @@
 import type { SensorRegistry } from '../sensors/registry.js';
 import { createEvaluateActivity } from './evaluate.js';
 import { createControlActivities } from './control.js';
+import { createPageActivities } from './pages.js';
+import { createRepeatActivities } from './repeat.js';
 
 export interface SensorActivityDependencies {
   readonly registry: SensorRegistry;
 }
 
 export function createSensorActivities(dependencies: SensorActivityDependencies) {
-  return { ...createEvaluateActivity(dependencies), ...createControlActivities(dependencies) };
+  return {
+    ...createEvaluateActivity(dependencies),
+    ...createControlActivities(dependencies),
+    ...createPageActivities(),
+    ...createRepeatActivities(dependencies),
+  };
 }
 
 export type SensorActivities = ReturnType<typeof createSensorActivities>;

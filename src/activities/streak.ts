@@ -24,5 +24,5 @@ export function extendStreak(streak: StreakRecord | undefined, reason: string, n
   if (streak !== undefined && (streak.reasons.at(-1)?.reason === text || now - streak.at < WRITE_EVERY_MS))
     return undefined;
   const next: QuietReason = { reason: text, since: now };
-  return { reasons: [...(streak?.reasons ?? []), next].slice(-MAX_REASONS), at: now };
+  return { ...streak, reasons: [...(streak?.reasons ?? []), next].slice(-MAX_REASONS), at: now };
 }

@@ -12,21 +12,42 @@ import {
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { tsToMs } from '@temporalio/common/lib/time.js';
+import type { KeyPage, Seal } from '../sensors/key-ledger.js';
 import {
   UPDATES,
   type EvaluationInput,
   type LoopInput,
   type LoopState,
+  type RequestPage,
+  type RerunResult,
+  type RetryResult,
   type SensorState,
 } from '../sensors/protocol.js';
-import { applyCursorEdit, applyMessage, endEvaluation, type ActivityEnd, type InProgress } from '../workflows/apply.js';
-import { parseCursorEdit } from '../workflows/parse.js';
+import {
+  applyCursorEdit,
+  applyMessage,
+  applyRerun,
+  applyRetry,
+  endEvaluation,
+  type ActivityEnd,
+  type InProgress,
+} from '../workflows/apply.js';
+import { parseCursorEdit, parseDeadLetterEdit, parseKeyEdit, parseRequests } from '../workflows/parse.js';
 import * as rules from '../workflows/rules.js';
 
-type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
+export type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
 type Event = NonNullable<History['events']>[number];
 type Update = NonNullable<NonNullable<Event['workflowExecutionUpdateAcceptedEventAttributes']>['acceptedRequest']>;
 type Payloads = Parameters<typeof decodeArrayFromPayloads>[1];
+
+/** Updates that look outside before they change anything. */
+const EDITS: ReadonlySet<string> = new Set([UPDATES.setCursor, UPDATES.rerun, UPDATES.rearm, UPDATES.retryDeadLetters]);
+
+/** An activity beside the evaluation. */
+interface Helper {
+  readonly name: string;
+  readonly args: unknown;
+}
 
 /** An evaluation that was scheduled. */
 interface Open extends InProgress {
@@ -55,9 +76,10 @@ class HistoryFold {
   private state: LoopState | undefined;
   private open: Open | undefined;
   private ended: Ended | undefined;
-  /** `findOwners` activities of this run, and what the last one found. */
-  private readonly lookUps = new Set<string>();
-  private foreign: ReadonlyMap<string, string> = new Map();
+  /** Activities of this run that change the state when they complete, and what they were given. */
+  private readonly helpers = new Map<string, Helper>();
+  /** Workflow IDs that were refused and belong to somebody else. */
+  private readonly foreign = new Map<string, string>();
   private readonly requests = new Map<string, Update>();
   private now = 0;
 
@@ -87,7 +109,7 @@ class HistoryFold {
       this.ended = { ...this.ended, taskDone: true };
     if (event.workflowTaskScheduledEventAttributes != null && this.ended?.taskDone === true) return this.flushed(state);
     const scheduled = event.activityTaskScheduledEventAttributes;
-    if (scheduled?.activityType?.name === 'findOwners') this.lookUps.add(String(event.eventId));
+    if (scheduled != null) await this.helperScheduled(event);
     if (scheduled?.activityType?.name === 'evaluateSensor') {
       const input = (await this.decode(scheduled.input?.payloads))?.[0] as EvaluationInput | undefined;
       return input == null ? state : this.begin(this.settled(this.flushed(state)), input, String(event.eventId));
@@ -97,8 +119,7 @@ class HistoryFold {
     if (child != null) return this.childSettled(this.flushed(state), child, 'started');
     const refused = event.startChildWorkflowExecutionFailedEventAttributes?.workflowId;
     if (refused != null) return this.childSettled(this.flushed(state), refused, 'refused');
-    await this.activity(event);
-    return await this.message(state, event);
+    return await this.message(await this.activity(state, event), event);
   }
 
   private begin(state: LoopState, input: EvaluationInput, id: string): LoopState {
@@ -108,7 +129,7 @@ class HistoryFold {
   }
 
   /** Notes how activities end. In one workflow task the loop takes messages first, so an end waits for them. */
-  private async activity(event: Event): Promise<void> {
+  private async activity(state: LoopState, event: Event): Promise<LoopState> {
     const cancel = event.activityTaskCancelRequestedEventAttributes;
     if (cancel != null && this.open?.id === String(cancel.scheduledEventId))
       this.open = { ...this.open, cancelled: true };
@@ -118,14 +139,41 @@ class HistoryFold {
       event.activityTaskFailedEventAttributes ??
       event.activityTaskTimedOutEventAttributes ??
       event.activityTaskCanceledEventAttributes;
-    if (ended == null) return;
+    if (ended == null) return state;
     const id = String(ended.scheduledEventId);
     if (this.open?.id === id) {
       this.ended = { open: this.open, end: await this.activityEnd(event), at: this.now, taskDone: false };
       this.open = undefined;
-    } else if (completed != null && this.lookUps.has(id)) {
-      const found = (await this.decode(completed.result?.payloads))?.[0];
-      this.foreign = new Map(Object.entries((found ?? {}) as Record<string, string>));
+      return state;
+    }
+    const helper = this.helpers.get(id);
+    if (helper === undefined || completed == null) return state;
+    return this.helperCompleted(state, helper, (await this.decode(completed.result?.payloads))?.[0]);
+  }
+
+  private async helperScheduled(event: Event): Promise<void> {
+    const { activityType, input } = event.activityTaskScheduledEventAttributes ?? {};
+    const name = activityType?.name ?? '';
+    if (name === 'evaluateSensor') return;
+    this.helpers.set(String(event.eventId), { name, args: (await this.decode(input?.payloads))?.[0] });
+  }
+
+  private helperCompleted(state: LoopState, { name, args }: Helper, result: unknown): LoopState {
+    const given = args as { id: string; ids: readonly string[]; seal: Seal };
+    switch (name) {
+      case 'findOwners':
+        for (const [id, owner] of Object.entries((result ?? {}) as Record<string, string>)) this.foreign.set(id, owner);
+        return state;
+      case 'readRequests':
+        return rules.loadPage(state, given.id, parseRequests(result));
+      case 'keepRequests':
+        return rules.keepPages(state, result as readonly RequestPage[]);
+      case 'sealKeys':
+        return rules.seal(state, given.seal, result as KeyPage);
+      case 'releasePages':
+        return rules.afterRelease(state, given.ids);
+      default:
+        return state;
     }
   }
 
@@ -154,13 +202,13 @@ class HistoryFold {
     const request = resumed.launch?.remaining.find((each) => each.id === id);
     if (request === undefined || resumed.launch === undefined) return state;
     const remaining = resumed.launch.remaining.filter((each) => each !== request);
-    return rules.settle({ ...resumed, launch: { ...resumed.launch, remaining } }, request, outcome);
+    return rules.settle({ ...resumed, launch: { ...resumed.launch, remaining } }, request, outcome, this.now);
   }
 
   /** An evaluation begins only after the launch before it has ended; a stop may have held back some of it. */
   private settled(state: LoopState): LoopState {
     if (state.launch?.record === undefined) return state;
-    return rules.endLaunch(state, state.launch.remaining, this.foreign, this.now);
+    return rules.endLaunch(rules.endBatch(state, this.foreign, this.now), this.now);
   }
 
   private async message(state: LoopState, event: Event): Promise<LoopState> {
@@ -180,17 +228,32 @@ class HistoryFold {
       if (request != null) this.requests.set(id, request);
       const name = request?.input?.name ?? '';
       const args = (await this.decode(request?.input?.args?.payloads)) ?? [];
-      // a cursor takes effect only when it has been checked
-      return name === UPDATES.setCursor ? state : applyMessage(state, { kind: 'update', name, args }, this.now);
+      // edits take effect only when they have been checked
+      return EDITS.has(name) ? state : applyMessage(state, { kind: 'update', name, args }, this.now);
     }
     const updated = event.workflowExecutionUpdateCompletedEventAttributes;
     const request = this.requests.get(updated?.meta?.updateId ?? '');
-    if (updated?.outcome?.success == null || request?.input?.name !== UPDATES.setCursor) return state;
-    const edit = parseCursorEdit((await this.decode(request.input.args?.payloads))?.[0]);
+    if (updated?.outcome?.success == null || request?.input == null) return state;
+    const given = (await this.decode(request.input.args?.payloads))?.[0];
+    const result = (await this.decode(updated.outcome.success.payloads))?.[0];
+    return this.edited(state, request.input.name ?? '', given, result);
+  }
+
+  private edited(state: LoopState, name: string, given: unknown, result: unknown): LoopState {
+    const key = parseKeyEdit(given);
+    if (name === UPDATES.rerun && key !== undefined) return applyRerun(state, key, result as RerunResult, this.now);
+    if (name === UPDATES.rearm && key !== undefined) {
+      const { rearmed } = result as SensorState;
+      return { ...state, rearmed };
+    }
+    if (name === UPDATES.retryDeadLetters)
+      return applyRetry(state, parseDeadLetterEdit(given), result as RetryResult, this.now);
+    if (name !== UPDATES.setCursor) return state;
+    const edit = parseCursorEdit(given);
     if (edit === undefined || 'clear' in edit)
       return edit === undefined ? state : applyCursorEdit(state, edit, this.now);
     // as it was stored: checked, defaults filled
-    const after = (await this.decode(updated.outcome.success.payloads))?.[0] as SensorState | undefined;
+    const after = result as SensorState | undefined;
     return applyCursorEdit(state, { ...edit, cursor: after?.cursor?.value ?? edit.cursor }, this.now);
   }
 

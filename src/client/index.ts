@@ -1,4 +1,15 @@
 export { SensorClient, SensorNotFoundError, SensorRejectedError } from './sensor-client.js';
 export type { SensorDescription, SensorRun, SensorSummary, SensorWorker } from './sensor-client.js';
 export type { EvaluationStatus } from './describe-pending.js';
-export type { DeadLetter, Note, SensorState, TickRecord, TickStatus } from '../sensors/protocol.js';
+export type { Pruned } from './prune.js';
+export type {
+  DeadLetter,
+  DeadLetterEdit,
+  KeyEdit,
+  Note,
+  RerunResult,
+  RetryResult,
+  SensorState,
+  TickRecord,
+  TickStatus,
+} from '../sensors/protocol.js';

@@ -8,11 +8,10 @@ import {
   type LoopInput,
   type LoopOptions,
   type LoopState,
-  type SensorMemo,
 } from '../sensors/protocol.js';
-import { configure } from '../workflows/state.js';
-import { foldHistory } from './fold-history.js';
-import { sensorMemo } from '../sensors/memo.js';
+import { audit, configure, newState } from '../workflows/state.js';
+import { memoOf } from '../workflows/views.js';
+import { foldHistory, type History } from './fold-history.js';
 
 export function loopId(sensor: string): string {
   return LOOP_ID_PREFIX + sensor;
@@ -40,6 +39,7 @@ export async function startLoop(
   client: Client,
   { sensor, taskQueue, options, state }: Loop & { readonly options: LoopOptions; readonly state?: LoopState }
 ): Promise<void> {
+  const first = state ?? newState(options, Date.now());
   const input: LoopInput = {
     sensor,
     protocol: PROTOCOL,
@@ -50,9 +50,38 @@ export async function startLoop(
     workflowId: loopId(sensor),
     taskQueue,
     args: [input],
-    memo: { [SENSOR_MEMO]: firstMemo(options, state) },
+    memo: { [SENSOR_MEMO]: memoOf(first) },
     workflowIdConflictPolicy: 'FAIL',
   });
+}
+
+/** The sensor goes on under another name. */
+export class SensorRenamedError extends Error {
+  override readonly name = 'SensorRenamedError';
+  constructor(sensor: string, to: string) {
+    super(`sensor '${sensor}' was renamed to '${to}', which has its cursor, keys and status now`);
+  }
+}
+
+/** Begins the reason with which the loop of a renamed sensor is terminated; the new name follows. */
+const RENAMED_TO = 'renamed to ';
+
+/** The name a sensor was renamed to, from the history of its closed loop. */
+function renamedTo({ events }: History): string | undefined {
+  const reason = events?.at(-1)?.workflowExecutionTerminatedEventAttributes?.reason;
+  return reason?.startsWith(RENAMED_TO) === true ? reason.slice(RENAMED_TO.length) : undefined;
+}
+
+/**
+ * Ends the loop of a sensor's earlier name and gives its state, or nothing when there is no such loop. May be
+ * repeated: until the loop of the new name runs, the closed one keeps everything.
+ */
+export async function takeOver(client: Client, from: string, to: string): Promise<LoopState | undefined> {
+  const loop = await findLoop(client, from);
+  if (loop === undefined) return undefined;
+  if (loop.status.name === 'RUNNING') await client.workflow.getHandle(loopId(from)).terminate(RENAMED_TO + to);
+  const history = await client.workflow.getHandle(loopId(from)).fetchHistory();
+  return audit(await foldHistory(client, history), `renamed from ${from}`, {}, Date.now());
 }
 
 /**
@@ -63,20 +92,10 @@ export async function recoverLoop(
   client: Client,
   { sensor, taskQueue, options }: Loop & { readonly options?: LoopOptions }
 ): Promise<void> {
-  const state = await foldHistory(client, await client.workflow.getHandle(loopId(sensor)).fetchHistory());
+  const history = await client.workflow.getHandle(loopId(sensor)).fetchHistory();
+  const newName = renamedTo(history);
+  if (newName !== undefined) throw new SensorRenamedError(sensor, newName);
+  const state = await foldHistory(client, history);
   const next = options === undefined ? state : configure(state, options, Date.now());
   await startLoop(client, { sensor, taskQueue, options: next.options, state: next });
-}
-
-/** What is known before the loop's first task. */
-function firstMemo(options: LoopOptions, state: LoopState | undefined): SensorMemo {
-  const { choice } = state ?? {};
-  return sensorMemo({
-    options,
-    ...(choice === undefined ? {} : { choice }),
-    health: state?.health ?? { status: 'ok', since: Date.now(), failures: 0 },
-    deadLetters: state?.deadLetters ?? [],
-    running: (choice?.status ?? options.defaultStatus) === 'running',
-    pending: state?.launch?.remaining.length ?? 0,
-  });
 }

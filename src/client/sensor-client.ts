@@ -18,15 +18,21 @@ import {
   SENSOR_MEMO,
   SIGNALS,
   UPDATES,
+  type DeadLetterEdit,
+  type KeyEdit,
   type LoopOptions,
   type Note,
+  type RerunResult,
+  type RetryResult,
   type RunMemo,
   type SensorMemo,
   type SensorState,
   type TickRecord,
 } from '../sensors/protocol.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
-import { findLoop, loopId, recoverLoop } from './loops.js';
+import { findLoop, loopId, recoverLoop, SensorRenamedError } from './loops.js';
+import { prune, type Pruned } from './prune.js';
+import { quoted } from './query.js';
 
 /** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
 const WORKFLOW_TASKS = 1;
@@ -86,6 +92,10 @@ export interface SensorRun {
   readonly status: string;
   readonly tick?: number;
   readonly runKey?: string;
+  /** A run that an operator asked for: of which epoch, by whom and why. */
+  readonly epoch?: number;
+  readonly by?: string;
+  readonly reason?: string;
   readonly tags: Readonly<Record<string, string>>;
   readonly startTime: Date;
   readonly closeTime?: Date;
@@ -198,9 +208,45 @@ export class SensorClient {
     return await this.update<SensorState>(sensor, UPDATES.reset, note);
   }
 
-  /** Drops all dead letters. */
-  async discardDeadLetters(sensor: string, note: Note = {}): Promise<SensorState> {
-    return await this.update<SensorState>(sensor, UPDATES.discardDeadLetters, note);
+  /**
+   * Runs a key again, now: with the config of its last run, under an ID of its own, linked to the first run.
+   *
+   * @throws {@link SensorRejectedError} when the key has no run on the server, or its last one still runs
+   */
+  async rerun(sensor: string, edit: KeyEdit): Promise<RerunResult> {
+    return await this.update<RerunResult>(sensor, UPDATES.rerun, edit);
+  }
+
+  /** Lets the next request of a key start a run, once, whatever ran before. */
+  async rearm(sensor: string, edit: KeyEdit): Promise<SensorState> {
+    return await this.update<SensorState>(sensor, UPDATES.rearm, edit);
+  }
+
+  /** Tries dead letters again, up to 40 at once: requests against today's code, events by handing them on. */
+  async retryDeadLetters(sensor: string, edit: DeadLetterEdit = {}): Promise<RetryResult> {
+    return await this.update<RetryResult>(sensor, UPDATES.retryDeadLetters, edit);
+  }
+
+  /** Drops dead letters: those named by `ids`, else all. */
+  async discardDeadLetters(sensor: string, edit: DeadLetterEdit = {}): Promise<SensorState> {
+    return await this.update<SensorState>(sensor, UPDATES.discardDeadLetters, edit);
+  }
+
+  /** Drops the requests that wait to be started. */
+  async discardPending(sensor: string, note: Note = {}): Promise<SensorState> {
+    return await this.update<SensorState>(sensor, UPDATES.discardPending, note);
+  }
+
+  /**
+   * Forgets the sensor: loop, cursor, run keys and pages. Its runs stay, so within the namespace's retention their
+   * keys still do not run again. A worker that has the sensor starts it anew at its next start.
+   *
+   * @throws {@link SensorNotFoundError} when there is nothing to forget
+   */
+  async prune(sensor: string): Promise<Pruned> {
+    const pruned = await prune(this.client, sensor);
+    if (pruned.loopRuns === 0 && pruned.pages === 0) throw new SensorNotFoundError(sensor, this.namespace);
+    return pruned;
   }
 
   /** What the loop knows: cursor, counters, dead letters, audit. Asks a worker. */
@@ -227,6 +273,9 @@ export class SensorClient {
         startTime: execution.startTime,
         ...(memo === undefined ? {} : { tick: memo.tick }),
         ...(memo?.runKey === undefined ? {} : { runKey: memo.runKey }),
+        ...(memo?.epoch === undefined ? {} : { epoch: memo.epoch }),
+        ...(memo?.by === undefined ? {} : { by: memo.by }),
+        ...(memo?.reason === undefined ? {} : { reason: memo.reason }),
         ...(execution.closeTime === undefined ? {} : { closeTime: execution.closeTime }),
       };
     }
@@ -259,6 +308,7 @@ export class SensorClient {
       await recoverLoop(this.client, { sensor, taskQueue });
     } catch (error) {
       // a worker was faster
+      if (error instanceof SensorRenamedError) throw new SensorRejectedError(sensor, error.message, error);
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     }
   }
@@ -335,9 +385,4 @@ function timeoutOf({ memo: memos }: Execution): { readonly timeoutMs?: number } 
   if (memo === undefined) return {};
   const { timeoutMs } = JSON.parse(memo.options) as LoopOptions;
   return { timeoutMs };
-}
-
-/** A value in a visibility query: names are data, never part of the query's grammar. */
-function quoted(value: string): string {
-  return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }

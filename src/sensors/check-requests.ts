@@ -7,21 +7,12 @@
 import { createHash } from 'node:crypto';
 import { describeIssues, type JobDefinition } from './define-job.js';
 import type { SensorDefinition } from './define-sensor.js';
-import { EvaluationError } from './errors.js';
 import { cutText, jsonBytes, NotJsonError, toJson, utf8Bytes, type Json } from './json.js';
-import {
-  MAX_REQUEST_BYTES,
-  MAX_REQUESTS_PER_TICK,
-  MAX_RESULT_BYTES,
-  MAX_RUN_KEY_BYTES,
-  MAX_TEXT_BYTES,
-} from './limits.js';
+import { MAX_KEPT_PAYLOAD_BYTES, MAX_REQUEST_BYTES, MAX_RUN_KEY_BYTES, MAX_TEXT_BYTES } from './limits.js';
 import type { Duplicate, LaunchRequest, Rejection } from './protocol.js';
 import { keyedRunId, keylessRunId, runKeyHash } from './run-key.js';
 import type { RunRequest } from './run-request.js';
 
-/** Rejected payloads up to this size are kept with the dead letter. */
-const MAX_KEPT_PAYLOAD_BYTES = 2 * 1024;
 const SAMPLE = 20;
 
 export interface CheckedRequests {
@@ -37,53 +28,77 @@ export interface RequestRules {
   readonly isKnown: (hash: string) => boolean;
   /** Hashes of (job, run key) whose workflow ID belongs to somebody else. */
   readonly isForeign: (hash: string) => boolean;
+  /** Hashes of (job, run key) that an operator re-armed, and the epoch of their next run. */
+  readonly rearmed: Readonly<Record<string, number>>;
   /** Minted once per evaluation. */
   readonly nonce: string;
 }
 
-/**
- * @throws {@link EvaluationError} when there are more requests than one tick can carry
- */
+/** A request with its key's hash; those with a known key go no further. */
+interface Keyed {
+  readonly request: RunRequest;
+  readonly job: JobDefinition;
+  readonly hash?: string;
+  readonly epoch?: number;
+}
+
 export function checkRequests(requests: readonly RunRequest[], rules: RequestRules): CheckedRequests {
   const accepted: LaunchRequest[] = [];
   const rejected: Rejection[] = [];
   const sample: Duplicate[] = [];
   const seen = new Set<string>();
   let duplicates = 0;
-  let bytes = 0;
   for (const [index, request] of requests.entries()) {
-    const checked = checkRequest(request, index, rules);
+    const keyed = keyOf(request, rules);
+    const { hash } = keyed;
+    if (hash !== undefined && (seen.has(hash) || (keyed.epoch === undefined && isKnown(keyed, rules)))) {
+      duplicates++;
+      if (sample.length < SAMPLE) sample.push(duplicateOf(keyed, rules));
+      continue;
+    }
+    const checked =
+      hash !== undefined && rules.isForeign(hash) ? foreign(hash, keyed.job) : checkRequest(keyed, index, rules);
     if ('error' in checked) {
       rejected.push(checked);
       continue;
     }
-    if (checked.hash !== undefined) {
-      if (rules.isKnown(checked.hash) || seen.has(checked.hash)) {
-        duplicates++;
-        if (sample.length < SAMPLE) sample.push({ id: checked.id, runKey: cutText(checked.runKey ?? '', 256) });
-        continue;
-      }
-      seen.add(checked.hash);
-      if (rules.isForeign(checked.hash)) {
-        const error = 'its workflow ID belongs to a workflow that this sensor did not start';
-        rejected.push({ id: checked.hash, kind: 'owner', job: checked.job, error });
-        continue;
-      }
-    }
+    if (hash !== undefined) seen.add(hash);
     accepted.push(checked);
-    bytes += jsonBytes(checked);
-  }
-  if (accepted.length > MAX_REQUESTS_PER_TICK || bytes > MAX_RESULT_BYTES) {
-    throw new EvaluationError(
-      `the tick asks for ${accepted.length} new runs of ${bytes} bytes together; at most ${MAX_REQUESTS_PER_TICK} runs and ` +
-        `${MAX_RESULT_BYTES} bytes (1 MB) fit in one tick: yield fewer, set the cursor, and return ctx.more() for the rest`
-    );
   }
   return { accepted, rejected, duplicates: { count: duplicates, sample } };
 }
 
-function checkRequest(request: RunRequest, index: number, rules: RequestRules): LaunchRequest | Rejection {
-  const job = rules.definition.jobs.find(({ name }) => name === request.job) as JobDefinition;
+function keyOf(request: RunRequest, { definition, rearmed }: RequestRules): Keyed {
+  const job = definition.jobs.find(({ name }) => name === request.job) as JobDefinition;
+  const { runKey } = request as { runKey: unknown };
+  if (typeof runKey !== 'string' || runKey === '') return { request, job };
+  const hash = runKeyHash(job.name, runKey);
+  const epoch = Object.hasOwn(rearmed, hash) ? rearmed[hash] : undefined;
+  return { request, job, hash, ...(epoch === undefined ? {} : { epoch }) };
+}
+
+/** Whether the key has run, under the job's name or one of its earlier ones. */
+function isKnown({ request, job, hash }: Keyed, rules: RequestRules): boolean {
+  return (
+    rules.isKnown(hash ?? '') || job.aliases.some((alias) => rules.isKnown(runKeyHash(alias, request.runKey ?? '')))
+  );
+}
+
+function duplicateOf({ request, job }: Keyed, { sensor, definition }: RequestRules): Duplicate {
+  const runKey = request.runKey ?? '';
+  return {
+    id: keyedRunId({ sensor, job: job.name, form: definition.runIds, runKey }),
+    runKey: cutText(runKey, 256),
+  };
+}
+
+function foreign(hash: string, { name }: JobDefinition): Rejection {
+  const error = 'its workflow ID belongs to a workflow that this sensor did not start';
+  return { id: hash, kind: 'owner', job: name, error };
+}
+
+function checkRequest(keyed: Keyed, index: number, rules: RequestRules): LaunchRequest | Rejection {
+  const { request, job, hash, epoch } = keyed;
   const reject = (error: string): Rejection => reject_(request, job, error);
   const { runKey } = request as { runKey: unknown };
   if (runKey !== undefined && typeof runKey !== 'string')
@@ -106,13 +121,14 @@ function checkRequest(request: RunRequest, index: number, rules: RequestRules): 
     if (error instanceof NotJsonError) return reject(error.message);
     return reject(`the 'args' function of job '${job.name}' threw: ${(error as Error).message}`);
   }
-  const keyed = { sensor: rules.sensor, job: job.name, form: rules.definition.runIds };
+  const run = { sensor: rules.sensor, job: job.name, form: rules.definition.runIds, epoch };
   const launch: LaunchRequest = {
-    id: runKey === undefined ? keylessRunId({ ...keyed, nonce: rules.nonce, index }) : keyedRunId({ ...keyed, runKey }),
+    id: runKey === undefined ? keylessRunId({ ...run, nonce: rules.nonce, index }) : keyedRunId({ ...run, runKey }),
     job: job.name,
     args,
     ...(job.taskQueue === undefined ? {} : { taskQueue: job.taskQueue }),
-    ...(runKey === undefined ? {} : { runKey, hash: runKeyHash(job.name, runKey) }),
+    ...(runKey === undefined || hash === undefined ? {} : { runKey, hash }),
+    ...(epoch === undefined ? {} : { epoch }),
     ...(Object.keys(tags).length === 0 ? {} : { tags }),
   };
   const bytes = jsonBytes(launch);
@@ -134,13 +150,16 @@ function reject_(request: RunRequest, job: JobDefinition, error: string): Reject
   }
   const identity =
     typeof runKey === 'string' && runKey !== '' ? runKeyHash(job.name, runKey) : contentHash(job.name, payload, error);
+  const tags = checkTags(request.tags);
   return {
     id: identity,
     kind: 'request',
     job: job.name,
     error: cutText(error, MAX_TEXT_BYTES),
     ...(typeof runKey === 'string' ? { runKey: cutText(runKey, 256) } : {}),
-    ...(payload !== undefined && jsonBytes(payload) <= MAX_KEPT_PAYLOAD_BYTES ? { payload } : {}),
+    ...(payload !== undefined && jsonBytes([payload, tags]) <= MAX_KEPT_PAYLOAD_BYTES
+      ? { payload, ...(typeof tags === 'string' || Object.keys(tags).length === 0 ? {} : { tags }) }
+      : {}),
   };
 }
 

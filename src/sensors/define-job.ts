@@ -15,6 +15,7 @@ export interface JobDefinition<Name extends string = string, In = unknown, Out =
   readonly config: z.ZodType<Out, In>;
   readonly taskQueue: string | undefined;
   readonly args: ((config: never) => readonly unknown[]) | undefined;
+  readonly aliases: readonly string[];
 }
 
 /** What a run request gives as `config` for this job. */
@@ -32,6 +33,8 @@ export interface JobOptions<Name extends string, S extends z.ZodType<Json>> {
   readonly taskQueue?: string;
   /** Arguments of the workflow, for existing workflows with positional parameters. @default `[config]` */
   readonly args?: (config: z.output<S>) => readonly unknown[];
+  /** Earlier names of this job: keys that ran under them count as run. */
+  readonly aliases?: readonly string[];
 }
 
 /**
@@ -48,7 +51,7 @@ export function defineJob<const Name extends string, S extends z.ZodType<Json> =
 ): JobDefinition<Name, z.input<S>, z.output<S>> {
   checkName(options.name, 'the name of a job');
   const place = `job '${options.name}'`;
-  refuseUnknownOptions(options, ['name', 'config', 'taskQueue', 'args'], place);
+  refuseUnknownOptions(options, ['name', 'config', 'taskQueue', 'args', 'aliases'], place);
   if (options.config !== undefined) checkSchema(options.config, `${place}: config`);
   if (options.taskQueue !== undefined && (typeof options.taskQueue !== 'string' || options.taskQueue === '')) {
     throw new DefinitionError(`${place}: taskQueue is ${quote(options.taskQueue)}; accepted: the name of a task queue`);
@@ -56,12 +59,14 @@ export function defineJob<const Name extends string, S extends z.ZodType<Json> =
   if (options.args !== undefined && typeof options.args !== 'function') {
     throw new DefinitionError(`${place}: args is ${quote(options.args)}; accepted: a function from config to an array`);
   }
+  for (const alias of options.aliases ?? []) checkName(alias, `${place}: aliases`);
   const job: JobDefinition<Name, z.input<S>, z.output<S>> = {
     kind: 'job',
     name: options.name,
     config: (options.config ?? z.strictObject({})) as unknown as z.ZodType<z.output<S>, z.input<S>>,
     taskQueue: options.taskQueue,
     args: options.args,
+    aliases: Object.freeze([...(options.aliases ?? [])]),
   };
   return Object.freeze(job);
 }

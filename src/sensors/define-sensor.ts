@@ -124,6 +124,20 @@ export interface SensorOptions<
   readonly maxEventAttempts?: number;
   /** `'hashed'` keeps run keys out of workflow IDs, which are never encrypted. @default 'readable' */
   readonly runIds?: 'readable' | 'hashed';
+  /**
+   * How long a run key is remembered, at least: 1 hour to 10 years, or `'forever'`. Afterwards the same key may run
+   * again. @default 'forever'
+   */
+  readonly dedupe?: 'forever' | Duration;
+  /** At most so many runs start in one tick; the others are pending and come with the next ones. @default no limit */
+  readonly maxRunsPerTick?: number;
+  /**
+   * What one bad run request does: `'deadLetter'` keeps it for a decision and starts the others, `'fail'` fails the
+   * whole tick. @default 'deadLetter'
+   */
+  readonly onInvalid?: 'deadLetter' | 'fail';
+  /** Earlier name of this sensor: its cursor, keys, pending requests and status move to the new one. */
+  readonly renamedFrom?: string;
   /** For display. */
   readonly description?: string;
   /** For display and filters; never put on runs. */
@@ -150,6 +164,11 @@ export interface SensorDefinition {
   readonly events: z.ZodType | undefined;
   readonly maxEventAttempts: number;
   readonly runIds: 'readable' | 'hashed';
+  /** Absent: for ever. */
+  readonly dedupeMs: number | undefined;
+  readonly maxRunsPerTick: number | undefined;
+  readonly onInvalid: 'deadLetter' | 'fail';
+  readonly renamedFrom: string | undefined;
   readonly description: string | undefined;
   readonly tags: Readonly<Record<string, string>>;
   readonly owners: readonly string[];
@@ -169,6 +188,10 @@ const OPTIONS = [
   'events',
   'maxEventAttempts',
   'runIds',
+  'dedupe',
+  'maxRunsPerTick',
+  'onInvalid',
+  'renamedFrom',
   'description',
   'tags',
   'owners',
@@ -177,7 +200,9 @@ const OPTIONS = [
   'evaluate',
 ] as const;
 
-const DAY_MS = 24 * 60 * 60 * 1000;
+const HOUR_MS = 60 * 60 * 1000;
+const DAY_MS = 24 * HOUR_MS;
+const MAX_DEDUPE_MS = 3_653 * DAY_MS;
 
 /**
  * Defines a sensor. Everything but `evaluate` itself is checked here.
@@ -225,8 +250,18 @@ export function defineSensor<
     defaultStatus: oneOf(options.defaultStatus ?? 'stopped', ['running', 'stopped'], `${place}: defaultStatus`),
     cursor: options.cursor,
     events: options.events,
-    maxEventAttempts: checkAttempts(options.maxEventAttempts ?? MAX_EVENT_ATTEMPTS, place),
+    maxEventAttempts: checkCount(options.maxEventAttempts ?? MAX_EVENT_ATTEMPTS, 1000, `${place}: maxEventAttempts`),
     runIds: oneOf(options.runIds ?? 'readable', ['readable', 'hashed'], `${place}: runIds`),
+    dedupeMs:
+      options.dedupe === undefined || options.dedupe === 'forever'
+        ? undefined
+        : parseDuration(options.dedupe, `${place}: dedupe`, HOUR_MS, MAX_DEDUPE_MS),
+    maxRunsPerTick:
+      options.maxRunsPerTick === undefined
+        ? undefined
+        : checkCount(options.maxRunsPerTick, 1_000_000, `${place}: maxRunsPerTick`),
+    onInvalid: oneOf(options.onInvalid ?? 'deadLetter', ['deadLetter', 'fail'], `${place}: onInvalid`),
+    renamedFrom: checkRenamedFrom(options.renamedFrom, options.name, place),
     description: options.description,
     tags: Object.freeze({ ...options.tags }),
     owners: Object.freeze([...(options.owners ?? [])]),
@@ -267,11 +302,18 @@ function isJob(value: unknown): value is JobDefinition {
   return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'job';
 }
 
-function checkAttempts(value: unknown, place: string): number {
-  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > 1000) {
-    throw new DefinitionError(`${place}: maxEventAttempts is ${quote(value)}; accepted: 1 to 1000`);
+function checkCount(value: unknown, max: number, place: string): number {
+  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > max) {
+    throw new DefinitionError(`${place} is ${quote(value)}; accepted: 1 to ${max}`);
   }
   return value as number;
+}
+
+function checkRenamedFrom(value: unknown, name: string, place: string): string | undefined {
+  if (value === undefined) return undefined;
+  checkName(value, `${place}: renamedFrom`);
+  if (value === name) throw new DefinitionError(`${place}: renamedFrom is its own name; give its earlier one`);
+  return value;
 }
 
 function oneOf<T extends string>(value: unknown, accepted: readonly T[], place: string): T {

@@ -27,6 +27,10 @@ export const FAILURE_TYPES = {
   failed: 'EvaluationFailed',
   /** No worker on the task queue has the definition. */
   notLoaded: 'SensorNotLoaded',
+  /** The run keys of the sensor cannot be read; retried by the server, nothing is decided without them. */
+  noKeys: 'RunKeysUnavailable',
+  /** A page that somebody deleted. */
+  pageMissing: 'PageMissing',
   /** The attempt was no longer the current one and did not evaluate. */
   outdated: 'OutdatedAttempt',
   /** A message to the loop that it cannot take; the message says why. */

@@ -13,9 +13,9 @@ export const MAX_RUN_KEY_BYTES = 64 * KB;
 export const MAX_CURSOR_BYTES = 64 * KB;
 /** Config, tags and key of one run request together. */
 export const MAX_REQUEST_BYTES = 128 * KB;
-/** Requests of one tick, by count and together: they travel in one activity result. */
-export const MAX_REQUESTS_PER_TICK = 1_000;
-export const MAX_RESULT_BYTES = 1024 * KB;
+/** Requests that travel in one activity result, or are kept in one page; more of them are staged in pages. */
+export const MAX_BATCH_REQUESTS = 500;
+export const MAX_BATCH_BYTES = 256 * KB;
 export const MAX_EVENT_BYTES = 1 * KB;
 /** Pushed events that wait for a tick. */
 export const MAX_INBOX_BYTES = 256 * KB;
@@ -32,12 +32,17 @@ export const MAX_LOG_BYTES = 4 * KB;
 export const MAX_TEXT_BYTES = 2 * KB;
 /** Who did something and why, as an operator says it. */
 export const MAX_NOTE_BYTES = 256;
-/** Run-key hashes that the loop remembers and hands to each evaluation: at least as many as a tick may start. */
-export const MAX_RECENT_KEYS = 1_000;
-
+/** Run keys in the loop's state, packed 55 KB; beyond, the oldest go to a sealed page. */
+export const MAX_RECENT_KEYS = 2_500;
+/** Config of a rejected request, or a whole refused one, that is kept so that it can be tried again. */
+export const MAX_KEPT_PAYLOAD_BYTES = 2 * KB;
+/** Epochs and re-armed keys that the loop remembers: 64 KB. */
+export const MAX_EPOCHS = 1_000;
 /** A window of child starts: 40 starts of 110 KB in one workflow task get the loop terminated by the server. */
 export const MAX_STARTS_IN_FLIGHT = 40;
 export const MAX_STARTING_BYTES = 1024 * KB;
+/** Dead letters that one update tries again: their starts are one window. */
+export const MAX_RETRIES_AT_ONCE = 40;
 /** Starts in one run of the loop; open children count against the server's limit of 2,000 until continue-as-new. */
 export const MAX_STARTS_PER_RUN = 500;
 /** History of one run of the loop, in events, after which it continues as new at the next tick boundary. */

@@ -6,6 +6,7 @@
  */
 import type { CursorChange, StoredCursor } from './cursor.js';
 import type { Json } from './json.js';
+import type { Ledger, LedgerView } from './key-ledger.js';
 import type { LogLine } from './log-book.js';
 
 /** Version of what this file describes. A worker with a newer one makes running loops continue as new. */
@@ -16,6 +17,11 @@ export const LOOP_TYPE = 'sensorLoop';
 /** Property of our workflow function, so that another one of the same name is told apart. */
 export const LOOP_MARK = 'temporalSensorsLoop';
 export const LOOP_ID_PREFIX = 'sensor/';
+/** Workflow type of a page; the user's workflow module re-exports it with the loop. */
+export const PAGE_TYPE = 'sensorPage';
+export const PAGE_ID_PREFIX = 'page/';
+/** Memo key of a page: a {@link PageMemo}. */
+export const PAGE_MEMO = 'sensorPage';
 /** Memo key of a loop: a {@link SensorMemo}. */
 export const SENSOR_MEMO = 'sensor';
 /** Memo key of a run: a {@link RunMemo}. */
@@ -28,9 +34,13 @@ export const UPDATES = {
   tick: 'tick',
   setCursor: 'setCursor',
   reset: 'reset',
+  rerun: 'rerun',
+  rearm: 'rearm',
+  retryDeadLetters: 'retryDeadLetters',
   discardDeadLetters: 'discardDeadLetters',
+  discardPending: 'discardPending',
 } as const;
-export const QUERIES = { state: 'state', ticks: 'ticks', abort: 'abort' } as const;
+export const QUERIES = { state: 'state', ticks: 'ticks', abort: 'abort', keys: 'keys' } as const;
 
 type Status = 'running' | 'stopped';
 
@@ -40,6 +50,11 @@ export interface LoopOptions {
   readonly timeoutMs: number;
   readonly defaultStatus: Status;
   readonly maxEventAttempts: number;
+  /** How long run keys are remembered; absent: for ever. */
+  readonly dedupeMs?: number;
+  readonly maxRunsPerTick?: number;
+  /** Changes with what a worker of an older deployment would get wrong: options and schemas. */
+  readonly definition: string;
   readonly hooks: { readonly onFailure: boolean; readonly onRecovered: boolean };
   readonly jobs: readonly string[];
   readonly description?: string;
@@ -73,8 +88,10 @@ export interface EvaluationInput {
   readonly evaluation: number;
   readonly cursor?: StoredCursor;
   readonly events: readonly PushedEvent[];
-  /** Hashes of (job, run key) that have run: requests with them are not new. */
-  readonly knownKeys: readonly string[];
+  /** Which keys have run: requests with them are not new. */
+  readonly ledger: LedgerView;
+  /** Keys that an operator re-armed, and the epoch their next request gets. */
+  readonly rearmed: Readonly<Record<string, number>>;
   /** IDs in the dead letters: rejected requests with them are not new. */
   readonly deadLetters: readonly string[];
   /** Those of them whose workflow ID belongs to somebody else: starting them again would be refused again. */
@@ -92,6 +109,8 @@ export interface EvaluationInput {
   readonly lastOutcome?: string;
   readonly intervalMs: number;
   readonly timeoutMs: number;
+  /** {@link LoopOptions.definition} of the worker that started last. */
+  readonly definition: string;
   readonly lastTickAt?: number;
   readonly lastRunKey?: string;
   readonly isFirstTickSinceStart: boolean;
@@ -108,6 +127,14 @@ export interface LaunchRequest {
   /** Hash of (job, run key). */
   readonly hash?: string;
   readonly tags?: Readonly<Record<string, string>>;
+  /** Absent for the first run of a key. */
+  readonly epoch?: number;
+}
+
+/** Accepted requests of a big tick, staged in a page. */
+export interface RequestPage {
+  readonly id: string;
+  readonly requests: number;
 }
 
 /** A request or event that cannot be accepted. */
@@ -119,8 +146,9 @@ export interface Rejection {
   readonly job?: string;
   readonly runKey?: string;
   readonly error: string;
-  /** The config or event as given, where it is small enough to keep. */
+  /** What a retry needs (config, event, or the whole request of kind `owner`), where it is small enough to keep. */
   readonly payload?: Json;
+  readonly tags?: Readonly<Record<string, string>>;
 }
 
 /** A request whose key has run. */
@@ -140,7 +168,11 @@ export interface QuietReason {
 export interface EvaluationResult {
   readonly kind: 'evaluated';
   readonly requests: readonly LaunchRequest[];
+  /** Requests beyond what one payload should hold, instead of `requests`. */
+  readonly staged: readonly RequestPage[];
   readonly rejected: readonly Rejection[];
+  /** IDs of dead letters that valid requests take the place of. */
+  readonly cleared: readonly string[];
   /** How many, and the first few. */
   readonly duplicates: { readonly count: number; readonly sample: readonly Duplicate[] };
   readonly skipReason?: string;
@@ -172,6 +204,8 @@ export interface StreakRecord {
   readonly reasons: readonly QuietReason[];
   /** When this record was written. */
   readonly at: number;
+  /** Since when only workers with an older definition have come, by the server's clock. */
+  readonly outdatedSince?: number;
 }
 
 // ------------------------------------------------------------------------------------------------ records
@@ -253,13 +287,17 @@ export interface Counters {
 }
 
 /** Requests that are being started, or held back. */
-interface Launch {
+export interface Launch {
   /** Still to be started, in order. */
   readonly remaining: readonly LaunchRequest[];
+  /** After `remaining`, in order. */
+  readonly staged: readonly RequestPage[];
   /** Refused because the ID exists; whose it is has still to be looked up. */
   readonly refused: readonly LaunchRequest[];
-  /** The tick they belong to, unless they are held back from an earlier one. */
+  /** The tick they belong to, unless they are pending from an earlier one. */
   readonly record?: TickRecord;
+  /** Left over by `maxRunsPerTick`: the next tick of so many runs is due then. */
+  readonly dueAt?: number;
 }
 
 /** Everything a sensor is, carried over continue-as-new. Bounded in bytes. */
@@ -288,7 +326,13 @@ export interface LoopState {
   /** The last event of a batch that failed: up to it, events are tried one at a time. */
   readonly singlyUntil?: number;
   readonly health: Health;
-  readonly recentKeys: readonly string[];
+  readonly ledger: Ledger;
+  /** Epochs of the keys that an operator had run again, by hash; the oldest are forgotten first. */
+  readonly epochs: Readonly<Record<string, number>>;
+  /** Keys whose next request starts a run of this epoch, by hash. */
+  readonly rearmed: Readonly<Record<string, number>>;
+  /** Pages that are no longer needed. */
+  readonly released: readonly string[];
   readonly ring: readonly TickRecord[];
   readonly deadLetters: readonly DeadLetter[];
   readonly audit: readonly AuditEntry[];
@@ -326,6 +370,21 @@ export interface RunMemo {
   readonly tick: number;
   readonly runKey?: string;
   readonly tags?: Readonly<Record<string, string>>;
+  /** A run that an operator asked for: of which epoch, of which first run, by whom and why. */
+  readonly epoch?: number;
+  readonly rerunOf?: string;
+  readonly by?: string;
+  readonly reason?: string;
+}
+
+/** Memo of a page. */
+export interface PageMemo {
+  readonly sensor: string;
+  readonly kind: string;
+  /** Of a page of run keys: how many, and from when to when they were remembered. */
+  readonly keys?: number;
+  readonly since?: number;
+  readonly until?: number;
 }
 
 /** Answer of the `state` query. */
@@ -342,7 +401,12 @@ export interface SensorState {
   readonly nextAt?: number;
   readonly evaluating: boolean;
   readonly health: Health;
-  readonly pending: readonly { readonly id: string; readonly runKey?: string }[];
+  /** Requests that wait: how many, and the next few. */
+  readonly pending: { readonly count: number; readonly sample: readonly Duplicate[] };
+  /** Run keys that are remembered. */
+  readonly keys: number;
+  /** Keys whose next request runs again, by hash, and its epoch. */
+  readonly rearmed: Readonly<Record<string, number>>;
   readonly deadLetters: readonly DeadLetter[];
   readonly audit: readonly AuditEntry[];
   readonly eventsWaiting: number;
@@ -350,7 +414,38 @@ export interface SensorState {
   readonly options: LoopOptions;
 }
 
-/** Argument of `start`, `stop`, `tick`, `reset` and `discardDeadLetters`: all optional. */
+/** Argument of `rerun` and `rearm`. */
+export interface KeyEdit extends Note {
+  readonly runKey: string;
+  /** Needed when the sensor has several jobs. */
+  readonly job?: string;
+}
+
+/** Argument of `retryDeadLetters` and `discardDeadLetters`; without `ids` all of them. */
+export interface DeadLetterEdit extends Note {
+  readonly ids?: readonly string[];
+}
+
+/** A run that an operator asked for. */
+export interface RerunResult {
+  readonly workflowId: string;
+  readonly hash: string;
+  readonly epoch: number;
+}
+
+/** What became of the dead letters that were tried again. */
+export interface RetryResult {
+  /** IDs of the dead letters whose run was started, or exists, or whose event was handed on. */
+  readonly done: readonly string[];
+  /** Runs among them that were started. */
+  readonly started: number;
+  /** Keys of the runs, to be remembered. */
+  readonly hashes: readonly string[];
+  /** Those that stay, and why. */
+  readonly failed: readonly { readonly id: string; readonly error: string }[];
+}
+
+/** Argument of `start`, `stop`, `tick`, `reset` and `discardPending`: all optional. */
 export interface Note {
   readonly by?: string;
   readonly reason?: string;

@@ -45,3 +45,8 @@ export function createRegistry(definitions: readonly SensorDefinition[], prefix 
   }
   return { sensors, jobs };
 }
+
+/** The full name that a sensor had before. */
+export function earlierName(sensor: string, { name, renamedFrom }: SensorDefinition): string | undefined {
+  return renamedFrom === undefined ? undefined : sensor.slice(0, sensor.length - name.length) + renamedFrom;
+}

@@ -6,6 +6,8 @@
  * - without: `<sensor>:<job>!<nonce>.<index>`; the nonce is minted by the evaluation and part of its result, so that
  *   an evaluation that is repeated after a reset in Temporal Web never meets the runs of its first life
  *
+ * - a deliberate re-run of a key (epoch 2, 3, …): the job part is `<job>@<epoch>`
+ *
  * Names of sensors and jobs cannot contain `:`, `!`, `#`, `@` or `/`, so the three forms never meet and no two
  * different (sensor, job, key) share an ID.
  */
@@ -21,16 +23,19 @@ export interface KeyedRun {
   readonly job: string;
   readonly runKey: string;
   readonly form: 'readable' | 'hashed';
+  /** @default the first */
+  readonly epoch?: number | undefined;
 }
 
 /** Workflow ID of the one run of a run key. */
-export function keyedRunId({ sensor, job, runKey, form }: KeyedRun): string {
-  const readable = `${sensor}:${job}:${runKey}`;
+export function keyedRunId({ sensor, job, runKey, form, epoch = 1 }: KeyedRun): string {
+  const of = `${sensor}:${job}${epoch === 1 ? '' : `@${epoch}`}`;
+  const readable = `${of}:${runKey}`;
   if (form === 'readable' && isPlain(runKey) && utf8Bytes(readable) <= MAX_WORKFLOW_ID_BYTES) return readable;
   // utf16le keeps lone surrogates apart, which UTF-8 would turn into the same replacement character
   const hash = createHash('sha256').update(Buffer.from(runKey, 'utf16le')).digest('hex');
   const prefix = form === 'readable' ? readablePrefix(runKey) : '';
-  return `${sensor}:${job}#${prefix}~${hash}`;
+  return `${of}#${prefix}~${hash}`;
 }
 
 /** Workflow ID of a request without a run key. */
@@ -48,9 +53,10 @@ export function keylessRunId({
   return `${sensor}:${job}!${nonce}.${index}`;
 }
 
-/** 128 bits that stand for (job, run key) where the loop remembers it: 32 hexadecimal digits. */
+/** 128 bits that stand for (job, run key) where the sensor remembers it: 22 characters of base64url. */
 export function runKeyHash(job: string, runKey: string): string {
-  return createHash('sha256').update(`${job}:`).update(Buffer.from(runKey, 'utf16le')).digest('hex').slice(0, 32);
+  const hash = createHash('sha256').update(`${job}:`).update(Buffer.from(runKey, 'utf16le')).digest();
+  return hash.toString('base64url', 0, 16);
 }
 
 /** Whether the key is the same after a trip through UTF-8 and shows as it is on a terminal. */

@@ -4,11 +4,16 @@
  */
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { Runtime, type Worker } from '@temporalio/worker';
-import { findLoop, recoverLoop, startLoop } from '../client/loops.js';
+import { inBatches } from '../client/batches.js';
+import { findLedgerPages } from '../client/ledger-pages.js';
+import { findLoop, recoverLoop, SensorRenamedError, startLoop, takeOver } from '../client/loops.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError } from '../sensors/errors.js';
-import { PROTOCOL, SENSOR_MEMO, SIGNALS, type LoopOptions, type SensorMemo } from '../sensors/protocol.js';
-import type { SensorRegistry } from '../sensors/registry.js';
+import { EMPTY_LEDGER, type KeyPage } from '../sensors/key-ledger.js';
+import { loopOptions } from '../sensors/loop-options.js';
+import { PROTOCOL, SENSOR_MEMO, SIGNALS, type LoopState, type SensorMemo } from '../sensors/protocol.js';
+import { earlierName, type SensorRegistry } from '../sensors/registry.js';
+import { configure, newState } from '../workflows/state.js';
 
 const LOOKUPS_AT_ONCE = 20;
 
@@ -22,7 +27,7 @@ export async function reconcileAll(worker: Worker, registry: SensorRegistry): Pr
   const { taskQueue } = worker.options;
   if (client === undefined) return;
   const sensors = [...registry.sensors];
-  await inBatches(sensors, async ([sensor]) => {
+  await inBatches(sensors, LOOKUPS_AT_ONCE, async ([sensor]) => {
     const loop = await findLoop(client, sensor);
     if (loop?.status.name !== 'RUNNING' || loop.taskQueue === taskQueue) return;
     throw new DefinitionError(
@@ -31,16 +36,48 @@ export async function reconcileAll(worker: Worker, registry: SensorRegistry): Pr
         `If this application moved to another task queue, terminate workflow 'sensor/${sensor}' first; it comes back with its state`
     );
   });
-  await inBatches(sensors, ([sensor, definition]) => reconcile(client, worker, sensor, definition));
+  const sealed = sealedKeys(client);
+  await inBatches(sensors, LOOKUPS_AT_ONCE, ([sensor, definition]) =>
+    reconcile({ client, taskQueue, sealed }, sensor, definition)
+  );
 }
 
-async function reconcile(client: Client, worker: Worker, sensor: string, definition: SensorDefinition): Promise<void> {
-  const { taskQueue } = worker.options;
+interface Cluster {
+  readonly client: Client;
+  readonly taskQueue: string;
+  /** Run keys of an earlier life of a sensor, asked for only when a loop is missing. */
+  readonly sealed: (sensor: string) => Promise<readonly KeyPage[]>;
+}
+
+function sealedKeys(client: Client): Cluster['sealed'] {
+  let pages: ReturnType<typeof findLedgerPages> | undefined;
+  return async (sensor) => {
+    try {
+      pages ??= findLedgerPages(client);
+      return (await pages).get(sensor) ?? [];
+    } catch (error) {
+      Runtime.instance().logger.warn(
+        `sensor '${sensor}' is new here; whether it has run keys of an earlier life cannot be seen, because workflows cannot be listed`,
+        { error }
+      );
+      return [];
+    }
+  };
+}
+
+async function reconcile(
+  { client, taskQueue, sealed }: Cluster,
+  sensor: string,
+  definition: SensorDefinition
+): Promise<void> {
   const options = loopOptions(definition);
   for (;;) {
     const loop = await findLoop(client, sensor);
     try {
-      if (loop === undefined) return await startLoop(client, { sensor, taskQueue, options });
+      if (loop === undefined) {
+        const state = await firstState({ client, taskQueue, sealed }, sensor, definition);
+        return await startLoop(client, { sensor, taskQueue, options, ...(state === undefined ? {} : { state }) });
+      }
       if (loop.status.name !== 'RUNNING') return await recover(client, { sensor, taskQueue, options });
       const memo = loop.memo?.[SENSOR_MEMO] as SensorMemo | undefined;
       if (memo?.options === JSON.stringify(options) && memo.protocol >= PROTOCOL) return;
@@ -55,35 +92,30 @@ async function reconcile(client: Client, worker: Worker, sensor: string, definit
   }
 }
 
+/** What a sensor that has no loop begins with: the state of its earlier name, or the run keys that outlived it. */
+async function firstState(
+  { client, sealed }: Cluster,
+  sensor: string,
+  definition: SensorDefinition
+): Promise<LoopState | undefined> {
+  const options = loopOptions(definition);
+  const earlier = earlierName(sensor, definition);
+  const taken = earlier === undefined ? undefined : await takeOver(client, earlier, sensor);
+  if (taken !== undefined) return configure(taken, options, Date.now());
+  const pages = await sealed(sensor);
+  if (pages.length === 0) return undefined;
+  return { ...newState(options, Date.now()), ledger: { ...EMPTY_LEDGER, pages } };
+}
+
 /** A closed loop that cannot be recovered stays closed, and never starts from nothing; the other sensors go on. */
 async function recover(client: Client, loop: Parameters<typeof recoverLoop>[1]): Promise<void> {
   try {
     await recoverLoop(client, loop);
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) throw error;
+    if (error instanceof SensorRenamedError) return Runtime.instance().logger.warn(error.message);
     Runtime.instance().logger.error(`sensor '${loop.sensor}' is closed and could not be recovered from its history`, {
       error,
     });
-  }
-}
-
-/** What the loop needs of a definition. Field order is fixed: the memo compares it as text. */
-export function loopOptions(definition: SensorDefinition): LoopOptions {
-  return {
-    intervalMs: definition.intervalMs,
-    timeoutMs: definition.timeoutMs,
-    defaultStatus: definition.defaultStatus,
-    maxEventAttempts: definition.maxEventAttempts,
-    hooks: { onFailure: definition.onFailure !== undefined, onRecovered: definition.onRecovered !== undefined },
-    jobs: definition.jobs.map(({ name }) => name),
-    ...(definition.description === undefined ? {} : { description: definition.description }),
-    tags: definition.tags,
-    owners: definition.owners,
-  };
-}
-
-async function inBatches<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
-  for (let index = 0; index < items.length; index += LOOKUPS_AT_ONCE) {
-    await Promise.all(items.slice(index, index + LOOKUPS_AT_ONCE).map(act));
   }
 }

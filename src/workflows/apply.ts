@@ -2,10 +2,19 @@
  * What messages and ended evaluations do to the state: used by the loop as they happen, and by recovery when it folds
  * the history of a closed loop. Pure.
  */
-import type { Json } from '../sensors/json.js';
-import { SIGNALS, UPDATES, type CursorEdit, type LoopState } from '../sensors/protocol.js';
+import { cutText, type Json } from '../sensors/json.js';
+import {
+  SIGNALS,
+  UPDATES,
+  type CursorEdit,
+  type KeyEdit,
+  type LoopState,
+  type Note,
+  type RerunResult,
+  type RetryResult,
+} from '../sensors/protocol.js';
 import { describeFailure, endedQuiet, isWakeUp, NOT_OURS } from './evaluation-end.js';
-import { parseConfigure, parseEvaluationResult, parseNote } from './parse.js';
+import { parseConfigure, parseDeadLetterEdit, parseEvaluationResult, parseNote } from './parse.js';
 import * as rules from './rules.js';
 
 export interface Message {
@@ -39,8 +48,14 @@ export function applyMessage(state: LoopState, { kind, name, args }: Message, no
       return options === undefined ? state : rules.configure(state, options, now);
     }
     case UPDATES.discardDeadLetters: {
-      const what = `discard ${state.deadLetters.length} dead letters`;
-      return { ...rules.audit(state, what, note, now), deadLetters: [] };
+      const { ids } = parseDeadLetterEdit(args[0]);
+      const deadLetters = ids === undefined ? [] : state.deadLetters.filter(({ id }) => !ids.includes(id));
+      const what = `discard ${state.deadLetters.length - deadLetters.length} dead letters`;
+      return { ...rules.audit(state, what, note, now), deadLetters };
+    }
+    case UPDATES.discardPending: {
+      const count = rules.isHolding(state) && state.launch !== undefined ? rules.waitingRequests(state.launch) : 0;
+      return rules.discardPending(rules.audit(state, `discard ${count} pending requests`, note, now));
     }
     default:
       return state;
@@ -53,6 +68,40 @@ export function applyCursorEdit(state: LoopState, edit: CursorEdit, now: number)
   const { cursor: _, ...rest } = rules.audit(state, clear ? 'clear cursor' : 'set cursor', edit, now);
   const cursor = clear ? {} : { cursor: { value: edit.cursor } };
   return rules.wakeUp({ ...rest, ...cursor, cursorEdits: state.cursorEdits + 1 }, 'cursor');
+}
+
+/** A key was run again because an operator said so. */
+export function applyRerun(state: LoopState, edit: KeyEdit, result: RerunResult, now: number): LoopState {
+  const next = rules.audit(state, `rerun ${cutText(edit.runKey, 200)} as epoch ${result.epoch}`, edit, now);
+  const { counters } = next;
+  return rules.remember({ ...next, counters: { ...counters, runs: counters.runs + 1 } }, result, now);
+}
+
+/** A key whose next request starts a run, whatever ran before. */
+export function applyRearm(state: LoopState, edit: KeyEdit, hash: string, now: number): LoopState {
+  const next = rules.audit(state, `rearm ${cutText(edit.runKey, 200)}`, edit, now);
+  const epoch = (Object.hasOwn(state.epochs, hash) ? (state.epochs[hash] ?? 1) : 1) + 1;
+  return { ...next, rearmed: rules.withEpoch(state.rearmed, hash, epoch) };
+}
+
+/** Dead letters were tried again; those that worked go. */
+export function applyRetry(
+  state: LoopState,
+  note: Note,
+  { done, started, hashes }: RetryResult,
+  now: number
+): LoopState {
+  const retried = state.deadLetters.filter(({ id }) => done.includes(id));
+  const events = retried.flatMap(({ kind, payload }) => (kind === 'event' && payload !== undefined ? [payload] : []));
+  const next = rules.audit(state, `retry ${done.length} dead letters`, note, now);
+  const { counters } = next;
+  const without: LoopState = {
+    ...next,
+    deadLetters: state.deadLetters.filter(({ id }) => !done.includes(id)),
+    counters: { ...counters, runs: counters.runs + started },
+  };
+  const remembered = hashes.reduce<LoopState>((each, hash) => rules.remember(each, { hash }, now), without);
+  return events.length === 0 ? remembered : rules.pushEvents(remembered, events, now);
 }
 
 /** An evaluation in progress, and whether the loop has asked it to end. */
@@ -81,7 +130,10 @@ export function endEvaluation(state: LoopState, progress: InProgress, end: Activ
   }
   const result = 'value' in end ? parseEvaluationResult(end.value) : undefined;
   if (result?.kind === 'rest') return { state: rules.rest(state, now), kind: 'rested' };
-  if (overtaken) return { state: rules.overtake(state, evaluated, now), kind: 'ticked' };
+  if (overtaken) {
+    const without = rules.release(state, result?.staged ?? []);
+    return { state: rules.overtake(without, evaluated, now), kind: 'ticked' };
+  }
   if (result !== undefined) return { state: rules.commit(state, evaluated, result, now), kind: 'ticked' };
   const { message, details } = describeFailure('error' in end ? end.error : NOT_OURS, evaluated, now);
   return { state: rules.fail(state, evaluated, message, details, now), kind: 'ticked' };

@@ -6,3 +6,4 @@
  * ```
  */
 export { sensorLoop } from './sensor-loop.js';
+export { sensorPage } from './page.js';

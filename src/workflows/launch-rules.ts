@@ -1,102 +1,230 @@
-/** Requests on their way to being runs: held back, started, refused, ended. Pure. */
-import { cutText } from '../sensors/json.js';
-import { MAX_RECENT_KEYS } from '../sensors/limits.js';
-import type { EvaluationInput, LaunchRequest, LoopState, Rejection, TickRecord } from '../sensors/protocol.js';
-import { addDeadLetters, addTick } from './records.js';
-import { isHolding } from './state.js';
-import { newRecord } from './tick.js';
+/** Requests on their way to being runs: pending, started, refused, ended. Pure. */
+import { cutText, jsonBytes, type Json } from '../sensors/json.js';
+import { applySeal, expireKeys, rememberKey, type KeyPage, type Seal } from '../sensors/key-ledger.js';
+import { MAX_EPOCHS, MAX_KEPT_PAYLOAD_BYTES } from '../sensors/limits.js';
+import type { Launch, LaunchRequest, LoopState, Rejection, RequestPage, TickRecord } from '../sensors/protocol.js';
+import { addDeadLetters, addTick, emptyRecord } from './records.js';
+import { isHolding, isRunning } from './state.js';
 
-/** A record for requests that were held back by a stop and are started now. */
+const SAMPLE = 20;
+
+/** How many requests wait to be started. */
+export function waitingRequests({ remaining, staged }: Pick<Launch, 'remaining' | 'staged'>): number {
+  return staged.reduce((sum, { requests }) => sum + requests, remaining.length);
+}
+
+/** Whether requests should be started now: those of a tick, or pending ones whose time has come. */
+export function mayLaunch(state: LoopState, now: number): boolean {
+  const { launch, wake } = state;
+  if (launch === undefined) return false;
+  if (launch.record !== undefined) return true;
+  const due = launch.dueAt === undefined || now >= launch.dueAt || wake === 'tick' || wake === 'more';
+  return isRunning(state) && due;
+}
+
+/** A record for pending requests that are started now. */
 export function resumeLaunch(state: LoopState, now: number): LoopState {
   if (!isHolding(state) || state.launch === undefined) return state;
   const tick = state.tick + 1;
-  const input = { tick, events: [] } as unknown as EvaluationInput;
-  const details = { logs: [], logLinesDropped: 0, durationMs: 0, quiet: [] };
-  const record = newRecord({ input, trigger: 'pending', dueAt: now }, details, now);
-  return { ...state, tick, launch: { ...state.launch, record } };
+  const { dueAt: _, ...launch } = state.launch;
+  const { wake, ...rest } = state;
+  const asked = wake === undefined || wake === 'tick' || wake === 'more' ? {} : { wake };
+  return { ...rest, ...asked, tick, launch: { ...launch, record: emptyRecord(tick, 'pending', now) } };
 }
 
-/** One request is settled: started, or refused because its ID exists. */
-export function settle(state: LoopState, request: LaunchRequest, outcome: 'started' | 'refused'): LoopState {
+/** One request is settled: started, or refused because its ID exists (whose it is, `endBatch` says). */
+export function settle(
+  state: LoopState,
+  request: LaunchRequest,
+  outcome: 'started' | 'refused',
+  now: number
+): LoopState {
   const { launch } = state;
   if (launch?.record === undefined) return state;
-  const recentKeys =
-    request.hash === undefined ? state.recentKeys : [...state.recentKeys, request.hash].slice(-MAX_RECENT_KEYS);
-  if (outcome === 'refused')
-    return { ...state, recentKeys, launch: { ...launch, refused: [...launch.refused, request] } };
-  const runs = { count: launch.record.runs.count + 1, sample: [...launch.record.runs.sample, request.id].slice(0, 20) };
+  if (outcome === 'refused') return { ...state, launch: { ...launch, refused: [...launch.refused, slim(request)] } };
+  const { record } = launch;
+  const sample = record.runs.sample.length < SAMPLE ? [...record.runs.sample, request.id] : record.runs.sample;
   return {
-    ...state,
-    recentKeys,
-    launch: { ...launch, record: { ...launch.record, runs } },
+    ...remember(state, request, now),
+    launch: { ...launch, record: { ...record, runs: { count: record.runs.count + 1, sample } } },
     counters: { ...state.counters, runs: state.counters.runs + 1 },
   };
 }
 
-/**
- * Ends the launch: everything is started, refused or (after a stop) held back.
- *
- * @param foreign IDs among the refused ones that belong to someone else, with what owns them
- */
-export function endLaunch(
+/** Refused requests wait for a look-up; their config is needed only by a dead letter, which keeps little. */
+function slim(request: LaunchRequest): LaunchRequest {
+  return jsonBytes(request) <= MAX_KEPT_PAYLOAD_BYTES ? request : { ...request, args: [] };
+}
+
+/** A key that has run is remembered, and its epoch if it is not the first. */
+export function remember(
   state: LoopState,
-  remaining: readonly LaunchRequest[],
-  foreign: ReadonlyMap<string, string>,
+  { hash, epoch }: Pick<LaunchRequest, 'hash' | 'epoch'>,
   now: number
 ): LoopState {
-  const { launch, ...rest } = state;
-  if (launch?.record === undefined) return state;
+  if (hash === undefined) return state;
+  const ledger = rememberKey(state.ledger, hash, now, state.options.dedupeMs);
+  if (epoch === undefined) return { ...state, ledger };
+  const { [hash]: _, ...rearmed } = state.rearmed;
+  return { ...state, ledger, rearmed, epochs: withEpoch(state.epochs, hash, epoch) };
+}
+
+/** Adds an epoch to a bounded list; the oldest goes. */
+export function withEpoch(
+  epochs: Readonly<Record<string, number>>,
+  hash: string,
+  epoch: number
+): Readonly<Record<string, number>> {
+  const { [hash]: _, ...others } = epochs;
+  return Object.fromEntries([...Object.entries(others), [hash, epoch]].slice(-MAX_EPOCHS));
+}
+
+/** Keys past their time are forgotten, whole pages at once. */
+export function expire(state: LoopState, now: number): LoopState {
+  const { ledger, expired } = expireKeys(state.ledger, now, state.options.dedupeMs);
+  if (ledger === state.ledger) return state;
+  return release({ ...state, ledger }, expired);
+}
+
+/** A part of the ledger is sealed in a page. */
+export function seal(state: LoopState, sealing: Seal, page: KeyPage): LoopState {
+  const next = release({ ...state, ledger: applySeal(state.ledger, sealing, page) }, sealing.merge);
+  return afterRelease(next, [page.id]);
+}
+
+/** These pages are let go of, or needed again. */
+export function afterRelease(state: LoopState, ids: readonly string[]): LoopState {
+  return { ...state, released: state.released.filter((id) => !ids.includes(id)) };
+}
+
+export function release(state: LoopState, pages: readonly { readonly id: string }[]): LoopState {
+  return pages.length === 0 ? state : { ...state, released: [...state.released, ...pages.map(({ id }) => id)] };
+}
+
+/** The next staged page is read: its requests come next. */
+export function loadPage(state: LoopState, id: string, requests: readonly LaunchRequest[]): LoopState {
+  const { launch } = state;
+  if (launch?.staged[0]?.id !== id) return state;
+  return release(
+    { ...state, launch: { ...launch, remaining: [...launch.remaining, ...requests], staged: launch.staged.slice(1) } },
+    [{ id }]
+  );
+}
+
+/** A staged page is gone: what was in it cannot be started, and nobody may overlook that. */
+export function losePage(state: LoopState, id: string, error: string, now: number): LoopState {
+  const { launch } = state;
+  const [page] = launch?.staged ?? [];
+  if (launch?.record === undefined || page?.id !== id) return state;
+  const what = `${page.requests} accepted requests cannot be started: ${error}`;
+  const rejection: Rejection = { id, kind: 'request', error: what };
+  const { record } = launch;
+  const rejected = { count: record.rejected.count + page.requests, sample: [...record.rejected.sample, rejection] };
+  const next = { ...state, launch: { ...launch, staged: launch.staged.slice(1), record: { ...record, rejected } } };
+  return withRejections(next, [rejection], page.requests, record.tick, now);
+}
+
+/** Staged pages were copied to pages that do not expire. */
+export function keepPages(state: LoopState, kept: readonly RequestPage[]): LoopState {
+  const { launch } = state;
+  if (launch === undefined || kept.length !== launch.staged.length) return state;
+  const ids = new Set(kept.map(({ id }) => id));
+  const before = launch.staged.filter(({ id }) => !ids.has(id));
+  return afterRelease(release({ ...state, launch: { ...launch, staged: kept } }, before), [...ids]);
+}
+
+/**
+ * Settles the refused requests: those of this sensor's own runs are duplicates, the others are rejected.
+ *
+ * @param foreign IDs that belong to someone else, with what owns them
+ */
+export function endBatch(state: LoopState, foreign: ReadonlyMap<string, string>, now: number): LoopState {
+  const { launch } = state;
+  if (launch?.record === undefined || launch.refused.length === 0) return state;
+  const { record } = launch;
   const rejections = launch.refused.flatMap((request): Rejection[] => {
     const owner = foreign.get(request.id);
-    if (owner === undefined) return [];
-    const error = `the workflow ID '${cutText(request.id, 300)}' belongs to ${owner}, which this sensor did not start`;
-    return [
-      {
-        id: request.hash ?? request.id,
-        kind: 'owner',
-        job: request.job,
-        error,
-        ...(request.runKey === undefined ? {} : { runKey: cutText(request.runKey, 256) }),
-      },
-    ];
+    return owner === undefined ? [] : [ownedByOther(request, owner)];
   });
   const ours = launch.refused.filter(({ id }) => !foreign.has(id));
-  const { letters, refused } = addDeadLetters(state.deadLetters, rejections, launch.record.tick, now);
-  const foreignHashes = new Set(rejections.map(({ id }) => id));
-  const { record } = launch;
-  const duplicates = {
-    count: record.duplicates.count + ours.length,
-    sample: [
-      ...record.duplicates.sample,
-      ...ours.map(({ id, runKey }) => ({ id, ...(runKey === undefined ? {} : { runKey: cutText(runKey, 256) }) })),
-    ].slice(0, 20),
-  };
-  const rejected = {
-    count: record.rejected.count + rejections.length,
-    sample: [...record.rejected.sample, ...rejections],
-  };
   const ended: TickRecord = {
     ...record,
-    duplicates,
-    rejected,
-    pending: remaining.length,
-    endedAt: now,
-    ...outcome({ ...record, duplicates, rejected }, remaining.length),
-  };
-  return {
-    ...rest,
-    recentKeys: state.recentKeys.filter((hash) => !foreignHashes.has(hash)),
-    deadLetters: letters,
-    ring: addTick(state.ring, ended),
-    ...(remaining.length > 0 ? { launch: { remaining, refused: [] } } : {}),
-    counters: {
-      ...state.counters,
-      ticks: state.counters.ticks + 1,
-      duplicates: state.counters.duplicates + ours.length,
-      rejected: state.counters.rejected + rejections.length,
-      deadLettersDropped: state.counters.deadLettersDropped + refused.length,
+    duplicates: {
+      count: record.duplicates.count + ours.length,
+      sample: [
+        ...record.duplicates.sample,
+        ...ours.map(({ id, runKey }) => ({ id, ...(runKey === undefined ? {} : { runKey: cutText(runKey, 256) }) })),
+      ].slice(0, SAMPLE),
+    },
+    rejected: {
+      count: record.rejected.count + rejections.length,
+      sample: [...record.rejected.sample, ...rejections].slice(0, SAMPLE),
     },
   };
+  const remembered = ours.reduce((next, request) => remember(next, request, now), state);
+  const { counters } = remembered;
+  const next = {
+    ...remembered,
+    launch: { ...launch, refused: [], record: ended },
+    counters: { ...counters, duplicates: counters.duplicates + ours.length },
+  };
+  return withRejections(next, rejections, rejections.length, record.tick, now);
+}
+
+function ownedByOther(request: LaunchRequest, owner: string): Rejection {
+  const { id, hash, job, runKey, args } = request;
+  const error = `the workflow ID '${cutText(id, 300)}' belongs to ${owner}, which this sensor did not start`;
+  return {
+    id: hash ?? id,
+    kind: 'owner',
+    job,
+    error,
+    ...(runKey === undefined ? {} : { runKey: cutText(runKey, 256) }),
+    ...(args.length === 0 ? {} : { payload: request as unknown as Json }),
+  };
+}
+
+function withRejections(
+  state: LoopState,
+  rejections: readonly Rejection[],
+  count: number,
+  tick: number,
+  now: number
+): LoopState {
+  const { letters, refused } = addDeadLetters(state.deadLetters, rejections, tick, now);
+  const { counters } = state;
+  return {
+    ...state,
+    deadLetters: letters,
+    counters: {
+      ...counters,
+      rejected: counters.rejected + count,
+      deadLettersDropped: counters.deadLettersDropped + refused.length,
+    },
+  };
+}
+
+/** Ends the launch: everything is started or refused, or waits as pending. */
+export function endLaunch(state: LoopState, now: number): LoopState {
+  const { launch, ...rest } = state;
+  if (launch?.record === undefined) return state;
+  const { remaining, staged, record } = launch;
+  const pending = waitingRequests(launch);
+  const ended: TickRecord = { ...record, pending, endedAt: now, ...outcome(record, pending) };
+  // left over by maxRunsPerTick, unless a stop holds them: then they come first at the start
+  const dueAt = isRunning(state) ? { dueAt: Math.max(state.nextAt, now + state.options.intervalMs) } : {};
+  return {
+    ...rest,
+    ring: addTick(state.ring, ended),
+    ...(pending > 0 ? { launch: { remaining, staged, refused: [], ...dueAt } } : {}),
+    counters: { ...state.counters, ticks: state.counters.ticks + 1 },
+  };
+}
+
+/** Drops what is pending, on purpose. */
+export function discardPending(state: LoopState): LoopState {
+  const { launch, ...rest } = state;
+  return launch === undefined || launch.record !== undefined ? state : release(rest, launch.staged);
 }
 
 function outcome(record: TickRecord, pending: number): Pick<TickRecord, 'status' | 'skipReason' | 'error'> {

@@ -6,6 +6,7 @@
  *   that belongs to somebody else is never counted as a duplicate.
  * - the window is bounded in starts and bytes: one workflow task with more gets the loop terminated by the server.
  * - starts are not cancellable: cancelling the sensor must neither lose a start half-way nor cancel running jobs.
+ * - requests of a big tick are in pages; one page at a time is read, so that no history or state grows with the tick.
  */
 import {
   CancellationScope,
@@ -17,11 +18,13 @@ import {
   startChild,
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { ActivityFailure, ApplicationFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { SensorActivities } from '../activities/index.js';
+import { FAILURE_TYPES } from '../sensors/errors.js';
 import { jsonBytes } from '../sensors/json.js';
 import { MAX_STARTING_BYTES, MAX_STARTS_IN_FLIGHT, MAX_STARTS_PER_RUN } from '../sensors/limits.js';
-import { RUN_MEMO, type LaunchRequest, type LoopState, type RunMemo } from '../sensors/protocol.js';
+import { RUN_MEMO, type Launch, type LaunchRequest, type LoopState, type RunMemo } from '../sensors/protocol.js';
+import { parseRequests } from './parse.js';
 import * as rules from './rules.js';
 
 interface Holder {
@@ -29,11 +32,17 @@ interface Holder {
   readonly set: (state: LoopState) => void;
   /** A stop holds back what is not yet started. */
   readonly held: () => boolean;
+  /** This run of the loop should end. */
+  readonly full: () => boolean;
 }
 
 export interface Launcher {
   /** Starts what `state.launch` holds, as far as this run of the loop may. */
   readonly run: () => Promise<void>;
+  /** Starts one run, outside any tick. */
+  readonly start: (request: LaunchRequest, memo: Omit<RunMemo, 'sensor' | 'job'>) => Promise<'started' | 'refused'>;
+  /** Which of these workflow IDs are not this sensor's runs, with what owns them. */
+  readonly owners: (ids: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   /** Children started in this run of the loop. */
   readonly starts: () => number;
 }
@@ -43,11 +52,41 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
     startToCloseTimeout: '30 seconds',
     scheduleToCloseTimeout: '2 minutes',
   });
+  // without a limit: a page that cannot be read for a while must not lose what is in it
+  const { readRequests, keepRequests } = proxyActivities<Pick<SensorActivities, 'readRequests' | 'keepRequests'>>({
+    startToCloseTimeout: '1 minute',
+    retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
+  });
   let starts = 0;
 
   async function run(): Promise<void> {
+    for (;;) {
+      await startBatch();
+      const { refused = [] } = holder.get().launch ?? {};
+      if (refused.length > 0) {
+        const foreign = await owners(refused.map(({ id }) => id));
+        holder.set(rules.endBatch(holder.get(), foreign, Date.now()));
+      }
+      const { launch } = holder.get();
+      const [page] = launch?.staged ?? [];
+      if (launch === undefined || launch.remaining.length > 0 || page === undefined || blocked(launch)) break;
+      await load(page.id);
+    }
     const { launch } = holder.get();
     if (launch?.record === undefined) return;
+    if (rules.waitingRequests(launch) > 0 && !holder.held() && !limited(launch)) return;
+    if (launch.staged.length > 0) {
+      const kept = await CancellationScope.nonCancellable(() => keepRequests({ sensor, pages: launch.staged }));
+      holder.set(rules.keepPages(holder.get(), kept));
+    }
+    holder.set(rules.endLaunch(holder.get(), Date.now()));
+  }
+
+  /** Starts `remaining`, and returns when every start is answered. */
+  async function startBatch(): Promise<void> {
+    const { launch } = holder.get();
+    if (launch?.record === undefined || launch.remaining.length === 0) return;
+    const { tick } = launch.record;
     const open = new Set(launch.remaining);
     let inFlight = 0;
     let bytes = 0;
@@ -56,72 +95,90 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
       const fits = (): boolean =>
         inFlight === 0 || (inFlight < MAX_STARTS_IN_FLIGHT && bytes + size <= MAX_STARTING_BYTES);
       if (!fits()) await CancellationScope.nonCancellable(() => condition(fits));
-      if (holder.held() || starts >= MAX_STARTS_PER_RUN || CancellationScope.current().consideredCancelled) break;
+      if (blocked(holder.get().launch ?? launch, inFlight)) break;
       starts++;
       inFlight++;
       bytes += size;
-      void start(sensor, launch.record.tick, request).then((outcome) => {
+      void start(request, { tick }).then((outcome) => {
         open.delete(request);
-        holder.set(rules.settle(holder.get(), request, outcome));
+        holder.set(rules.settle(holder.get(), request, outcome, Date.now()));
         inFlight--;
         bytes -= size;
       });
     }
     await CancellationScope.nonCancellable(() => condition(() => inFlight === 0));
-    const remaining = [...open];
     const after = holder.get();
     if (after.launch === undefined) return;
-    if (remaining.length > 0 && !holder.held()) {
-      holder.set({ ...after, launch: { ...after.launch, remaining } });
-      return;
-    }
-    const foreign = await owners(after.launch.refused);
-    holder.set(rules.endLaunch(holder.get(), remaining, foreign, Date.now()));
+    holder.set({ ...after, launch: { ...after.launch, remaining: launch.remaining.filter((each) => open.has(each)) } });
   }
 
-  /** Which of the refused IDs are not this sensor's runs. */
-  async function owners(refused: readonly LaunchRequest[]): Promise<ReadonlyMap<string, string>> {
-    if (refused.length === 0) return new Map();
+  function blocked(launch: Launch, inFlight = 0): boolean {
+    return (
+      holder.held() ||
+      holder.full() ||
+      starts >= MAX_STARTS_PER_RUN ||
+      limited(launch, inFlight) ||
+      CancellationScope.current().consideredCancelled
+    );
+  }
+
+  /** Whether this tick has started as many runs as the author allows. */
+  function limited({ record }: Launch, inFlight = 0): boolean {
+    const { maxRunsPerTick = Number.POSITIVE_INFINITY } = holder.get().options;
+    return (record?.runs.count ?? 0) + inFlight >= maxRunsPerTick;
+  }
+
+  async function load(id: string): Promise<void> {
     try {
-      const foreign = await CancellationScope.nonCancellable(() =>
-        findOwners({ sensor, ids: refused.map(({ id }) => id) })
-      );
+      const requests = await CancellationScope.nonCancellable(() => readRequests({ id }));
+      holder.set(rules.loadPage(holder.get(), id, parseRequests(requests)));
+    } catch (error) {
+      const cause = error instanceof ActivityFailure ? error.cause : undefined;
+      if (!(cause instanceof ApplicationFailure) || cause.type !== FAILURE_TYPES.pageMissing) throw error;
+      holder.set(rules.losePage(holder.get(), id, cause.message, Date.now()));
+    }
+  }
+
+  async function owners(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    try {
+      const foreign = await CancellationScope.nonCancellable(() => findOwners({ sensor, ids }));
       return new Map(Object.entries(foreign));
     } catch (error) {
-      log.warn(
-        `sensor '${sensor}' could not look up who owns ${refused.length} refused workflow IDs; counted as duplicates`,
-        { error }
-      );
+      log.warn(`sensor '${sensor}' could not look up who owns ${ids.length} refused workflow IDs; counted as its own`, {
+        error,
+      });
       return new Map();
     }
   }
 
-  return { run, starts: () => starts };
-}
-
-async function start(sensor: string, tick: number, request: LaunchRequest): Promise<'started' | 'refused'> {
-  const memo: RunMemo = {
-    sensor,
-    job: request.job,
-    tick,
-    ...(request.runKey === undefined ? {} : { runKey: request.runKey }),
-    ...(request.tags === undefined ? {} : { tags: request.tags }),
-  };
-  try {
-    await CancellationScope.nonCancellable(() =>
-      startChild(request.job, {
-        workflowId: request.id,
-        args: [...request.args],
-        parentClosePolicy: ParentClosePolicy.ABANDON,
-        workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
-        cancellationType: ChildWorkflowCancellationType.ABANDON,
-        memo: { [RUN_MEMO]: memo },
-        ...(request.taskQueue === undefined ? {} : { taskQueue: request.taskQueue }),
-      })
-    );
-    return 'started';
-  } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError) return 'refused';
-    throw error;
+  async function start(request: LaunchRequest, facts: Omit<RunMemo, 'sensor' | 'job'>): Promise<'started' | 'refused'> {
+    const { id, job, args, runKey, tags, epoch, taskQueue } = request;
+    const memo: RunMemo = {
+      sensor,
+      job,
+      ...facts,
+      ...(runKey === undefined ? {} : { runKey }),
+      ...(tags === undefined ? {} : { tags }),
+      ...(epoch === undefined ? {} : { epoch }),
+    };
+    try {
+      await CancellationScope.nonCancellable(() =>
+        startChild(job, {
+          workflowId: id,
+          args: [...args],
+          parentClosePolicy: ParentClosePolicy.ABANDON,
+          workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+          cancellationType: ChildWorkflowCancellationType.ABANDON,
+          memo: { [RUN_MEMO]: memo },
+          ...(taskQueue === undefined ? {} : { taskQueue }),
+        })
+      );
+      return 'started';
+    } catch (error) {
+      if (error instanceof WorkflowExecutionAlreadyStartedError) return 'refused';
+      throw error;
+    }
   }
+
+  return { run, start, owners, starts: () => starts };
 }

@@ -12,17 +12,27 @@ import {
   setDefaultSignalHandler,
   setHandler,
 } from '@temporalio/workflow';
-import { QUERIES, SIGNALS, UPDATES, type SensorState, type TickRecord } from '../sensors/protocol.js';
+import type { LedgerKeys } from '../sensors/key-ledger.js';
+import {
+  QUERIES,
+  SIGNALS,
+  UPDATES,
+  type RerunResult,
+  type RetryResult,
+  type SensorState,
+  type TickRecord,
+} from '../sensors/protocol.js';
+import type { Edits } from './edits.js';
 
 /** What the loop does for each message. */
-export interface MessageHandlers {
+export interface MessageHandlers extends Edits {
   /** Everything that changes the state at once. */
   readonly take: (kind: 'signal' | 'update', name: string, args: readonly unknown[]) => SensorState;
   readonly tick: (input: unknown) => Promise<TickRecord>;
-  readonly setCursor: (input: unknown) => Promise<SensorState>;
   readonly state: () => SensorState;
   readonly ticks: () => readonly TickRecord[];
   readonly abort: (evaluation: number) => 'stop' | 'cursor' | null;
+  readonly keys: () => LedgerKeys;
 }
 
 const SIGNAL_DESCRIPTIONS: Readonly<Record<keyof typeof SIGNALS, string>> = {
@@ -33,7 +43,8 @@ const SIGNAL_DESCRIPTIONS: Readonly<Record<keyof typeof SIGNALS, string>> = {
   configure: 'Sent by a worker at start: the options of its definition.',
 };
 
-export function registerMessages({ take, tick, setCursor, state, ticks, abort }: MessageHandlers): void {
+export function registerMessages(handlers: MessageHandlers): void {
+  const { take, tick, setCursor, rerun, rearm, retryDeadLetters, state, ticks, abort, keys } = handlers;
   for (const [name, description] of Object.entries(SIGNAL_DESCRIPTIONS)) {
     setHandler(defineSignal<unknown[]>(name), (...args) => void take('signal', name, args), { description });
   }
@@ -47,15 +58,26 @@ export function registerMessages({ take, tick, setCursor, state, ticks, abort }:
   update(UPDATES.start, SIGNAL_DESCRIPTIONS.start);
   update(UPDATES.stop, SIGNAL_DESCRIPTIONS.stop);
   update(UPDATES.reset, 'Forgets the start or stop of an operator: the code decides again.');
-  update(UPDATES.discardDeadLetters, 'Drops all dead letters on purpose.');
+  update(UPDATES.discardDeadLetters, 'Drops dead letters on purpose. Optional input: { "ids": [...] }, else all.');
+  update(UPDATES.discardPending, 'Drops the requests that wait to be started, on purpose.');
   setHandler(defineUpdate<TickRecord, [unknown?]>(UPDATES.tick), tick, {
     description: 'Evaluates now and returns the tick.',
   });
   setHandler(defineUpdate<SensorState, [unknown?]>(UPDATES.setCursor), setCursor, {
     description: 'Sets the cursor: { "cursor": <JSON> } or { "clear": true }. The schema of the sensor checks it.',
   });
+  setHandler(defineUpdate<RerunResult, [unknown?]>(UPDATES.rerun), rerun, {
+    description: 'Runs a key again, now. { "runKey": "...", "job"?, "by"?, "reason"? }',
+  });
+  setHandler(defineUpdate<SensorState, [unknown?]>(UPDATES.rearm), rearm, {
+    description: 'Lets the next request of a key run again. { "runKey": "...", "job"?, "by"?, "reason"? }',
+  });
+  setHandler(defineUpdate<RetryResult, [unknown?]>(UPDATES.retryDeadLetters), retryDeadLetters, {
+    description: 'Tries dead letters again, up to 40 at once. Optional input: { "ids": [...] }',
+  });
 
   setHandler(defineQuery<SensorState>(QUERIES.state), state);
   setHandler(defineQuery<readonly TickRecord[]>(QUERIES.ticks), ticks);
   setHandler(defineQuery<'stop' | 'cursor' | null, [number]>(QUERIES.abort), abort);
+  setHandler(defineQuery<LedgerKeys>(QUERIES.keys), keys);
 }

@@ -5,13 +5,17 @@
  * workflow code would block the sensor for ever. These never throw. Pure.
  */
 import { jsonBytes, utf8Bytes, type Json } from '../sensors/json.js';
-import { MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MAX_WORKFLOW_ID_BYTES } from '../sensors/limits.js';
+import { MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MAX_RUN_KEY_BYTES, MAX_WORKFLOW_ID_BYTES } from '../sensors/limits.js';
 import type {
   CursorEdit,
+  DeadLetterEdit,
   EvaluationResult,
   FailureDetails,
+  KeyEdit,
+  LaunchRequest,
   LoopOptions,
   Note,
+  RequestPage,
   RestResult,
 } from '../sensors/protocol.js';
 
@@ -39,15 +43,40 @@ export function parseCursorEdit(value: unknown): CursorEdit | undefined {
   return value['cursor'] === undefined ? undefined : { ...parseNote(value), cursor: value['cursor'] as Json };
 }
 
+/** Which dead letters are meant; all of them when nothing names some. */
+export function parseDeadLetterEdit(value: unknown): DeadLetterEdit {
+  const ids = isObject(value) && Array.isArray(value['ids']) ? value['ids'] : undefined;
+  return {
+    ...parseNote(value),
+    ...(ids === undefined ? {} : { ids: ids.filter((id): id is string => typeof id === 'string') }),
+  };
+}
+
+/** A key to run again, or `undefined` when none is named. */
+export function parseKeyEdit(value: unknown): KeyEdit | undefined {
+  if (!isObject(value)) return undefined;
+  const { runKey, job } = value;
+  if (typeof runKey !== 'string' || runKey === '' || utf8Bytes(runKey) > MAX_RUN_KEY_BYTES) return undefined;
+  return { ...parseNote(value), runKey, ...(typeof job === 'string' ? { job } : {}) };
+}
+
+/** The requests of a page; what is not one cannot be started. */
+export function parseRequests(value: unknown): readonly LaunchRequest[] {
+  return Array.isArray(value) ? value.filter(isLaunchRequest) : [];
+}
+
 /** The result of an evaluation, or `undefined` when something else completed the activity. */
 export function parseEvaluationResult(value: unknown): EvaluationResult | RestResult | undefined {
   if (!isObject(value)) return undefined;
   if (value['kind'] === 'rest') return { kind: 'rest' };
   if (value['kind'] !== 'evaluated') return undefined;
-  const { requests, rejected, duplicates, cursor, logs, quiet } = value;
+  const { requests, staged, cleared, rejected, duplicates, cursor, logs, quiet } = value;
   const whole =
     Array.isArray(requests) &&
     requests.every(isLaunchRequest) &&
+    Array.isArray(staged) &&
+    staged.every(isRequestPage) &&
+    Array.isArray(cleared) &&
     Array.isArray(rejected) &&
     rejected.every(isObject) &&
     isObject(duplicates) &&
@@ -68,7 +97,11 @@ export function parseEvaluationResult(value: unknown): EvaluationResult | RestRe
   };
 }
 
-function isLaunchRequest(value: unknown): boolean {
+function isRequestPage(value: unknown): value is RequestPage {
+  return isObject(value) && typeof value['id'] === 'string' && typeof value['requests'] === 'number';
+}
+
+function isLaunchRequest(value: unknown): value is LaunchRequest {
   return (
     isObject(value) &&
     typeof value['id'] === 'string' &&
@@ -102,7 +135,7 @@ export function parseConfigure(value: unknown): {
 
 function parseOptions(value: unknown): LoopOptions | undefined {
   if (!isObject(value)) return undefined;
-  const { intervalMs, timeoutMs, defaultStatus, maxEventAttempts, hooks, jobs, tags, owners } = value;
+  const { intervalMs, timeoutMs, defaultStatus, maxEventAttempts, definition, hooks, jobs, tags, owners } = value;
   const duration = (given: unknown): boolean => typeof given === 'number' && given > 0 && given <= MAX_INTERVAL_MS;
   const whole =
     jsonBytes(value) <= MAX_OPTIONS_BYTES &&
@@ -110,6 +143,7 @@ function parseOptions(value: unknown): LoopOptions | undefined {
     duration(timeoutMs) &&
     (defaultStatus === 'running' || defaultStatus === 'stopped') &&
     typeof maxEventAttempts === 'number' &&
+    typeof definition === 'string' &&
     isObject(hooks) &&
     Array.isArray(jobs) &&
     isObject(tags) &&

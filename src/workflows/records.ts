@@ -11,12 +11,27 @@ import {
   MAX_RING_BYTES,
   MAX_RING_TICKS,
 } from '../sensors/limits.js';
-import type { AuditEntry, DeadLetter, Note, Rejection, TickRecord } from '../sensors/protocol.js';
+import type { AuditEntry, DeadLetter, Note, Rejection, TickRecord, Trigger } from '../sensors/protocol.js';
 
 const SAMPLE = 20;
 const REJECTED_SAMPLE = 5;
 /** A longer cursor is left out of tick records; the state has it. */
 const MAX_RECORDED_CURSOR_BYTES = 1024;
+
+/** The record of a tick that begins. */
+export function emptyRecord(tick: number, trigger: Trigger, startedAt: number): TickRecord {
+  return {
+    tick,
+    status: 'started',
+    trigger,
+    startedAt,
+    runs: { count: 0, sample: [] },
+    duplicates: { count: 0, sample: [] },
+    rejected: { count: 0, sample: [] },
+    pending: 0,
+    events: 0,
+  };
+}
 
 /** A tick as the ring keeps it: samples instead of whole lists, small cursors only. */
 function compactRecord(record: TickRecord): TickRecord {

@@ -15,4 +15,21 @@ export {
 export type { Evaluated } from './state.js';
 export { pushEvents } from './inbox.js';
 export { beginEvaluation, commit, fail, overtake, rest } from './tick.js';
-export { endLaunch, resumeLaunch, settle } from './launch-rules.js';
+export {
+  afterRelease,
+  discardPending,
+  endBatch,
+  endLaunch,
+  expire,
+  keepPages,
+  loadPage,
+  losePage,
+  mayLaunch,
+  release,
+  remember,
+  resumeLaunch,
+  seal,
+  settle,
+  waitingRequests,
+  withEpoch,
+} from './launch-rules.js';

@@ -10,9 +10,7 @@
  */
 import {
   ActivityCancellationType,
-  ActivityFailure,
   allHandlersFinished,
-  ApplicationFailure,
   CancellationScope,
   CancelledFailure,
   condition,
@@ -26,9 +24,8 @@ import {
 } from '@temporalio/workflow';
 import type { SensorActivities } from '../activities/index.js';
 import { describeTick } from '../sensors/describe-tick.js';
-import { FAILURE_TYPES } from '../sensors/errors.js';
-import type { Json } from '../sensors/json.js';
 import { sameJson } from '../sensors/json.js';
+import { keyCount, ledgerKeys, planSeal, type Seal } from '../sensors/key-ledger.js';
 import {
   GRACE_MS,
   HEARTBEAT_TIMEOUT_MS,
@@ -49,15 +46,19 @@ import {
   type SensorState,
   type TickRecord,
 } from '../sensors/protocol.js';
+import { createEdits, rejected } from './edits.js';
 import { createLauncher } from './launch.js';
-import { parseConfigure, parseCursorEdit } from './parse.js';
+import { parseConfigure } from './parse.js';
 import { registerMessages } from './messages.js';
-import { applyCursorEdit, applyMessage, endEvaluation, type ActivityEnd } from './apply.js';
+import { applyMessage, endEvaluation, type ActivityEnd } from './apply.js';
 import * as rules from './rules.js';
 import { detailsOf, memoOf, stateView } from './views.js';
 
 /** Waiters are turned away beyond this history length, so that a stream of them cannot keep a run from ending. */
 const BUSY_HISTORY_EVENTS = 4 * MAX_HISTORY_EVENTS;
+/** Pages to let go of that are collected while a launch goes on. */
+const MAX_RELEASED = 100;
+const MANY_KEYS = 10_000_000;
 /** What a waiter for a tick is given beyond the evaluation's own time. */
 const WAITER_GRACE_MS = 60_000;
 
@@ -94,10 +95,17 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   const hooks = new Set<Promise<void>>();
   let memo = workflowInfo().memo?.[SENSOR_MEMO];
 
-  const activities = proxyActivities<Pick<SensorActivities, 'checkCursor' | 'callHealthHook'>>({
+  const activities = proxyActivities<Pick<SensorActivities, 'callHealthHook' | 'releasePages'>>({
     startToCloseTimeout: '30 seconds',
     scheduleToCloseTimeout: '2 minutes',
     retry: { initialInterval: '1 second', maximumAttempts: 5 },
+  });
+  // without a limit: keys that cannot be sealed must neither be forgotten nor let the state grow
+  const { sealKeys } = proxyActivities<Pick<SensorActivities, 'sealKeys'>>({
+    startToCloseTimeout: '1 minute',
+    heartbeatTimeout: '20 seconds',
+    summary: `seal the run keys of ${sensor}`,
+    retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
   });
   const launcher = createLauncher(sensor, {
     get: () => state,
@@ -108,6 +116,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
       const { record } = state.launch ?? {};
       return record?.trigger !== 'tick' || (state.choice?.at ?? 0) > record.startedAt;
     },
+    full: historyFull,
   });
 
   // -------------------------------------------------------------------------------------------- messages
@@ -163,28 +172,28 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     );
   }
 
-  async function setCursor(input: unknown): Promise<SensorState> {
-    const edit = parseCursorEdit(input);
-    if (edit === undefined)
-      throw rejected(`setCursor needs { "cursor": <JSON> } or { "clear": true }; optional: "by", "reason"`);
-    const checked = 'clear' in edit ? edit : { ...edit, cursor: await checkedCursor(edit.cursor) };
-    state = applyCursorEdit(state, checked, Date.now());
-    published();
-    wake();
-    return view();
-  }
-
-  async function checkedCursor(cursor: Json): Promise<Json> {
-    try {
-      return await activities.checkCursor({ sensor, cursor });
-    } catch (error) {
-      const cause = error instanceof ActivityFailure ? error.cause : undefined;
-      if (cause instanceof ApplicationFailure) throw rejected(cause.message);
-      throw rejected(`the cursor could not be checked; is a worker with sensor '${sensor}' running?`);
-    }
-  }
-
-  registerMessages({ take, tick: tickAndWait, setCursor, state: view, ticks: () => state.ring, abort: abortReason });
+  const edits = createEdits(
+    sensor,
+    {
+      get: () => state,
+      edit: (next) => {
+        state = next;
+        published();
+        wake();
+      },
+      view,
+    },
+    launcher
+  );
+  registerMessages({
+    ...edits,
+    take,
+    tick: tickAndWait,
+    state: view,
+    ticks: () => state.ring,
+    abort: abortReason,
+    keys: () => ledgerKeys(state.ledger),
+  });
 
   // -------------------------------------------------------------------------------------------- evaluation
 
@@ -275,16 +284,48 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
 
   // -------------------------------------------------------------------------------------------- the loop
 
-  function shouldContinueAsNew(): boolean {
+  function historyFull(): boolean {
     const info = workflowInfo();
     return (
-      newerProtocol ||
-      resting ||
-      info.continueAsNewSuggested ||
-      info.historyLength > MAX_HISTORY_EVENTS ||
-      info.historySize > MAX_HISTORY_BYTES ||
-      launcher.starts() >= MAX_STARTS_PER_RUN
+      info.continueAsNewSuggested || info.historyLength > MAX_HISTORY_EVENTS || info.historySize > MAX_HISTORY_BYTES
     );
+  }
+
+  function shouldContinueAsNew(): boolean {
+    return newerProtocol || resting || historyFull() || launcher.starts() >= MAX_STARTS_PER_RUN;
+  }
+
+  /** Keeps the state small: keys past their time go, older ones to pages, and pages that nobody needs are released. */
+  async function tidy(): Promise<void> {
+    state = rules.expire(state, Date.now());
+    for (let seal = plannedSeal(); seal !== undefined; seal = plannedSeal()) {
+      const page = await sealKeys({ sensor, seal });
+      state = rules.seal(state, seal, page);
+      warnOfManyKeys(page.keys);
+    }
+    if (state.released.length === 0 || (state.launch !== undefined && state.released.length < MAX_RELEASED)) return;
+    const ids = state.released;
+    try {
+      await activities.releasePages({ ids });
+    } catch (error) {
+      log.warn(
+        `sensor '${sensor}' could not terminate ${ids.length} pages that are no longer needed: ${ids.join(', ')}`,
+        {
+          error,
+        }
+      );
+    }
+    state = rules.afterRelease(state, ids);
+  }
+
+  function plannedSeal(): Seal | undefined {
+    return planSeal(state.ledger, state.options.dedupeMs);
+  }
+
+  function warnOfManyKeys(added: number): void {
+    const keys = keyCount(state.ledger);
+    if (keys < MANY_KEYS || keys - added >= MANY_KEYS) return;
+    log.warn(`sensor '${sensor}' remembers ${keys} run keys; give it a 'dedupe' time if old keys never come again`);
   }
 
   /** Ends this run with everything in the next one's input. Waiters for a tick are served first, within reason. */
@@ -304,20 +345,23 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   for (;;) {
     state = rules.resumeWhenDue(state, Date.now());
     published();
-    if (state.launch !== undefined && (state.launch.record !== undefined || rules.isRunning(state))) {
+    if (rules.mayLaunch(state, Date.now())) {
+      // who waits for a tick gets this one
+      if (state.launch?.record === undefined) evaluations++;
       state = rules.resumeLaunch(state, Date.now());
       await launcher.run();
       if (CancellationScope.current().consideredCancelled)
         throw new CancelledFailure('the sensor was cancelled while it started runs');
       if (state.launch?.record === undefined) tickEnded();
     }
+    await tidy();
     const served = (waiters.size === 0 && hooks.size === 0) || workflowInfo().historyLength > BUSY_HISTORY_EVENTS;
     if (shouldContinueAsNew() && (served || state.launch?.record !== undefined)) {
       if (state.launch?.record !== undefined) tickEnded(state.launch.record);
       await continueAsNew();
     }
     // a start may have come while the launch ended: what was held back goes first
-    if (state.launch !== undefined && (state.launch.record !== undefined || rules.isRunning(state))) continue;
+    if (rules.mayLaunch(state, Date.now())) continue;
     const step = rules.nextStep(state, Date.now());
     if (step.kind === 'evaluate') await evaluate(step.delayMs);
     else {
@@ -334,7 +378,3 @@ setWorkflowOptions(
   sensorLoop
 );
 Object.defineProperty(sensorLoop, LOOP_MARK, { value: true });
-
-function rejected(message: string): ApplicationFailure {
-  return ApplicationFailure.create({ message, type: FAILURE_TYPES.rejected, nonRetryable: true });
-}

@@ -5,6 +5,7 @@
  * state; `sensor-loop.ts` only sequences them, so that every rule can be tested without Temporal and replays the same.
  */
 import type { EvaluationInput, LoopOptions, LoopState, Note, OperatorChoice, Trigger } from '../sensors/protocol.js';
+import { EMPTY_LEDGER } from '../sensors/key-ledger.js';
 import { addAudit, noteOf } from './records.js';
 
 /** A sensor that has never ticked. */
@@ -21,7 +22,10 @@ export function newState(options: LoopOptions, now: number): LoopState {
     eventSeq: 0,
     eventAttempts: 0,
     health: { status: 'ok', since: now, failures: 0 },
-    recentKeys: [],
+    ledger: EMPTY_LEDGER,
+    epochs: {},
+    rearmed: {},
+    released: [],
     ring: [],
     deadLetters: [],
     audit: [],
@@ -93,6 +97,8 @@ export type Step =
   { readonly kind: 'evaluate'; readonly delayMs: number } | { readonly kind: 'wait'; readonly ms?: number };
 
 export function nextStep(state: LoopState, now: number): Step {
+  const { dueAt } = state.launch ?? {};
+  if (isHolding(state) && isRunning(state)) return { kind: 'wait', ms: Math.max(1, (dueAt ?? now) - now) };
   if (state.wake === 'tick' && !isHolding(state)) return { kind: 'evaluate', delayMs: 0 };
   if (isRunning(state))
     return { kind: 'evaluate', delayMs: state.wake === undefined ? Math.max(0, state.nextAt - now) : 0 };
@@ -101,7 +107,7 @@ export function nextStep(state: LoopState, now: number): Step {
     : { kind: 'wait', ms: Math.max(1, state.choice.until - now) };
 }
 
-/** Whether a stop holds back requests: they come first when the sensor is started again. */
+/** Whether requests are pending: they come before the next evaluation. */
 export function isHolding(state: LoopState): boolean {
   return state.launch !== undefined && state.launch.record === undefined;
 }

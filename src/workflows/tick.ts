@@ -1,6 +1,7 @@
 /** What an evaluation is told, and what its end does to the state. Pure. */
 import { describeTick } from '../sensors/describe-tick.js';
 import { cutText } from '../sensors/json.js';
+import { ledgerView } from '../sensors/key-ledger.js';
 import { MAX_TEXT_BYTES } from '../sensors/limits.js';
 import type {
   EvaluationInput,
@@ -11,7 +12,7 @@ import type {
   Trigger,
 } from '../sensors/protocol.js';
 import { consumeEvents, failEvents, takeEvents } from './inbox.js';
-import { addDeadLetters, addTick, deadLetterRoom } from './records.js';
+import { addDeadLetters, addTick, deadLetterRoom, emptyRecord } from './records.js';
 import { wakeUp, type Evaluated } from './state.js';
 
 /** What the evaluation is told, and the reason it takes place. */
@@ -28,7 +29,8 @@ export function beginEvaluation(
     ...begin,
     tick: state.tick + 1,
     events,
-    knownKeys: state.recentKeys,
+    ledger: ledgerView(state.ledger),
+    rearmed: state.rearmed,
     deadLetters: state.deadLetters.map(({ id }) => id),
     foreignKeys: state.deadLetters.filter(({ kind }) => kind === 'owner').map(({ id }) => id),
     deadLetterRoom: deadLetterRoom(state.deadLetters),
@@ -36,6 +38,7 @@ export function beginEvaluation(
     failing: state.health.status === 'failing',
     intervalMs: state.options.intervalMs,
     timeoutMs: state.options.timeoutMs,
+    definition: state.options.definition,
     isFirstTickSinceStart: state.first,
     sensorStartedAt: state.startedAt,
     ...(state.cursor === undefined ? {} : { cursor: state.cursor }),
@@ -46,17 +49,10 @@ export function beginEvaluation(
   return { state: rest, evaluated: { input, trigger, dueAt: now + begin.delayMs } };
 }
 
-export function newRecord({ input, trigger, dueAt }: Evaluated, details: FailureDetails, now: number): TickRecord {
+function newRecord({ input, trigger, dueAt }: Evaluated, details: FailureDetails, now: number): TickRecord {
   return {
-    tick: input.tick,
-    status: 'started',
-    trigger,
-    startedAt: Math.max(dueAt, now - details.durationMs),
+    ...emptyRecord(input.tick, trigger, Math.max(dueAt, now - details.durationMs)),
     evaluationMs: details.durationMs,
-    runs: { count: 0, sample: [] },
-    duplicates: { count: 0, sample: [] },
-    rejected: { count: 0, sample: [] },
-    pending: 0,
     events: input.events.length,
     ...(input.cursor === undefined ? {} : { cursorBefore: input.cursor }),
     ...(details.logs.length === 0 ? {} : { logs: details.logs }),
@@ -73,7 +69,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
   const { input } = evaluated;
   const state = consumeEvents(before, input);
   const { letters, refused } = addDeadLetters(
-    state.deadLetters.filter(({ id }) => !result.requests.some(({ hash }) => hash === id)),
+    state.deadLetters.filter(({ id }) => !result.cleared.includes(id)),
     result.rejected,
     input.tick,
     now
@@ -102,7 +98,8 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
     deadLetters: letters,
     launch: {
       remaining: [...(state.launch?.remaining ?? []), ...result.requests],
-      refused: state.launch?.refused ?? [],
+      staged: [...(state.launch?.staged ?? []), ...result.staged],
+      refused: [],
       record,
     },
     ...(result.lastRunKey === undefined ? {} : { lastRunKey: result.lastRunKey }),

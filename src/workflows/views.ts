@@ -1,18 +1,43 @@
 /** What operators see of a sensor: memo, `state` query and Temporal Web's current details. Pure. */
 import { describeTick } from '../sensors/describe-tick.js';
-import type { LoopState, SensorMemo, SensorState } from '../sensors/protocol.js';
-import { sensorMemo } from '../sensors/memo.js';
+import { cutText } from '../sensors/json.js';
+import { keyCount } from '../sensors/key-ledger.js';
+import { PROTOCOL, type LoopState, type SensorMemo, type SensorState } from '../sensors/protocol.js';
+import { waitingRequests } from './launch-rules.js';
 import { isHolding, isRunning } from './state.js';
 
 /** The slow-changing facts. Each change costs a history event, so nothing that every tick changes is in it. */
 export function memoOf(state: LoopState): SensorMemo {
-  return sensorMemo({ ...state, running: isRunning(state), pending: pendingOf(state).length });
+  const { options, choice, health, deadLetters } = state;
+  return {
+    status: isRunning(state) ? 'running' : 'stopped',
+    statusFrom: choice === undefined ? 'code' : 'operator',
+    ...(choice?.by === undefined ? {} : { statusBy: choice.by }),
+    ...(choice?.reason === undefined ? {} : { statusReason: choice.reason }),
+    ...(choice?.until === undefined ? {} : { statusUntil: choice.until }),
+    health: health.status,
+    intervalMs: options.intervalMs,
+    pending: pendingOf(state).count,
+    deadLetters: deadLetters.length,
+    jobs: options.jobs,
+    ...(options.description === undefined ? {} : { description: options.description }),
+    tags: options.tags,
+    owners: options.owners,
+    options: JSON.stringify(options),
+    protocol: PROTOCOL,
+  };
 }
 
-/** Requests that a stop holds back. */
-function pendingOf(state: LoopState): readonly { readonly id: string; readonly runKey?: string }[] {
-  if (!isHolding(state)) return [];
-  return (state.launch?.remaining ?? []).map(({ id, runKey }) => ({ id, ...(runKey === undefined ? {} : { runKey }) }));
+const SAMPLE = 20;
+
+/** Requests that wait for a start or for the next tick: how many, and the next few. */
+function pendingOf(state: LoopState): SensorState['pending'] {
+  const { launch } = state;
+  if (launch === undefined || !isHolding(state)) return { count: 0, sample: [] };
+  const sample = launch.remaining
+    .slice(0, SAMPLE)
+    .map(({ id, runKey }) => ({ id, ...(runKey === undefined ? {} : { runKey: cutText(runKey, 256) }) }));
+  return { count: waitingRequests(launch), sample };
 }
 
 export function stateView(sensor: string, state: LoopState, evaluating: boolean): SensorState {
@@ -29,6 +54,8 @@ export function stateView(sensor: string, state: LoopState, evaluating: boolean)
     evaluating,
     health: state.health,
     pending: pendingOf(state),
+    keys: keyCount(state.ledger),
+    rearmed: state.rearmed,
     deadLetters: state.deadLetters,
     audit: state.audit,
     eventsWaiting: state.inbox.length,
@@ -49,7 +76,7 @@ export function detailsOf(sensor: string, state: LoopState): string {
     `**${sensor}** is **${running ? 'running' : 'stopped'}** ${by}.`,
     health.status === 'ok' ? '' : `**Failing** since ${iso(health.since)}: ${health.error ?? ''}`,
     `Runs started ${counters.runs} · duplicates ${counters.duplicates} · rejected ${counters.rejected} · failures ${counters.failures}` +
-      ` · dead letters ${state.deadLetters.length} · pending ${pendingOf(state).length}`,
+      ` · dead letters ${state.deadLetters.length} · pending ${pendingOf(state).count} · run keys ${keyCount(state.ledger)}`,
     'A quiet sensor shows its skip reason under *Pending Activities*.',
     '',
     '| tick | status | at | what |',

@@ -14,7 +14,7 @@ import { z } from 'zod';
 import { accepts, answers, freePort } from '../../src/cli/dev-server.js';
 import { startLoop } from '../../src/client/loops.js';
 import { defineJob, defineSensor } from '../../src/index.js';
-import { loopOptions } from '../../src/worker/reconcile.js';
+import { loopOptions } from '../../src/sensors/loop-options.js';
 import { Harness, waitFor } from '../support/harness.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/esm/cli/main.js', import.meta.url));

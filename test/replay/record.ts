@@ -124,7 +124,7 @@ async function operate(): Promise<void> {
   await eventually(() => control.state('operated').then(({ counters }) => counters.runs > 10));
   await control.stop('operated');
   await eventually(() =>
-    control.state('operated').then(({ pending, counters }) => pending.length > 0 || counters.runs === 101)
+    control.state('operated').then(({ pending, counters }) => pending.count > 0 || counters.runs === 101)
   );
   await control.start('operated');
   await eventually(() => control.state('operated').then(({ counters }) => counters.runs === 101));

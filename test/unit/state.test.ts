@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { jsonBytes, type Json } from '../../src/sensors/json.js';
-import type { EvaluationResult, LoopOptions, LoopState } from '../../src/sensors/protocol.js';
+import { KEY_CHARS, planSeal, unpackKeys } from '../../src/sensors/key-ledger.js';
+import type { EvaluationResult, LaunchRequest, LoopOptions, LoopState } from '../../src/sensors/protocol.js';
 import * as rules from '../../src/workflows/rules.js';
 import { addDeadLetters } from '../../src/workflows/records.js';
 
@@ -10,6 +11,7 @@ const options: LoopOptions = {
   timeoutMs: 60_000,
   defaultStatus: 'running',
   maxEventAttempts: 3,
+  definition: 'one',
   hooks: { onFailure: false, onRecovered: false },
   jobs: ['job'],
   tags: {},
@@ -18,6 +20,8 @@ const options: LoopOptions = {
 const result: EvaluationResult = {
   kind: 'evaluated',
   requests: [],
+  staged: [],
+  cleared: [],
   rejected: [],
   duplicates: { count: 0, sample: [] },
   cursor: { kind: 'keep' },
@@ -36,8 +40,23 @@ function begin(state: LoopState, now: number) {
 function tick(state: LoopState, now: number, partial: Partial<EvaluationResult> = {}): LoopState {
   const begun = begin(state, now);
   let next = rules.commit(begun.state, begun.evaluated, { ...result, ...partial }, now);
-  for (const request of next.launch?.remaining ?? []) next = rules.settle(next, request, 'started');
-  return rules.endLaunch(next, [], new Map(), now);
+  for (const request of next.launch?.remaining ?? []) next = rules.settle(next, request, 'started', now);
+  return sealed(ended(next, [], now), now);
+}
+
+/** What the loop does between two ticks when it remembers many keys. */
+function sealed(state: LoopState, now: number): LoopState {
+  const seal = planSeal(state.ledger, undefined);
+  if (seal === undefined) return state;
+  const keys = seal.segment.keys.length / KEY_CHARS + seal.merge.reduce((sum, page) => sum + page.keys, 0);
+  const { since, until } = seal.segment;
+  return rules.seal(state, seal, { id: `page/s/keys/${now}`, keys, since, until });
+}
+
+/** The launch ends with these requests still to be started. */
+function ended(state: LoopState, remaining: readonly LaunchRequest[], now: number): LoopState {
+  if (state.launch === undefined) return state;
+  return rules.endLaunch({ ...state, launch: { ...state.launch, remaining } }, now);
 }
 
 describe('status', () => {
@@ -131,7 +150,7 @@ describe('bounds', () => {
         id: `s:job:${'k'.repeat(900)}${n}/${index}`,
         job: 'job',
         args: [{}],
-        hash: `${n}/${index}`.padStart(32, '0'),
+        hash: `${n}/${index}`.padStart(22, '0').replaceAll('/', '_'),
       }));
       const logs = Array.from({ length: 4 }, () => ({ level: 'info' as const, at: 1, message: 'x'.repeat(1000) }));
       state = tick(state, n * 1000, {
@@ -166,7 +185,7 @@ describe('launch', () => {
     job: 'job',
     args: [],
     runKey: `${n}`,
-    hash: `${n}`.padStart(32, '0'),
+    hash: `${n}`.padStart(22, '0').replaceAll('/', '_'),
   });
 
   test('what a stop holds back keeps its IDs and starts under a tick of its own', () => {
@@ -177,8 +196,8 @@ describe('launch', () => {
       { ...result, requests: [request(1), request(2), request(3)] },
       5
     );
-    state = rules.settle(state, request(1), 'started');
-    state = rules.endLaunch(state, [request(2), request(3)], new Map(), 6);
+    state = rules.settle(state, request(1), 'started', 5);
+    state = ended(state, [request(2), request(3)], 6);
     expect(rules.isHolding(state)).toBe(true);
     expect(state.ring.at(-1)).toMatchObject({ status: 'success', pending: 2, runs: { count: 1 } });
     state = rules.resumeLaunch(state, 10);
@@ -191,10 +210,11 @@ describe('launch', () => {
   test('refused IDs are duplicates, unless somebody else owns them', () => {
     const begun = begin(rules.newState(options, 0), 0);
     let state = rules.commit(begun.state, begun.evaluated, { ...result, requests: [request(1), request(2)] }, 5);
-    state = rules.settle(rules.settle(state, request(1), 'refused'), request(2), 'refused');
-    state = rules.endLaunch(state, [], new Map([['s:job:2', `a workflow of type 'x'`]]), 6);
+    state = rules.settle(rules.settle(state, request(1), 'refused', 5), request(2), 'refused', 5);
+    state = rules.endBatch(state, new Map([['s:job:2', `a workflow of type 'x'`]]), 6);
+    state = ended(state, [], 6);
     expect(state.ring.at(-1)).toMatchObject({ duplicates: { count: 1 }, rejected: { count: 1 } });
-    expect(state.recentKeys).toEqual([request(1).hash]);
+    expect([...unpackKeys(state.ledger.recent[0]?.keys ?? '')]).toEqual([request(1).hash]);
     expect(state.deadLetters).toMatchObject([{ kind: 'owner', runKey: '2' }]);
   });
 });
@@ -221,7 +241,7 @@ describe('what a review found', () => {
   test('a commit never overwrites what a stop held back', () => {
     const begun = begin(rules.newState(options, 0), 0);
     let state = rules.commit(begun.state, begun.evaluated, { ...result, requests: [request(1), request(2)] }, 5);
-    state = rules.endLaunch(state, [request(1), request(2)], new Map(), 6);
+    state = ended(state, [request(1), request(2)], 6);
     const second = begin(state, 7);
     state = rules.commit(second.state, second.evaluated, { ...result, requests: [request(3)] }, 8);
     expect(state.launch?.remaining.map(({ id }) => id)).toEqual(['s:job:1', 's:job:2', 's:job:3']);

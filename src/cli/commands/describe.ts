@@ -172,7 +172,7 @@ function timeoutLine({ timeoutMs }: SensorDescription): string {
 }
 
 function pendingLine({ pending }: SensorDescription): string {
-  return pending === 0 ? '0' : `${pending}; they run when the sensor is started`;
+  return pending === 0 ? '0' : `${pending}; they run first when the sensor runs`;
 }
 
 function totals({ counters, eventsWaiting }: SensorState): string {

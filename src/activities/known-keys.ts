@@ -1,0 +1,82 @@
+/**
+ * What a worker knows of the run keys of its sensors, so that re-yielding a hundred thousand known keys costs no
+ * query.
+ *
+ * Each evaluation's input carries the list of sealed pages and a version of the recent keys. Pages never change and
+ * are read once; a worker whose recent keys do not add up to that version asks the loop for them. It never guesses: as
+ * long as something cannot be read, the evaluation is retried and says why.
+ */
+import type { Client } from '@temporalio/client';
+import { inBatches } from '../client/batches.js';
+import { readPage } from '../client/pages.js';
+import {
+  combineKeys,
+  isKey,
+  unpackKeys,
+  type KeyPage,
+  type LedgerKeys,
+  type LedgerView,
+} from '../sensors/key-ledger.js';
+import { KeySet } from './key-set.js';
+
+const READS_AT_ONCE = 8;
+
+export class KnownKeys {
+  private sealed = new KeySet();
+  private readonly pages = new Set<string>();
+  private recent = new Set<string>();
+  private version: string | undefined;
+
+  /**
+   * Brings the keys up to date.
+   *
+   * @param ask the loop for all its recent keys
+   * @param alive told after each page
+   * @throws whatever reading a page or asking the loop throws
+   */
+  async refresh(client: Client, view: LedgerView, ask: () => Promise<LedgerKeys>, alive: () => void): Promise<void> {
+    this.addLatest(view);
+    if (this.version === view.version) return await this.readPages(client, view.pages, alive);
+    const all = await ask();
+    this.recent = new Set(unpackKeys(all.recent));
+    this.version = all.version;
+    await this.readPages(client, all.pages, alive);
+  }
+
+  has(key: string): boolean {
+    return this.recent.has(key) || this.sealed.has(key);
+  }
+
+  private addLatest({ latest }: LedgerView): void {
+    if (this.version === undefined) return;
+    for (const key of unpackKeys(latest)) {
+      if (this.recent.has(key)) continue;
+      this.recent.add(key);
+      this.version = combineKeys(this.version, key);
+    }
+  }
+
+  private async readPages(client: Client, pages: readonly KeyPage[], alive: () => void): Promise<void> {
+    const expected = pages.reduce((sum, { keys }) => sum + keys, 0);
+    // some have expired: what is left is read anew. Merged pages add up to what was there
+    if (this.sealed.size > expected) {
+      this.sealed = new KeySet();
+      this.pages.clear();
+    }
+    const missing = pages.filter(({ id }) => !this.pages.has(id));
+    await inBatches(missing, READS_AT_ONCE, async ({ id }) => {
+      const content = await readPage(client, id);
+      if (typeof content !== 'string') throw new Error(`page '${id}' does not hold run keys`);
+      this.sealed.addPacked(content);
+      this.pages.add(id);
+      alive();
+    });
+  }
+}
+
+/** The keys of a page as it is sealed, sorted, so that the same keys are the same page. */
+export function packKeys(packed: Iterable<string>): { readonly content: string; readonly keys: number } {
+  const keys = new Set<string>();
+  for (const text of packed) for (const key of unpackKeys(text)) if (isKey(key)) keys.add(key);
+  return { content: [...keys].sort().join(''), keys: keys.size };
+}

@@ -1,0 +1,119 @@
+/** The loop's pages: sealing run keys, staging the requests of a big tick, and letting go of both. */
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { inBatches } from '../client/batches.js';
+import { PageMissingError, readPage, releasePages, writePage } from '../client/pages.js';
+import { FAILURE_TYPES } from '../sensors/errors.js';
+import { jsonBytes } from '../sensors/json.js';
+import type { KeyPage, Seal } from '../sensors/key-ledger.js';
+import { MAX_BATCH_BYTES, MAX_BATCH_REQUESTS } from '../sensors/limits.js';
+import type { LaunchRequest, RequestPage } from '../sensors/protocol.js';
+import { packKeys } from './known-keys.js';
+
+/**
+ * How long the requests of a tick may wait in their pages. An evaluation that dies after staging leaves its pages
+ * behind, and this removes them; a tick that was committed must outlive any outage of the workers.
+ */
+const STAGED_FOR = '30 days';
+const WRITES_AT_ONCE = 4;
+
+export function createPageActivities() {
+  return {
+    /** Writes a segment of the ledger, and the pages it takes over, as one page. */
+    async sealKeys({ sensor, seal }: { sensor: string; seal: Seal }): Promise<KeyPage> {
+      const { client, info } = Context.current();
+      const texts = [seal.segment.keys];
+      for (const { id } of seal.merge) {
+        Context.current().heartbeat();
+        texts.push(await contentOf<string>(id));
+      }
+      const { content, keys } = packKeys(texts);
+      const since = Math.min(seal.segment.since, ...seal.merge.map((page) => page.since));
+      const until = Math.max(seal.segment.until, ...seal.merge.map((page) => page.until));
+      const memo = { keys, since, until };
+      const id = await writePage(client, { sensor, kind: 'keys', content, taskQueue: info.taskQueue, memo });
+      return { id, ...memo };
+    },
+
+    /** The requests of a staged page. */
+    async readRequests({ id }: { id: string }): Promise<readonly LaunchRequest[]> {
+      return await contentOf<readonly LaunchRequest[]>(id);
+    },
+
+    /** Copies staged pages that a stop holds back to pages that do not expire. */
+    async keepRequests({
+      sensor,
+      pages,
+    }: {
+      sensor: string;
+      pages: readonly RequestPage[];
+    }): Promise<readonly RequestPage[]> {
+      const { client, info } = Context.current();
+      const kept: RequestPage[] = [];
+      for (const { id, requests } of pages) {
+        Context.current().heartbeat();
+        const content = await contentOf<readonly LaunchRequest[]>(id);
+        kept.push({
+          id: await writePage(client, { sensor, kind: 'pending', content, taskQueue: info.taskQueue }),
+          requests,
+        });
+      }
+      return kept;
+    },
+
+    async releasePages({ ids }: { ids: readonly string[] }): Promise<void> {
+      await releasePages(Context.current().client, ids, 'no longer needed');
+    },
+  };
+}
+
+/** Splits requests into what one payload holds, and writes each part as a page. Gives nothing when one is enough. */
+export async function stageRequests(
+  sensor: string,
+  nonce: string,
+  requests: readonly LaunchRequest[],
+  alive: () => void
+): Promise<readonly RequestPage[]> {
+  const parts = partition(requests);
+  if (parts.length <= 1) return [];
+  const { client, info } = Context.current();
+  const pages: RequestPage[] = [];
+  await inBatches([...parts.entries()], WRITES_AT_ONCE, async ([index, content]) => {
+    alive();
+    const id = await writePage(client, {
+      sensor,
+      kind: `tick-${nonce}`,
+      content,
+      taskQueue: info.taskQueue,
+      expiresAfter: STAGED_FOR,
+    });
+    pages[index] = { id, requests: content.length };
+  });
+  return pages;
+}
+
+function partition(requests: readonly LaunchRequest[]): LaunchRequest[][] {
+  const parts: LaunchRequest[][] = [[]];
+  let bytes = 0;
+  for (const request of requests) {
+    const size = jsonBytes(request) + 1;
+    const part = parts.at(-1) ?? [];
+    if (part.length > 0 && (part.length >= MAX_BATCH_REQUESTS || bytes + size > MAX_BATCH_BYTES)) {
+      parts.push([request]);
+      bytes = size;
+      continue;
+    }
+    part.push(request);
+    bytes += size;
+  }
+  return parts;
+}
+
+async function contentOf<T>(id: string): Promise<T> {
+  try {
+    return (await readPage(Context.current().client, id)) as T;
+  } catch (error) {
+    if (!(error instanceof PageMissingError)) throw error;
+    throw ApplicationFailure.create({ message: error.message, type: FAILURE_TYPES.pageMissing, nonRetryable: true });
+  }
+}

@@ -1,0 +1,150 @@
+/** Running something again because an operator says so: a key that has run, or a dead letter. */
+import { randomUUID } from 'node:crypto';
+import { Context } from '@temporalio/activity';
+import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
+import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import { checkRequests } from '../sensors/check-requests.js';
+import type { SensorDefinition } from '../sensors/define-sensor.js';
+import { quote } from '../sensors/errors.js';
+import type { Json } from '../sensors/json.js';
+import { RUN_MEMO, type DeadLetter, type LaunchRequest, type RunMemo } from '../sensors/protocol.js';
+import { keyedRunId, runKeyHash } from '../sensors/run-key.js';
+import type { RunRequest } from '../sensors/run-request.js';
+import { definitionOf, refused } from './definition.js';
+import type { SensorActivityDependencies } from './index.js';
+
+/** A key as an operator names it. */
+export interface NamedKey {
+  readonly sensor: string;
+  readonly runKey: string;
+  readonly job?: string;
+}
+
+/** A run to start again. */
+export interface PreparedRerun {
+  readonly request: LaunchRequest;
+  readonly hash: string;
+  readonly epoch: number;
+  /** Workflow ID of the key's first run. */
+  readonly rerunOf: string;
+}
+
+export interface PreparedRetries {
+  readonly requests: readonly { readonly id: string; readonly request: LaunchRequest }[];
+  readonly failed: readonly { readonly id: string; readonly error: string }[];
+}
+
+export function createRepeatActivities({ registry }: SensorActivityDependencies) {
+  return {
+    async findKey({ sensor, job, runKey }: NamedKey): Promise<{ readonly hash: string }> {
+      const { name } = jobOf(definitionOf(registry, sensor), job);
+      return { hash: runKeyHash(name, runKey) };
+    },
+
+    /** The run of a key once more, with the arguments of its last run and the next epoch that is free. */
+    async prepareRerun({
+      sensor,
+      job,
+      runKey,
+      epochs,
+    }: NamedKey & { readonly epochs: Readonly<Record<string, number>> }): Promise<PreparedRerun> {
+      const definition = definitionOf(registry, sensor);
+      const { name } = jobOf(definition, job);
+      const hash = runKeyHash(name, runKey);
+      const idOf = (epoch: number): string => keyedRunId({ sensor, job: name, runKey, form: definition.runIds, epoch });
+      const { client } = Context.current();
+      const known = Object.hasOwn(epochs, hash) ? (epochs[hash] ?? 1) : 1;
+      let last = await ourRun(client, sensor, idOf(known));
+      if (last === undefined) {
+        throw refused(
+          `there is no run of key ${quote(runKey)} (workflow '${idOf(known)}') on the server: it never ran, or retention removed it ` +
+            `with its config. To let the sensor's next request of this key run, re-arm it`
+        );
+      }
+      let epoch = known + 1;
+      for (let next = await ourRun(client, sensor, idOf(epoch)); next !== undefined;) {
+        last = next;
+        next = await ourRun(client, sensor, idOf(++epoch));
+      }
+      if (last.status.name === 'RUNNING') {
+        throw refused(
+          `run '${last.workflowId}' of key ${quote(runKey)} still runs; wait for its end, or terminate it first`
+        );
+      }
+      const memo = last.memo?.[RUN_MEMO] as RunMemo;
+      const request: LaunchRequest = {
+        id: idOf(epoch),
+        job: name,
+        args: await argumentsOf(client, last),
+        taskQueue: last.taskQueue,
+        runKey,
+        hash,
+        epoch,
+        ...(memo.tags === undefined ? {} : { tags: memo.tags }),
+      };
+      return { request, hash, epoch, rerunOf: idOf(1) };
+    },
+
+    /** Dead letters checked again, against what the code says now. */
+    async prepareRetries({
+      sensor,
+      letters,
+    }: {
+      sensor: string;
+      letters: readonly DeadLetter[];
+    }): Promise<PreparedRetries> {
+      const definition = definitionOf(registry, sensor);
+      const requests: { id: string; request: LaunchRequest }[] = [];
+      const failed: { id: string; error: string }[] = [];
+      for (const letter of letters) {
+        const checked = retried(sensor, definition, letter);
+        if (typeof checked === 'string') failed.push({ id: letter.id, error: checked });
+        else requests.push({ id: letter.id, request: checked });
+      }
+      return { requests, failed };
+    },
+  };
+}
+
+function jobOf({ name, jobs }: SensorDefinition, job: string | undefined): { readonly name: string } {
+  const found = job === undefined && jobs.length === 1 ? jobs[0] : jobs.find((each) => each.name === job);
+  if (found !== undefined) return found;
+  const names = jobs.map((each) => `'${each.name}'`).join(', ') || 'none';
+  throw refused(`sensor '${name}' has no job ${quote(job)}; accepted: ${names}`);
+}
+
+/** A run that this sensor started, or `undefined`. */
+async function ourRun(client: Client, sensor: string, id: string): Promise<WorkflowExecutionDescription | undefined> {
+  try {
+    const run = await client.workflow.getHandle(id).describe();
+    return (run.memo?.[RUN_MEMO] as RunMemo | undefined)?.sensor === sensor ? run : undefined;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+async function argumentsOf(client: Client, { workflowId, runId }: WorkflowExecutionDescription): Promise<Json[]> {
+  const { history } = await client.workflowService.getWorkflowExecutionHistory({
+    namespace: client.options.namespace,
+    execution: { workflowId, runId },
+    maximumPageSize: 1,
+  });
+  const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
+  return (await decodeArrayFromPayloads(client.options.loadedDataConverter, started?.input?.payloads)) as Json[];
+}
+
+/** The request of a dead letter, or why it cannot be made. */
+function retried(sensor: string, definition: SensorDefinition, letter: DeadLetter): LaunchRequest | string {
+  const { id, kind, job, runKey, payload, tags } = letter;
+  const again = `let the sensor request it again, then discard this dead letter`;
+  if (payload === undefined) return `its config was not kept (over 2 KB); ${again}`;
+  if (kind === 'owner') return payload as unknown as LaunchRequest;
+  if (runKey !== undefined && runKeyHash(job ?? '', runKey) !== id) return `its run key was too long to keep; ${again}`;
+  if (!definition.jobs.some(({ name }) => name === job)) return `the sensor no longer has job '${job}'; discard it`;
+  const request = { kind: 'run', job, runKey, config: payload, tags: tags ?? {} } as unknown as RunRequest;
+  const no = (): boolean => false;
+  const rules = { sensor, definition, isKnown: no, isForeign: no, rearmed: {}, nonce: randomUUID() };
+  const { accepted, rejected } = checkRequests([request], rules);
+  return accepted[0] ?? rejected[0]?.error ?? again;
+}

@@ -1,0 +1,17 @@
+/** Sealed run keys outlive the loop's own history: a sensor that comes back after retention finds them here. */
+import type { Client } from '@temporalio/client';
+import type { KeyPage } from '../sensors/key-ledger.js';
+import { PAGE_MEMO, PAGE_TYPE, type PageMemo } from '../sensors/protocol.js';
+
+/** The sealed pages of every sensor on the namespace. */
+export async function findLedgerPages(client: Client): Promise<ReadonlyMap<string, readonly KeyPage[]>> {
+  const found = new Map<string, KeyPage[]>();
+  const query = `WorkflowType = '${PAGE_TYPE}' AND ExecutionStatus = 'Running'`;
+  for await (const { workflowId, memo } of client.workflow.list({ query })) {
+    const { sensor, kind, keys, since, until } = (memo?.[PAGE_MEMO] ?? {}) as Partial<PageMemo>;
+    if (sensor === undefined || kind !== 'keys' || keys === undefined) continue;
+    const page: KeyPage = { id: workflowId, keys, since: since ?? 0, until: until ?? Date.now() };
+    found.set(sensor, [...(found.get(sensor) ?? []), page]);
+  }
+  return found;
+}

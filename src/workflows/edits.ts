@@ -1,0 +1,165 @@
+/**
+ * What operators change that needs a look outside first: the cursor (the schema checks it), a key to run again, a dead
+ * letter to try again. Each is an update whose handler ends before the loop continues as new.
+ */
+import { ActivityFailure, ApplicationFailure, proxyActivities } from '@temporalio/workflow';
+import type { SensorActivities } from '../activities/index.js';
+import { FAILURE_TYPES } from '../sensors/errors.js';
+import { cutText, type Json } from '../sensors/json.js';
+import { MAX_RETRIES_AT_ONCE } from '../sensors/limits.js';
+import type { DeadLetter, LoopState, RerunResult, RetryResult, SensorState } from '../sensors/protocol.js';
+import { applyCursorEdit, applyRearm, applyRerun, applyRetry } from './apply.js';
+import type { Launcher } from './launch.js';
+import { parseCursorEdit, parseDeadLetterEdit, parseKeyEdit } from './parse.js';
+import * as rules from './rules.js';
+
+interface Holder {
+  readonly get: () => LoopState;
+  /** Takes over a state that an operator changed: the loop looks at it again. */
+  readonly edit: (state: LoopState) => void;
+  readonly view: () => SensorState;
+}
+
+export interface Edits {
+  readonly setCursor: (input: unknown) => Promise<SensorState>;
+  readonly rerun: (input: unknown) => Promise<RerunResult>;
+  readonly rearm: (input: unknown) => Promise<SensorState>;
+  readonly retryDeadLetters: (input: unknown) => Promise<RetryResult>;
+}
+
+type Checks = Pick<SensorActivities, 'checkCursor' | 'findKey' | 'prepareRerun' | 'prepareRetries'>;
+
+export function createEdits(sensor: string, holder: Holder, launcher: Launcher): Edits {
+  const activities = proxyActivities<Checks>({
+    startToCloseTimeout: '30 seconds',
+    scheduleToCloseTimeout: '2 minutes',
+    retry: { initialInterval: '1 second', maximumAttempts: 5 },
+  });
+
+  async function checked<T>(act: () => Promise<T>, what: string): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      const cause = error instanceof ActivityFailure ? error.cause : undefined;
+      if (cause instanceof ApplicationFailure) throw rejected(cause.message);
+      throw rejected(`${what}; is a worker with sensor '${sensor}' running?`);
+    }
+  }
+
+  async function setCursor(input: unknown): Promise<SensorState> {
+    const edit = parseCursorEdit(input);
+    if (edit === undefined)
+      throw rejected(`setCursor needs { "cursor": <JSON> } or { "clear": true }; optional: "by", "reason"`);
+    const fits = async ({ cursor }: { readonly cursor: Json }): Promise<Json> =>
+      await checked(() => activities.checkCursor({ sensor, cursor }), 'the cursor could not be checked');
+    const stored = 'clear' in edit ? edit : { ...edit, cursor: await fits(edit) };
+    holder.edit(applyCursorEdit(holder.get(), stored, Date.now()));
+    return holder.view();
+  }
+
+  async function rerun(input: unknown): Promise<RerunResult> {
+    const edit = namedKey('rerun', input);
+    const prepared = await checked(
+      () => activities.prepareRerun({ ...edit, sensor, epochs: holder.get().epochs }),
+      'the run could not be looked up'
+    );
+    const { request, hash, epoch, rerunOf } = prepared;
+    const { by, reason } = edit;
+    const outcome = await launcher.start(request, {
+      tick: holder.get().tick,
+      rerunOf,
+      ...(by === undefined ? {} : { by: cutText(by, 256) }),
+      ...(reason === undefined ? {} : { reason: cutText(reason, 256) }),
+    });
+    if (outcome === 'refused')
+      throw rejected(`workflow '${request.id}' was started meanwhile; nothing was started twice`);
+    const result = { workflowId: request.id, hash, epoch };
+    holder.edit(applyRerun(holder.get(), edit, result, Date.now()));
+    return result;
+  }
+
+  async function rearm(input: unknown): Promise<SensorState> {
+    const edit = namedKey('rearm', input);
+    const { hash } = await checked(() => activities.findKey({ ...edit, sensor }), 'the key could not be looked up');
+    holder.edit(applyRearm(holder.get(), edit, hash, Date.now()));
+    return holder.view();
+  }
+
+  async function retryDeadLetters(input: unknown): Promise<RetryResult> {
+    const edit = parseDeadLetterEdit(input);
+    const { ids } = edit;
+    const letters = holder
+      .get()
+      .deadLetters.filter(({ id }) => ids === undefined || ids.includes(id))
+      .slice(0, MAX_RETRIES_AT_ONCE);
+    const events = retryEvents(letters);
+    const requests = letters.filter(({ kind }) => kind !== 'event');
+    const prepared =
+      requests.length === 0
+        ? { requests: [], failed: [] }
+        : await checked(
+            () => activities.prepareRetries({ sensor, letters: requests }),
+            'the dead letters could not be checked'
+          );
+    const result = await startRetries(prepared.requests);
+    const retried = {
+      done: [...events.done, ...result.done],
+      started: result.started,
+      hashes: result.hashes,
+      failed: [...events.failed, ...prepared.failed, ...result.failed],
+    };
+    holder.edit(applyRetry(holder.get(), edit, retried, Date.now()));
+    return retried;
+  }
+
+  /** Events go back to the inbox, as far as it has room. */
+  function retryEvents(letters: readonly DeadLetter[]): Pick<RetryResult, 'done' | 'failed'> {
+    const done: string[] = [];
+    const failed: { id: string; error: string }[] = [];
+    let trial = holder.get();
+    for (const { id, kind, payload } of letters) {
+      if (kind !== 'event') continue;
+      const next = payload === undefined ? trial : rules.pushEvents(trial, [payload], Date.now());
+      if (payload === undefined || next.inbox.length === trial.inbox.length)
+        failed.push({ id, error: payload === undefined ? 'the event was not kept' : 'the inbox has no room for it' });
+      else done.push(id);
+      trial = next;
+    }
+    return { done, failed };
+  }
+
+  async function startRetries(
+    requests: Awaited<ReturnType<Checks['prepareRetries']>>['requests']
+  ): Promise<Omit<RetryResult, 'failed'> & { readonly failed: { readonly id: string; readonly error: string }[] }> {
+    const { tick } = holder.get();
+    const outcomes = await Promise.all(requests.map(({ request }) => launcher.start(request, { tick })));
+    const refused = requests.filter((_, index) => outcomes[index] === 'refused');
+    const foreign = refused.length === 0 ? new Map() : await launcher.owners(refused.map(({ request }) => request.id));
+    const failed = refused.flatMap(({ id, request }) =>
+      foreign.has(request.id)
+        ? [{ id, error: `workflow ID '${cutText(request.id, 300)}' still belongs to somebody else` }]
+        : []
+    );
+    const stays = new Set(failed.map(({ id }) => id));
+    const ran = requests.filter(({ id }) => !stays.has(id));
+    return {
+      done: ran.map(({ id }) => id),
+      started: requests.length - refused.length,
+      hashes: ran.flatMap(({ request }) => (request.hash === undefined ? [] : [request.hash])),
+      failed,
+    };
+  }
+
+  return { setCursor, rerun, rearm, retryDeadLetters };
+}
+
+function namedKey(update: string, input: unknown): NonNullable<ReturnType<typeof parseKeyEdit>> {
+  const edit = parseKeyEdit(input);
+  if (edit !== undefined) return edit;
+  throw rejected(`${update} needs { "runKey": "..." }; optional: "job", "by", "reason"`);
+}
+
+/** An update that the loop cannot take; the message says why. */
+export function rejected(message: string): ApplicationFailure {
+  return ApplicationFailure.create({ message, type: FAILURE_TYPES.rejected, nonRetryable: true });
+}
