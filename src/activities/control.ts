@@ -28,13 +28,13 @@ export function createControlActivities({ registry }: SensorActivityDependencies
     async findOwners({ sensor, ids }: { sensor: string; ids: readonly string[] }): Promise<Record<string, string>> {
       const { client } = Context.current();
       const definition = registry.sensors.get(sensor);
-      const names = [sensor, definition === undefined ? undefined : earlierName(sensor, definition)];
+      const names = new Set([sensor, definition === undefined ? undefined : earlierName(sensor, definition)]);
       const foreign: Record<string, string> = {};
       await inBatches(ids, LOOKUPS_AT_ONCE, async (id) => {
         try {
           const { memo, type } = await client.workflow.getHandle(id).describe();
           const owner = memo?.[RUN_MEMO] as RunMemo | undefined;
-          if (!names.includes(owner?.sensor ?? '')) foreign[id] = `a workflow of type '${type}'`;
+          if (owner === undefined || !names.has(owner.sensor)) foreign[id] = `a workflow of type '${type}'`;
         } catch (error) {
           // deleted since it was refused: it was there, so it counts as a duplicate
           if (!(error instanceof WorkflowNotFoundError)) throw error;

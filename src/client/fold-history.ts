@@ -109,10 +109,13 @@ class HistoryFold {
       this.ended = { ...this.ended, taskDone: true };
     if (event.workflowTaskScheduledEventAttributes != null && this.ended?.taskDone === true) return this.flushed(state);
     const scheduled = event.activityTaskScheduledEventAttributes;
-    if (scheduled != null) await this.helperScheduled(event);
     if (scheduled?.activityType?.name === 'evaluateSensor') {
       const input = (await this.decode(scheduled.input?.payloads))?.[0] as EvaluationInput | undefined;
       return input == null ? state : this.begin(this.settled(this.flushed(state)), input, String(event.eventId));
+    }
+    if (scheduled != null) {
+      await this.helperScheduled(event);
+      return this.flushed(state);
     }
     if (event.startChildWorkflowExecutionInitiatedEventAttributes != null) return this.flushed(state);
     const child = event.childWorkflowExecutionStartedEventAttributes?.workflowExecution?.workflowId;
@@ -153,9 +156,10 @@ class HistoryFold {
 
   private async helperScheduled(event: Event): Promise<void> {
     const { activityType, input } = event.activityTaskScheduledEventAttributes ?? {};
-    const name = activityType?.name ?? '';
-    if (name === 'evaluateSensor') return;
-    this.helpers.set(String(event.eventId), { name, args: (await this.decode(input?.payloads))?.[0] });
+    this.helpers.set(String(event.eventId), {
+      name: activityType?.name ?? '',
+      args: (await this.decode(input?.payloads))?.[0],
+    });
   }
 
   private helperCompleted(state: LoopState, { name, args }: Helper, result: unknown): LoopState {

@@ -32,13 +32,15 @@ interface Loop {
   readonly taskQueue: string;
 }
 
+export interface NewLoop extends Loop {
+  readonly options: LoopOptions;
+  readonly state?: LoopState;
+}
+
 /**
  * @throws `WorkflowExecutionAlreadyStartedError` when the loop runs already
  */
-export async function startLoop(
-  client: Client,
-  { sensor, taskQueue, options, state }: Loop & { readonly options: LoopOptions; readonly state?: LoopState }
-): Promise<void> {
+export async function startLoop(client: Client, { sensor, taskQueue, options, state }: NewLoop): Promise<void> {
   const first = state ?? newState(options, Date.now());
   const input: LoopInput = {
     sensor,
@@ -55,6 +57,19 @@ export async function startLoop(
   });
 }
 
+/**
+ * @throws `WorkflowNotFoundError` when the server has forgotten it
+ */
+async function historyOf(client: Client, sensor: string): Promise<History> {
+  const GRPC_NOT_FOUND = 5;
+  try {
+    return await client.workflow.getHandle(loopId(sensor)).fetchHistory();
+  } catch (error) {
+    if ((error as { code?: number }).code !== GRPC_NOT_FOUND) throw error;
+    throw new WorkflowNotFoundError((error as Error).message, loopId(sensor), undefined);
+  }
+}
+
 /** The sensor goes on under another name. */
 export class SensorRenamedError extends Error {
   override readonly name = 'SensorRenamedError';
@@ -63,13 +78,26 @@ export class SensorRenamedError extends Error {
   }
 }
 
+/** The sensor was forgotten on purpose. */
+export class SensorPrunedError extends Error {
+  override readonly name = 'SensorPrunedError';
+  constructor(sensor: string) {
+    super(`sensor '${sensor}' was pruned; it begins anew when a worker that has it starts`);
+  }
+}
+
+/** The reason with which the loop of a pruned sensor is terminated. */
+export const PRUNED = 'pruned';
 /** Begins the reason with which the loop of a renamed sensor is terminated; the new name follows. */
 const RENAMED_TO = 'renamed to ';
 
-/** The name a sensor was renamed to, from the history of its closed loop. */
-function renamedTo({ events }: History): string | undefined {
-  const reason = events?.at(-1)?.workflowExecutionTerminatedEventAttributes?.reason;
-  return reason?.startsWith(RENAMED_TO) === true ? reason.slice(RENAMED_TO.length) : undefined;
+/**
+ * @throws {@link SensorRenamedError} or {@link SensorPrunedError} when the loop was ended for good
+ */
+function refuseEnded(sensor: string, { events }: History): void {
+  const reason = events?.at(-1)?.workflowExecutionTerminatedEventAttributes?.reason ?? '';
+  if (reason === PRUNED) throw new SensorPrunedError(sensor);
+  if (reason.startsWith(RENAMED_TO)) throw new SensorRenamedError(sensor, reason.slice(RENAMED_TO.length));
 }
 
 /**
@@ -80,7 +108,7 @@ export async function takeOver(client: Client, from: string, to: string): Promis
   const loop = await findLoop(client, from);
   if (loop === undefined) return undefined;
   if (loop.status.name === 'RUNNING') await client.workflow.getHandle(loopId(from)).terminate(RENAMED_TO + to);
-  const history = await client.workflow.getHandle(loopId(from)).fetchHistory();
+  const history = await historyOf(client, from);
   return audit(await foldHistory(client, history), `renamed from ${from}`, {}, Date.now());
 }
 
@@ -92,9 +120,8 @@ export async function recoverLoop(
   client: Client,
   { sensor, taskQueue, options }: Loop & { readonly options?: LoopOptions }
 ): Promise<void> {
-  const history = await client.workflow.getHandle(loopId(sensor)).fetchHistory();
-  const newName = renamedTo(history);
-  if (newName !== undefined) throw new SensorRenamedError(sensor, newName);
+  const history = await historyOf(client, sensor);
+  refuseEnded(sensor, history);
   const state = await foldHistory(client, history);
   const next = options === undefined ? state : configure(state, options, Date.now());
   await startLoop(client, { sensor, taskQueue, options: next.options, state: next });

@@ -1,14 +1,11 @@
 /** Forgetting a sensor: its loop, its pages, its run keys. Its runs stay. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { PAGE_ID_PREFIX } from '../sensors/protocol.js';
 import { inBatches } from './batches.js';
-import { findLoop, loopId } from './loops.js';
+import { findLoop, loopId, PRUNED } from './loops.js';
 import { quoted } from './query.js';
 
 const AT_ONCE = 20;
-const POLL_MS = 100;
-const GONE_WITHIN_MS = 30_000;
 
 /** What was removed. */
 export interface Pruned {
@@ -18,53 +15,45 @@ export interface Pruned {
 }
 
 /**
- * Deletes the loop with all its runs, and the sensor's pages. Until it is done it may be repeated.
- *
- * @throws when the server does not let go of the loop within 30 s
+ * Ends the loop for good and deletes all its runs, and the sensor's pages. The server removes them in its own time,
+ * which takes up to a minute; a loop that was ended so never comes back with its state.
  */
 export async function prune(client: Client, sensor: string): Promise<Pruned> {
   const loop = await findLoop(client, sensor);
-  if (loop?.status.name === 'RUNNING') await client.workflow.getHandle(loopId(sensor)).terminate('pruned');
-  const pages = await remove(client, `WorkflowId STARTS_WITH ${quoted(`${PAGE_ID_PREFIX}${sensor}/`)}`);
-  let loopRuns = 0;
-  // visibility lags behind: what it does not list yet is the last run, which `describe` knows
-  for (const deadline = Date.now() + GONE_WITHIN_MS; ;) {
-    loopRuns += await remove(client, `WorkflowId = ${quoted(loopId(sensor))}`);
-    const left = await findLoop(client, sensor);
-    if (left === undefined) return { loopRuns, pages };
-    if (Date.now() > deadline) throw new Error(`the server still has workflow '${loopId(sensor)}'; prune it again`);
-    await deleteRun(client, left);
-    await sleep(POLL_MS);
-  }
-}
-
-async function remove(client: Client, query: string): Promise<number> {
-  const found: Execution[] = [];
-  for await (const { workflowId, runId, status } of client.workflow.list({ query })) {
-    found.push({ workflowId, runId, running: status.name === 'RUNNING' });
-  }
-  await inBatches(found, AT_ONCE, async (execution) => {
-    if (execution.running) await terminate(client, execution);
-    await deleteRun(client, execution);
+  const loops = await find(client, `WorkflowId = ${quoted(loopId(sensor))}`);
+  // visibility lags behind: what it does not list yet is the last run
+  if (loop !== undefined && !loops.some(({ runId }) => runId === loop.runId)) loops.push(loop);
+  const pages = await find(client, `WorkflowId STARTS_WITH ${quoted(`${PAGE_ID_PREFIX}${sensor}/`)}`);
+  if (loop?.status.name === 'RUNNING') await terminate(client, loop);
+  await inBatches([...loops, ...pages], AT_ONCE, async (execution) => {
+    if (execution.status.name === 'RUNNING') await terminate(client, execution);
+    await remove(client, execution);
   });
-  return found.length;
+  return { loopRuns: loops.length, pages: pages.length };
 }
 
 interface Execution {
   readonly workflowId: string;
   readonly runId: string;
-  readonly running?: boolean;
+  readonly status: { readonly name: string };
+}
+
+async function find(client: Client, query: string): Promise<Execution[]> {
+  const found: Execution[] = [];
+  for await (const execution of client.workflow.list({ query })) found.push(execution);
+  return found;
 }
 
 async function terminate(client: Client, { workflowId, runId }: Execution): Promise<void> {
   try {
-    await client.workflow.getHandle(workflowId, runId).terminate('pruned');
+    await client.workflow.getHandle(workflowId, runId).terminate(PRUNED);
   } catch (error) {
+    // it has ended meanwhile
     if (!(error instanceof WorkflowNotFoundError)) throw error;
   }
 }
 
-async function deleteRun(client: Client, { workflowId, runId }: Execution): Promise<void> {
+async function remove(client: Client, { workflowId, runId }: Execution): Promise<void> {
   const GRPC_NOT_FOUND = 5;
   try {
     const { namespace } = client.options;

@@ -30,7 +30,7 @@ import {
   type TickRecord,
 } from '../sensors/protocol.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
-import { findLoop, loopId, recoverLoop, SensorRenamedError } from './loops.js';
+import { findLoop, loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
 import { prune, type Pruned } from './prune.js';
 import { quoted } from './query.js';
 
@@ -308,7 +308,8 @@ export class SensorClient {
       await recoverLoop(this.client, { sensor, taskQueue });
     } catch (error) {
       // a worker was faster
-      if (error instanceof SensorRenamedError) throw new SensorRejectedError(sensor, error.message, error);
+      if (error instanceof SensorRenamedError || error instanceof SensorPrunedError)
+        throw new SensorRejectedError(sensor, error.message, error);
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     }
   }

@@ -5,8 +5,16 @@
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { Runtime, type Worker } from '@temporalio/worker';
 import { inBatches } from '../client/batches.js';
-import { findLedgerPages } from '../client/ledger-pages.js';
-import { findLoop, recoverLoop, SensorRenamedError, startLoop, takeOver } from '../client/loops.js';
+import { findLedgerPages, openPages } from '../client/ledger-pages.js';
+import {
+  findLoop,
+  recoverLoop,
+  SensorPrunedError,
+  SensorRenamedError,
+  startLoop,
+  takeOver,
+  type NewLoop,
+} from '../client/loops.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError } from '../sensors/errors.js';
 import { EMPTY_LEDGER, type KeyPage } from '../sensors/key-ledger.js';
@@ -54,7 +62,7 @@ function sealedKeys(client: Client): Cluster['sealed'] {
   return async (sensor) => {
     try {
       pages ??= findLedgerPages(client);
-      return (await pages).get(sensor) ?? [];
+      return await openPages(client, (await pages).get(sensor) ?? []);
     } catch (error) {
       Runtime.instance().logger.warn(
         `sensor '${sensor}' is new here; whether it has run keys of an earlier life cannot be seen, because workflows cannot be listed`,
@@ -108,12 +116,13 @@ async function firstState(
 }
 
 /** A closed loop that cannot be recovered stays closed, and never starts from nothing; the other sensors go on. */
-async function recover(client: Client, loop: Parameters<typeof recoverLoop>[1]): Promise<void> {
+async function recover(client: Client, loop: NewLoop): Promise<void> {
   try {
     await recoverLoop(client, loop);
   } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError) throw error;
+    if (error instanceof SensorPrunedError) return await startLoop(client, loop);
     if (error instanceof SensorRenamedError) return Runtime.instance().logger.warn(error.message);
+    if (error instanceof WorkflowExecutionAlreadyStartedError || error instanceof WorkflowNotFoundError) throw error;
     Runtime.instance().logger.error(`sensor '${loop.sensor}' is closed and could not be recovered from its history`, {
       error,
     });

@@ -211,14 +211,19 @@ export function endLaunch(state: LoopState, now: number): LoopState {
   const { remaining, staged, record } = launch;
   const pending = waitingRequests(launch);
   const ended: TickRecord = { ...record, pending, endedAt: now, ...outcome(record, pending) };
-  // left over by maxRunsPerTick, unless a stop holds them: then they come first at the start
-  const dueAt = isRunning(state) ? { dueAt: Math.max(state.nextAt, now + state.options.intervalMs) } : {};
+  // left over by maxRunsPerTick; what a stop holds back comes as soon as it is started
+  const dueAt = isLimited(state) ? { dueAt: now + state.options.intervalMs } : {};
   return {
     ...rest,
     ring: addTick(state.ring, ended),
     ...(pending > 0 ? { launch: { remaining, staged, refused: [], ...dueAt } } : {}),
     counters: { ...state.counters, ticks: state.counters.ticks + 1 },
   };
+}
+
+/** Whether this tick has started as many runs as the author allows. */
+export function isLimited({ launch, options }: LoopState, inFlight = 0): boolean {
+  return (launch?.record?.runs.count ?? 0) + inFlight >= (options.maxRunsPerTick ?? Number.POSITIVE_INFINITY);
 }
 
 /** Drops what is pending, on purpose. */

@@ -23,7 +23,7 @@ import type { SensorActivities } from '../activities/index.js';
 import { FAILURE_TYPES } from '../sensors/errors.js';
 import { jsonBytes } from '../sensors/json.js';
 import { MAX_STARTING_BYTES, MAX_STARTS_IN_FLIGHT, MAX_STARTS_PER_RUN } from '../sensors/limits.js';
-import { RUN_MEMO, type Launch, type LaunchRequest, type LoopState, type RunMemo } from '../sensors/protocol.js';
+import { RUN_MEMO, type LaunchRequest, type LoopState, type RunMemo } from '../sensors/protocol.js';
 import { parseRequests } from './parse.js';
 import * as rules from './rules.js';
 
@@ -69,12 +69,12 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
       }
       const { launch } = holder.get();
       const [page] = launch?.staged ?? [];
-      if (launch === undefined || launch.remaining.length > 0 || page === undefined || blocked(launch)) break;
+      if (launch === undefined || launch.remaining.length > 0 || page === undefined || blocked()) break;
       await load(page.id);
     }
     const { launch } = holder.get();
     if (launch?.record === undefined) return;
-    if (rules.waitingRequests(launch) > 0 && !holder.held() && !limited(launch)) return;
+    if (rules.waitingRequests(launch) > 0 && !holder.held() && !rules.isLimited(holder.get())) return;
     if (launch.staged.length > 0) {
       const kept = await CancellationScope.nonCancellable(() => keepRequests({ sensor, pages: launch.staged }));
       holder.set(rules.keepPages(holder.get(), kept));
@@ -95,7 +95,7 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
       const fits = (): boolean =>
         inFlight === 0 || (inFlight < MAX_STARTS_IN_FLIGHT && bytes + size <= MAX_STARTING_BYTES);
       if (!fits()) await CancellationScope.nonCancellable(() => condition(fits));
-      if (blocked(holder.get().launch ?? launch, inFlight)) break;
+      if (blocked(inFlight)) break;
       starts++;
       inFlight++;
       bytes += size;
@@ -112,20 +112,14 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
     holder.set({ ...after, launch: { ...after.launch, remaining: launch.remaining.filter((each) => open.has(each)) } });
   }
 
-  function blocked(launch: Launch, inFlight = 0): boolean {
+  function blocked(inFlight = 0): boolean {
     return (
       holder.held() ||
       holder.full() ||
       starts >= MAX_STARTS_PER_RUN ||
-      limited(launch, inFlight) ||
+      rules.isLimited(holder.get(), inFlight) ||
       CancellationScope.current().consideredCancelled
     );
-  }
-
-  /** Whether this tick has started as many runs as the author allows. */
-  function limited({ record }: Launch, inFlight = 0): boolean {
-    const { maxRunsPerTick = Number.POSITIVE_INFINITY } = holder.get().options;
-    return (record?.runs.count ?? 0) + inFlight >= maxRunsPerTick;
   }
 
   async function load(id: string): Promise<void> {

@@ -21,6 +21,7 @@ export {
   endBatch,
   endLaunch,
   expire,
+  isLimited,
   keepPages,
   loadPage,
   losePage,

@@ -303,7 +303,8 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
       state = rules.seal(state, seal, page);
       warnOfManyKeys(page.keys);
     }
-    if (state.released.length === 0 || (state.launch !== undefined && state.released.length < MAX_RELEASED)) return;
+    const launching = state.launch?.record !== undefined;
+    if (state.released.length === 0 || (launching && state.released.length < MAX_RELEASED)) return;
     const ids = state.released;
     try {
       await activities.releasePages({ ids });

@@ -89,7 +89,9 @@ export class Harness {
   async checkTasks(): Promise<void> {
     for (const sensor of this.worked) {
       if (this.broken.has(sensor)) continue;
-      const { events } = await this.loop(sensor).fetchHistory();
+      const { events } = await this.loop(sensor)
+        .fetchHistory()
+        .catch((error: unknown) => ifGone(error, { events: [] }));
       for (const { workflowTaskFailedEventAttributes: failed } of events ?? []) {
         // signals that race a command of the loop make the server ask again: normal
         if (failed == null || failed.cause === UNHANDLED_COMMAND || failed.failure?.resetWorkflowFailureInfo != null)
@@ -192,4 +194,11 @@ export async function waitFor<T>(
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
   throw new Error(`waited ${timeoutMs} ms for ${what}`, { cause: last });
+}
+
+/** `value` when the workflow is not on the server (pruned, for instance). */
+function ifGone<T>(error: unknown, value: T): T {
+  const GRPC_NOT_FOUND = 5;
+  if ((error as { code?: number }).code === GRPC_NOT_FOUND) return value;
+  throw error;
 }

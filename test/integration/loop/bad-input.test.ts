@@ -60,11 +60,6 @@ const failures: readonly {
   },
   { name: 'skips twice', evaluate: (ctx) => [ctx.skip('no'), ctx.skip('really')], error: 'two skip reasons' },
   {
-    name: 'yields 5,000 requests',
-    evaluate: (ctx) => Array.from({ length: 5000 }, (_, n) => ctx.run({ runKey: `${n}` })),
-    error: 'the tick asks for 5000 new runs of',
-  },
-  {
     name: 'sets a cursor of 300 KB',
     evaluate: (ctx) => ctx.setCursor('x'.repeat(300_000)),
     error: 'at most 65536 (64 KB)',
@@ -251,7 +246,7 @@ test('odd run keys each start one run', async () => {
   expect(await h.sensors.tick(name)).toMatchObject({ status: 'skipped', duplicates: { count: keys.length } });
 });
 
-test('13 requests of 100 KB start within the window; 40 of 110 KB are a clear error', async () => {
+test('10 requests of 100 KB start within the window, 40 of 110 KB from pages', async () => {
   const h = await Harness.create();
   const sensor = defineSensor({
     name: 'large',
@@ -267,8 +262,10 @@ test('13 requests of 100 KB start within the window; 40 of 110 KB are a clear er
   await h.work([sensor]);
   expect(await h.tickWhere(sensor, ({ tick }) => tick === 1, 'the first tick')).toMatchObject({ runs: { count: 10 } });
   const tick = await h.sensors.tick(h.name(sensor));
-  expect(tick).toMatchObject({ status: 'failure', runs: { count: 0 } });
-  expect(tick.error).toContain('the tick asks for 40 new runs of');
+  // 4 MB of history: a run of the loop ends in between
+  expect(['started', 'success']).toContain(tick.status);
+  await waitFor(async () => (await h.sensors.state(h.name(sensor))).counters.runs === 50, '50 runs');
+  expect(await h.settledRuns(sensor, 50)).toHaveLength(50);
 });
 
 test('a megabyte of log lines is cut, and kept with the tick', async () => {
