@@ -4,6 +4,9 @@ import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/comm
 /** Counts what happened, for the whole process. */
 export const counters = { looks: 0, stamps: new Map<string, number>() };
 
+/** 1 KB of config. */
+export const CONFIG_TEXT = 'x'.repeat(1000);
+
 export const activities = {
   /** An evaluation that finds nothing. */
   async look(): Promise<readonly string[]> {
@@ -23,6 +26,17 @@ export const activities = {
   },
   async requests(prefix: string, count: number): Promise<string[]> {
     return Array.from({ length: count }, (_, n) => `${prefix}:noop:${n}`);
+  },
+  /** A batch of a big tick, config included. */
+  async requestsFrom(
+    prefix: string,
+    from: number,
+    count: number
+  ): Promise<{ readonly id: string; readonly config: { readonly text: string } }[]> {
+    return Array.from({ length: count }, (_, n) => ({
+      id: `${prefix}:noop:${from + n}`,
+      config: { text: CONFIG_TEXT },
+    }));
   },
   async lookAtEvents(events: readonly string[]): Promise<readonly string[]> {
     return events;

@@ -1,15 +1,23 @@
 /**
- * `npm run bench -- quiet|launch|push [--json]`: ours and the hand-written way in one run on one server.
+ * `npm run bench -- quiet|launch|push|ledger|bigtick [--json]`: ours and the hand-written way in one run on one server.
  *
  * Absolute times on a shared machine mean little; the ratios are what to look at.
  */
 import { Command } from 'commander';
+import { bigtick } from './bigtick.js';
 import { launch } from './launch.js';
+import { ledger } from './ledger.js';
 import { push } from './push.js';
 import { quiet } from './quiet.js';
 import { withBench, type Bench, type Result } from './support.js';
 
-const BENCHES: Readonly<Record<string, (bench: Bench) => AsyncGenerator<Result>>> = { quiet, launch, push };
+const BENCHES: Readonly<Record<string, (bench: Bench) => AsyncGenerator<Result>>> = {
+  quiet,
+  launch,
+  push,
+  ledger,
+  bigtick,
+};
 
 await new Command('bench')
   .argument('<bench>', `one of ${Object.keys(BENCHES).join(', ')}`)

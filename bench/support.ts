@@ -39,7 +39,10 @@ export interface Result {
 }
 
 /** @param bundled a bundle made before, so that bundling leaves no traces in the memory of this process */
-export async function withBench<T>(act: (bench: Bench) => Promise<T>, bundled?: WorkerOptions['workflowBundle']): Promise<T> {
+export async function withBench<T>(
+  act: (bench: Bench) => Promise<T>,
+  bundled?: WorkerOptions['workflowBundle']
+): Promise<T> {
   // Core writes its warnings to standard output, which belongs to the results
   Runtime.install({
     logger: new DefaultLogger('ERROR'),

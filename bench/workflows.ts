@@ -13,7 +13,9 @@ import {
 export * from 'temporal-sensors/workflows';
 import type { BenchActivities } from './activities.js';
 
-const { look, requests, stamp, lookAtEvents } = proxyActivities<BenchActivities>({ startToCloseTimeout: '60s' });
+const { look, requests, requestsFrom, stamp, lookAtEvents } = proxyActivities<BenchActivities>({
+  startToCloseTimeout: '60s',
+});
 
 export async function noop(): Promise<void> {}
 
@@ -55,6 +57,24 @@ export async function windowLauncher(prefix: string, count: number, window: numb
     }).then(() => inFlight--);
   }
   await condition(() => inFlight === 0);
+}
+
+/** Many runs with config: batches from an activity, each in a sliding window, and a run of its own for each batch. */
+export async function batchLauncher(prefix: string, from: number, count: number, window: number): Promise<void> {
+  const BATCH = 500;
+  let inFlight = 0;
+  for (const { id, config } of await requestsFrom(prefix, from, BATCH)) {
+    if (inFlight >= window) await condition(() => inFlight < window);
+    inFlight++;
+    void startChild('noop', {
+      args: [config],
+      workflowId: id,
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    }).then(() => inFlight--);
+  }
+  await condition(() => inFlight === 0);
+  if (from + BATCH < count) await continueAsNew<typeof batchLauncher>(prefix, from + BATCH, count, window);
 }
 
 /** Takes a signal, evaluates, starts the child. */
