@@ -11,7 +11,7 @@ const MAX_LOAD = 0.7;
 
 export class KeySet {
   size = 0;
-  private words = new Uint32Array(1024 * WORDS);
+  private words = new Uint32Array(64 * WORDS);
   private readonly scratch = Buffer.alloc(WORDS * 4);
 
   /** @param key 22 characters of base64url */

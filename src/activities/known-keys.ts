@@ -11,6 +11,7 @@ import { inBatches } from '../client/batches.js';
 import { readPage } from '../client/pages.js';
 import {
   combineKeys,
+  EMPTY_LEDGER,
   isKey,
   unpackKeys,
   type KeyPage,
@@ -25,7 +26,8 @@ export class KnownKeys {
   private sealed = new KeySet();
   private readonly pages = new Set<string>();
   private recent = new Set<string>();
-  private version: string | undefined;
+  /** XOR of `recent`. */
+  private version = EMPTY_LEDGER.version;
 
   /**
    * Brings the keys up to date.
@@ -48,7 +50,6 @@ export class KnownKeys {
   }
 
   private addLatest({ latest }: LedgerView): void {
-    if (this.version === undefined) return;
     for (const key of unpackKeys(latest)) {
       if (this.recent.has(key)) continue;
       this.recent.add(key);

@@ -12,13 +12,12 @@ import {
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { tsToMs } from '@temporalio/common/lib/time.js';
-import type { KeyPage, Seal } from '../sensors/key-ledger.js';
+import type { Seal } from '../sensors/key-ledger.js';
 import {
   UPDATES,
   type EvaluationInput,
   type LoopInput,
   type LoopState,
-  type RequestPage,
   type RerunResult,
   type RetryResult,
   type SensorState,
@@ -32,7 +31,14 @@ import {
   type ActivityEnd,
   type InProgress,
 } from '../workflows/apply.js';
-import { parseCursorEdit, parseDeadLetterEdit, parseKeyEdit, parseRequests } from '../workflows/parse.js';
+import {
+  parseCursorEdit,
+  parseDeadLetterEdit,
+  parseKeyEdit,
+  parseKeyPage,
+  parseRequestPages,
+  parseRequests,
+} from '../workflows/parse.js';
 import * as rules from '../workflows/rules.js';
 
 export type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
@@ -171,9 +177,11 @@ class HistoryFold {
       case 'readRequests':
         return rules.loadPage(state, given.id, parseRequests(result));
       case 'keepRequests':
-        return rules.keepPages(state, result as readonly RequestPage[]);
-      case 'sealKeys':
-        return rules.seal(state, given.seal, result as KeyPage);
+        return rules.keepPages(state, parseRequestPages(result));
+      case 'sealKeys': {
+        const page = parseKeyPage(result);
+        return page === undefined ? state : rules.seal(state, given.seal, page);
+      }
       case 'releasePages':
         return rules.afterRelease(state, given.ids);
       default:

@@ -94,21 +94,32 @@ const RENAMED_TO = 'renamed to ';
 /**
  * @throws {@link SensorRenamedError} or {@link SensorPrunedError} when the loop was ended for good
  */
-function refuseEnded(sensor: string, { events }: History): void {
-  const reason = events?.at(-1)?.workflowExecutionTerminatedEventAttributes?.reason ?? '';
+function refuseEnded(sensor: string, history: History): void {
+  const reason = endedFor(history) ?? '';
   if (reason === PRUNED) throw new SensorPrunedError(sensor);
   if (reason.startsWith(RENAMED_TO)) throw new SensorRenamedError(sensor, reason.slice(RENAMED_TO.length));
+}
+
+/** Why a loop was terminated. */
+function endedFor({ events }: History): string | undefined {
+  return events?.at(-1)?.workflowExecutionTerminatedEventAttributes?.reason ?? undefined;
 }
 
 /**
  * Ends the loop of a sensor's earlier name and gives its state, or nothing when there is no such loop. May be
  * repeated: until the loop of the new name runs, the closed one keeps everything.
  */
-export async function takeOver(client: Client, from: string, to: string): Promise<LoopState | undefined> {
+export async function takeOver(
+  client: Client,
+  { from, to, taskQueue }: { readonly from: string; readonly to: string; readonly taskQueue: string }
+): Promise<LoopState | undefined> {
   const loop = await findLoop(client, from);
-  if (loop === undefined) return undefined;
+  // one on another task queue belongs to another application
+  if (loop?.taskQueue !== taskQueue) return undefined;
   if (loop.status.name === 'RUNNING') await client.workflow.getHandle(loopId(from)).terminate(RENAMED_TO + to);
   const history = await historyOf(client, from);
+  const ended = endedFor(history);
+  if (ended === PRUNED || (ended?.startsWith(RENAMED_TO) === true && ended !== RENAMED_TO + to)) return undefined;
   return audit(await foldHistory(client, history), `renamed from ${from}`, {}, Date.now());
 }
 

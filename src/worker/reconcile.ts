@@ -102,13 +102,13 @@ async function reconcile(
 
 /** What a sensor that has no loop begins with: the state of its earlier name, or the run keys that outlived it. */
 async function firstState(
-  { client, sealed }: Cluster,
+  { client, taskQueue, sealed }: Cluster,
   sensor: string,
   definition: SensorDefinition
 ): Promise<LoopState | undefined> {
   const options = loopOptions(definition);
   const earlier = earlierName(sensor, definition);
-  const taken = earlier === undefined ? undefined : await takeOver(client, earlier, sensor);
+  const taken = earlier === undefined ? undefined : await takeOver(client, { from: earlier, to: sensor, taskQueue });
   if (taken !== undefined) return configure(taken, options, Date.now());
   const pages = await sealed(sensor);
   if (pages.length === 0) return undefined;

@@ -46,6 +46,13 @@ export function createEdits(sensor: string, holder: Holder, launcher: Launcher):
     }
   }
 
+  /** The same for activities that answer with an object: anybody can complete an activity with something else. */
+  async function prepared<T extends object>(act: () => Promise<T>, what: string): Promise<T> {
+    const answer: unknown = await checked(act, what);
+    if (typeof answer === 'object' && answer !== null) return answer as T;
+    throw rejected(`${what}: somebody completed the activity by hand`);
+  }
+
   async function setCursor(input: unknown): Promise<SensorState> {
     const edit = parseCursorEdit(input);
     if (edit === undefined)
@@ -59,11 +66,10 @@ export function createEdits(sensor: string, holder: Holder, launcher: Launcher):
 
   async function rerun(input: unknown): Promise<RerunResult> {
     const edit = namedKey('rerun', input);
-    const prepared = await checked(
+    const { request, hash, epoch, rerunOf } = await prepared(
       () => activities.prepareRerun({ ...edit, sensor, epochs: holder.get().epochs }),
       'the run could not be looked up'
     );
-    const { request, hash, epoch, rerunOf } = prepared;
     const { by, reason } = edit;
     const outcome = await launcher.start(request, {
       tick: holder.get().tick,
@@ -80,7 +86,7 @@ export function createEdits(sensor: string, holder: Holder, launcher: Launcher):
 
   async function rearm(input: unknown): Promise<SensorState> {
     const edit = namedKey('rearm', input);
-    const { hash } = await checked(() => activities.findKey({ ...edit, sensor }), 'the key could not be looked up');
+    const { hash } = await prepared(() => activities.findKey({ ...edit, sensor }), 'the key could not be looked up');
     holder.edit(applyRearm(holder.get(), edit, hash, Date.now()));
     return holder.view();
   }
@@ -94,19 +100,19 @@ export function createEdits(sensor: string, holder: Holder, launcher: Launcher):
       .slice(0, MAX_RETRIES_AT_ONCE);
     const events = retryEvents(letters);
     const requests = letters.filter(({ kind }) => kind !== 'event');
-    const prepared =
+    const checks =
       requests.length === 0
         ? { requests: [], failed: [] }
-        : await checked(
+        : await prepared(
             () => activities.prepareRetries({ sensor, letters: requests }),
             'the dead letters could not be checked'
           );
-    const result = await startRetries(prepared.requests);
+    const result = await startRetries(checks.requests);
     const retried = {
       done: [...events.done, ...result.done],
       started: result.started,
       hashes: result.hashes,
-      failed: [...events.failed, ...prepared.failed, ...result.failed],
+      failed: [...events.failed, ...checks.failed, ...result.failed],
     };
     holder.edit(applyRetry(holder.get(), edit, retried, Date.now()));
     return retried;

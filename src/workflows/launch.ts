@@ -24,7 +24,7 @@ import { FAILURE_TYPES } from '../sensors/errors.js';
 import { jsonBytes } from '../sensors/json.js';
 import { MAX_STARTING_BYTES, MAX_STARTS_IN_FLIGHT, MAX_STARTS_PER_RUN } from '../sensors/limits.js';
 import { RUN_MEMO, type LaunchRequest, type LoopState, type RunMemo } from '../sensors/protocol.js';
-import { parseRequests } from './parse.js';
+import { parseRequestPages, parseRequests } from './parse.js';
 import * as rules from './rules.js';
 
 interface Holder {
@@ -77,7 +77,7 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
     if (rules.waitingRequests(launch) > 0 && !holder.held() && !rules.isLimited(holder.get())) return;
     if (launch.staged.length > 0) {
       const kept = await CancellationScope.nonCancellable(() => keepRequests({ sensor, pages: launch.staged }));
-      holder.set(rules.keepPages(holder.get(), kept));
+      holder.set(rules.keepPages(holder.get(), parseRequestPages(kept)));
     }
     holder.set(rules.endLaunch(holder.get(), Date.now()));
   }
@@ -136,7 +136,7 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
   async function owners(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
     try {
       const foreign = await CancellationScope.nonCancellable(() => findOwners({ sensor, ids }));
-      return new Map(Object.entries(foreign));
+      return new Map(Object.entries(foreign ?? {}));
     } catch (error) {
       log.warn(`sensor '${sensor}' could not look up who owns ${ids.length} refused workflow IDs; counted as its own`, {
         error,

@@ -5,6 +5,7 @@
  * workflow code would block the sensor for ever. These never throw. Pure.
  */
 import { jsonBytes, utf8Bytes, type Json } from '../sensors/json.js';
+import type { KeyPage } from '../sensors/key-ledger.js';
 import { MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MAX_RUN_KEY_BYTES, MAX_WORKFLOW_ID_BYTES } from '../sensors/limits.js';
 import type {
   CursorEdit,
@@ -58,6 +59,20 @@ export function parseKeyEdit(value: unknown): KeyEdit | undefined {
   const { runKey, job } = value;
   if (typeof runKey !== 'string' || runKey === '' || utf8Bytes(runKey) > MAX_RUN_KEY_BYTES) return undefined;
   return { ...parseNote(value), runKey, ...(typeof job === 'string' ? { job } : {}) };
+}
+
+/** Pages that requests were copied to, or none when something else answered. */
+export function parseRequestPages(value: unknown): readonly RequestPage[] {
+  return Array.isArray(value) && value.every(isRequestPage) ? value : [];
+}
+
+/** A page of run keys, or `undefined` when something else completed the activity. */
+export function parseKeyPage(value: unknown): KeyPage | undefined {
+  const whole =
+    isObject(value) &&
+    typeof value['id'] === 'string' &&
+    ['keys', 'since', 'until'].every((field) => typeof value[field] === 'number');
+  return whole ? (value as unknown as KeyPage) : undefined;
 }
 
 /** The requests of a page; what is not one cannot be started. */

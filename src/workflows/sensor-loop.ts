@@ -48,7 +48,7 @@ import {
 } from '../sensors/protocol.js';
 import { createEdits, rejected } from './edits.js';
 import { createLauncher } from './launch.js';
-import { parseConfigure } from './parse.js';
+import { parseConfigure, parseKeyPage } from './parse.js';
 import { registerMessages } from './messages.js';
 import { applyMessage, endEvaluation, type ActivityEnd } from './apply.js';
 import * as rules from './rules.js';
@@ -299,7 +299,9 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   async function tidy(): Promise<void> {
     state = rules.expire(state, Date.now());
     for (let seal = plannedSeal(); seal !== undefined; seal = plannedSeal()) {
-      const page = await sealKeys({ sensor, seal });
+      const page = parseKeyPage(await sealKeys({ sensor, seal }));
+      // somebody completed the activity by hand: once more
+      if (page === undefined) continue;
       state = rules.seal(state, seal, page);
       warnOfManyKeys(page.keys);
     }

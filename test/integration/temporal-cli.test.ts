@@ -48,7 +48,18 @@ test('every command in docs/temporal-web.md works', async () => {
     return now.audit.some(({ what }) => what === 'reset') ? now : undefined;
   }, 'the last command');
   expect(state.audit.map(({ what }) => what)).toEqual(
-    expect.arrayContaining(['stop', 'start', 'tick', 'set cursor', 'clear cursor', 'reset'])
+    expect.arrayContaining([
+      'stop',
+      'start',
+      'tick',
+      'set cursor',
+      'clear cursor',
+      'rerun a as epoch 2',
+      'rearm a',
+      'retry 0 dead letters',
+      'discard 0 pending requests',
+      'reset',
+    ])
   );
   expect(state.counters.events).toBeGreaterThan(0);
   expect([...outputs.values()].join('\n')).toContain('no new files');
