@@ -19,8 +19,11 @@ export const MAX_RESULT_BYTES = 1024 * KB;
 export const MAX_EVENT_BYTES = 1 * KB;
 /** Pushed events that wait for a tick. */
 export const MAX_INBOX_BYTES = 256 * KB;
-/** Pushed events handed to one tick. */
+/** A tiny event counts as this much in the inbox, so that not only the bytes but also the number of waiting ones is bounded. */
+export const MIN_EVENT_BYTES = 16;
+/** Pushed events handed to one tick, together and by count: a tick that asks for one run per event must be allowed to. */
 export const MAX_EVENTS_PER_TICK_BYTES = 128 * KB;
+export const MAX_EVENTS_PER_TICK = 1_000;
 export const MAX_RING_BYTES = 64 * KB;
 export const MAX_RING_TICKS = 50;
 export const MAX_DEAD_LETTERS_BYTES = 64 * KB;

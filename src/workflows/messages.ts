@@ -17,7 +17,7 @@ import { QUERIES, SIGNALS, UPDATES, type SensorState, type TickRecord } from '..
 /** What the loop does for each message. */
 export interface MessageHandlers {
   /** Everything that changes the state at once. */
-  readonly take: (kind: 'signal' | 'update', name: string, args: readonly unknown[]) => SensorState;
+  readonly take: (kind: 'signal' | 'update', name: string, args: readonly unknown[]) => void;
   readonly tick: (input: unknown) => Promise<TickRecord>;
   readonly setCursor: (input: unknown) => Promise<SensorState>;
   readonly state: () => SensorState;
@@ -35,15 +35,20 @@ const SIGNAL_DESCRIPTIONS: Readonly<Record<keyof typeof SIGNALS, string>> = {
 
 export function registerMessages({ take, tick, setCursor, state, ticks, abort }: MessageHandlers): void {
   for (const [name, description] of Object.entries(SIGNAL_DESCRIPTIONS)) {
-    setHandler(defineSignal<unknown[]>(name), (...args) => void take('signal', name, args), { description });
+    setHandler(defineSignal<unknown[]>(name), (...args) => take('signal', name, args), { description });
   }
   setDefaultSignalHandler((name) => {
     take('signal', name, []);
     log.warn(`an unknown signal was ignored; known: ${Object.values(SIGNALS).join(', ')}`, { signal: name });
   });
 
-  const update = (name: string, description: string): void =>
-    setHandler(defineUpdate<SensorState, [unknown?]>(name), (input) => take('update', name, [input]), { description });
+  const update = (name: string, description: string): void => {
+    const handler = (input: unknown): SensorState => {
+      take('update', name, [input]);
+      return state();
+    };
+    setHandler(defineUpdate<SensorState, [unknown?]>(name), handler, { description });
+  };
   update(UPDATES.start, SIGNAL_DESCRIPTIONS.start);
   update(UPDATES.stop, SIGNAL_DESCRIPTIONS.stop);
   update(UPDATES.reset, 'Forgets the start or stop of an operator: the code decides again.');

@@ -10,7 +10,7 @@ import type {
   TickRecord,
   Trigger,
 } from '../sensors/protocol.js';
-import { consumeEvents, failEvents, takeEvents } from './inbox.js';
+import { consumeEvents, failEvents, firstWaiting, takeEvents } from './inbox.js';
 import { addDeadLetters, addTick, deadLetterRoom } from './records.js';
 import { wakeUp, type Evaluated } from './state.js';
 
@@ -28,6 +28,7 @@ export function beginEvaluation(
     ...begin,
     tick: state.tick + 1,
     events,
+    firstEvent: firstWaiting(state),
     knownKeys: state.recentKeys,
     deadLetters: state.deadLetters.map(({ id }) => id),
     foreignKeys: state.deadLetters.filter(({ kind }) => kind === 'owner').map(({ id }) => id),
