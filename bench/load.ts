@@ -54,7 +54,13 @@ async function load(bench: Bench, { events: count, rate, lanes: senders, evaluat
   const client = new SensorClient(bench.client);
   let refused = 0;
   return await bench.withWorker([sensor], async () => {
-    await until(() => client.ticks(sensor.name).then((ticks) => ticks.length > 0));
+    await until(() =>
+      client.ticks(sensor.name).then(
+        (ticks) => ticks.length > 0,
+        // the worker has still to start its loop
+        () => false
+      )
+    );
     const began = performance.now();
     await lanes.send(
       count,

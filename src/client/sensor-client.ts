@@ -34,6 +34,7 @@ import {
 } from '../sensors/protocol.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
 import { findLoop, loopId, recoverLoop } from './loops.js';
+import { Outbox } from './outbox.js';
 
 /** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
 const WORKFLOW_TASKS = 1;
@@ -125,6 +126,8 @@ export class SensorRejectedError extends Error {
 }
 
 export class SensorClient {
+  private readonly outboxes = new Map<string, Outbox>();
+
   /** @param client a Temporal client of the cluster and namespace, with the data converter of the workers */
   constructor(private readonly client: Client) {}
 
@@ -180,10 +183,11 @@ export class SensorClient {
   }
 
   /**
-   * Hands events to the sensor and wakes it; each at most 1 KB of JSON. Without events it only wakes.
+   * Hands events to the sensor and wakes it; each at most 1 KB of JSON. Without events it only wakes. Events of one
+   * client arrive in the order of its calls; calls that come together share a signal.
    *
-   * @throws {@link SensorRejectedError} when an event is too large, or so many calls came during one evaluation that
-   *   Temporal takes no more; several events in one call need fewer
+   * @throws {@link SensorRejectedError} when an event is too large, or so many signals came during one evaluation that
+   *   Temporal takes no more
    */
   async push(sensor: string, ...events: Json[]): Promise<void> {
     for (const event of events) {
@@ -192,7 +196,9 @@ export class SensorClient {
       const message = `an event for sensor '${sensor}' is ${bytes} bytes; at most ${MAX_EVENT_BYTES} (1 KB): push a reference to it`;
       throw new SensorRejectedError(sensor, message, undefined);
     }
-    await this.signal(sensor, SIGNALS.push, ...events);
+    const outbox = this.outboxes.get(sensor) ?? new Outbox((all) => this.signal(sensor, SIGNALS.push, ...all));
+    this.outboxes.set(sensor, outbox);
+    await outbox.push(events);
   }
 
   /** Sets the cursor; an evaluation that runs at this moment is dropped and repeated. */
@@ -311,7 +317,7 @@ export class SensorClient {
       if (isSignalLimit(error)) {
         const message =
           `sensor '${sensor}' takes no more messages until its evaluation has ended: Temporal's limit of signals in one run ` +
-          `(10,000 by default) is reached. Send again then; several events in one push need fewer signals`;
+          `(10,000 by default) is reached. Send again then`;
         throw new SensorRejectedError(sensor, message, error);
       }
       throw error;

@@ -11,6 +11,7 @@ import { readFile } from 'node:fs/promises';
 import { createSensorActivities } from '../activities/index.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError, refuseUnknownOptions } from '../sensors/errors.js';
+import { WORKFLOW_TASK_TIMEOUT_MS } from '../sensors/limits.js';
 import { createRegistry, type SensorRegistry } from '../sensors/registry.js';
 import { checkBundle } from './check-bundle.js';
 import { reconcileAll } from './reconcile.js';
@@ -21,6 +22,15 @@ export interface SensorsPluginOptions {
   /** Put before every sensor's name, so that two applications can share a namespace. @default none */
   readonly prefix?: string;
 }
+
+/**
+ * The SDK takes this option, though its types do not have it. Its default of 5 s is too short for a workflow task with
+ * thousands of signals on a busy machine, and Node does not survive its end: "async hook stack has become corrupted",
+ * and the worker's process is gone.
+ */
+const TASK_OPTIONS: Partial<WorkerOptions> & { readonly isolateExecutionTimeout: number } = {
+  isolateExecutionTimeout: WORKFLOW_TASK_TIMEOUT_MS,
+};
 
 type WebpackHook = NonNullable<BundleOptions['webpackConfigHook']>;
 type WebpackConfiguration = Parameters<WebpackHook>[0];
@@ -61,6 +71,7 @@ export class SensorsPlugin extends SimplePlugin {
     }
     if (workflowBundle !== undefined && 'code' in workflowBundle) this.#bundleCode = workflowBundle.code;
     return {
+      ...(options.debugMode === true ? {} : TASK_OPTIONS),
       ...super.configureWorker(options),
       // methods of a class instance are not own properties, which a spread would drop
       activities: { ...bindMethods(theirs), ...activities },

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 
 export const laneEvent = z.object({ lane: z.number(), n: z.number() });
-type LaneEvent = z.infer<typeof laneEvent>;
+export type LaneEvent = z.infer<typeof laneEvent>;
 
 export class Lanes {
   /** Events that arrived, each counted once. */
