@@ -10,7 +10,6 @@ import {
   type LoopState,
   type SensorMemo,
 } from '../sensors/protocol.js';
-import { WORKFLOW_TASK_TIMEOUT_MS } from '../sensors/limits.js';
 import { configure } from '../workflows/state.js';
 import { foldHistory } from './fold-history.js';
 import { sensorMemo } from '../sensors/memo.js';
@@ -52,8 +51,6 @@ export async function startLoop(
     taskQueue,
     args: [input],
     memo: { [SENSOR_MEMO]: firstMemo(options, state) },
-    // instead of 10 s: one task may bring thousands of signals
-    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT_MS,
     workflowIdConflictPolicy: 'FAIL',
   });
 }

@@ -62,5 +62,3 @@ export const SETTLE_MS = 5_000;
 /** What start-to-close adds to the timeout: room for settling and for the report of it. */
 export const GRACE_MS = 10_000;
 export const HEARTBEAT_TIMEOUT_MS = 10_000;
-/** What one workflow task of a loop may take: thousands of signals may come in one, and each costs the SDK up to a millisecond. */
-export const WORKFLOW_TASK_TIMEOUT_MS = 30_000;

@@ -11,7 +11,6 @@ import { readFile } from 'node:fs/promises';
 import { createSensorActivities } from '../activities/index.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError, refuseUnknownOptions } from '../sensors/errors.js';
-import { WORKFLOW_TASK_TIMEOUT_MS } from '../sensors/limits.js';
 import { createRegistry, type SensorRegistry } from '../sensors/registry.js';
 import { checkBundle } from './check-bundle.js';
 import { reconcileAll } from './reconcile.js';
@@ -29,7 +28,7 @@ export interface SensorsPluginOptions {
  * and the worker's process is gone.
  */
 const TASK_OPTIONS: Partial<WorkerOptions> & { readonly isolateExecutionTimeout: number } = {
-  isolateExecutionTimeout: WORKFLOW_TASK_TIMEOUT_MS,
+  isolateExecutionTimeout: 30_000,
 };
 
 type WebpackHook = NonNullable<BundleOptions['webpackConfigHook']>;
