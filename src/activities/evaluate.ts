@@ -270,10 +270,10 @@ function checkEvents(
   definition: SensorDefinition
 ): { readonly events: readonly Json[]; readonly rejected: readonly Rejection[] } {
   const { events: schema } = definition;
-  if (schema === undefined) return { events: input.events.map(({ event }) => event), rejected: [] };
+  if (schema === undefined) return { events: input.events, rejected: [] };
   const events: Json[] = [];
   const rejected: Rejection[] = [];
-  for (const { seq, event } of input.events) {
+  for (const [index, event] of input.events.entries()) {
     const parsed = schema.safeParse(event);
     if (parsed.success) events.push(parsed.data as Json);
     else {
@@ -281,7 +281,7 @@ function checkEvents(
         `a pushed event does not fit the sensor's schema (${describeIssues(parsed.error, 'event')})`,
         MAX_TEXT_BYTES
       );
-      rejected.push({ id: `event-${seq}`, kind: 'event', error, payload: event });
+      rejected.push({ id: `event-${input.firstEvent + index}`, kind: 'event', error, payload: event });
     }
   }
   return { events, rejected };

@@ -36,6 +36,8 @@ export interface DevServerOptions {
   readonly dbFile?: string | undefined;
   /** Timers to 20 ms instead of 1 s, for tests and benchmarks. @default false */
   readonly fast?: boolean | undefined;
+  /** Further values of the server's dynamic configuration, as `KEY=JSON`. */
+  readonly dynamicConfig?: readonly string[] | undefined;
   /** The server's output is appended here; its folder must exist. @default a temporary file, removed when it stops */
   readonly logFile?: string | undefined;
   /** Created in addition to `default`. @default 'default' */
@@ -83,7 +85,8 @@ async function start(options: DevServerOptions): Promise<DevServer> {
   const args = ['server', 'start-dev', '--ip', '127.0.0.1', '--log-level', 'warn', '--namespace', namespace];
   args.push('--port', String(port), '--http-port', String(httpPort));
   args.push(...(uiPort === undefined ? ['--headless'] : ['--ui-port', String(uiPort)]));
-  if (options.fast) args.push(...FAST_VALUES.flatMap((value) => ['--dynamic-config-value', value]));
+  const dynamicConfig = [...(options.fast ? FAST_VALUES : []), ...(options.dynamicConfig ?? [])];
+  args.push(...dynamicConfig.flatMap((value) => ['--dynamic-config-value', value]));
   if (dbFile !== undefined) args.push('--db-filename', dbFile);
 
   // Never a pipe: one that nobody reads any more would block the server, or end it.

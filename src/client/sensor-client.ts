@@ -5,7 +5,14 @@
  * with no worker alive. `start` and `stop` are signals, for the same reason. What needs an answer from the loop
  * (`tick`, `setCursor`, `reset`, `state`, `ticks`) needs a worker.
  */
-import { WorkflowFailedError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import {
+  isGrpcServiceError,
+  ServiceError,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  type Client,
+} from '@temporalio/client';
 import { ApplicationFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { optionalTsToDate } from '@temporalio/common/lib/time.js';
 import { jsonBytes, type Json } from '../sensors/json.js';
@@ -31,6 +38,7 @@ import {
 } from '../sensors/protocol.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
 import { findLoop, loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
+import { Outbox } from './outbox.js';
 import { prune, type Pruned } from './prune.js';
 import { quoted } from './query.js';
 
@@ -128,6 +136,8 @@ export class SensorRejectedError extends Error {
 }
 
 export class SensorClient {
+  private readonly outboxes = new Map<string, Outbox>();
+
   /** @param client a Temporal client of the cluster and namespace, with the data converter of the workers */
   constructor(private readonly client: Client) {}
 
@@ -169,12 +179,12 @@ export class SensorClient {
     const loop = await findLoop(this.client, sensor);
     if (loop === undefined) throw new SensorNotFoundError(sensor, this.namespace);
     if (loop.status.name !== 'RUNNING') await this.recover(sensor, loop.taskQueue);
-    await this.signal(sensor, SIGNALS.start, note);
+    await this.choose(sensor, 'start', note);
   }
 
   /** Stops the sensor: cursor, keys and pending requests stay; running jobs go on. */
   async stop(sensor: string, note: Note = {}): Promise<void> {
-    await this.signal(sensor, SIGNALS.stop, note);
+    await this.choose(sensor, 'stop', note);
   }
 
   /** Evaluates now, also when stopped, and waits for the tick. */
@@ -182,7 +192,13 @@ export class SensorClient {
     return await this.update<TickRecord>(sensor, UPDATES.tick, note);
   }
 
-  /** Hands events to the sensor and wakes it; each at most 1 KB of JSON. Without events it only wakes. */
+  /**
+   * Hands events to the sensor and wakes it; each at most 1 KB of JSON. Without events it only wakes. Events of one
+   * client arrive in the order of its calls; calls that come together share a signal.
+   *
+   * @throws {@link SensorRejectedError} when an event is too large, or so many signals came during one evaluation that
+   *   Temporal takes no more
+   */
   async push(sensor: string, ...events: Json[]): Promise<void> {
     for (const event of events) {
       const bytes = jsonBytes(event);
@@ -190,7 +206,9 @@ export class SensorClient {
       const message = `an event for sensor '${sensor}' is ${bytes} bytes; at most ${MAX_EVENT_BYTES} (1 KB): push a reference to it`;
       throw new SensorRejectedError(sensor, message, undefined);
     }
-    await this.signal(sensor, SIGNALS.push, ...events);
+    const outbox = this.outboxes.get(sensor) ?? new Outbox((all) => this.signal(sensor, SIGNALS.push, ...all));
+    this.outboxes.set(sensor, outbox);
+    await outbox.push(events);
   }
 
   /** Sets the cursor; an evaluation that runs at this moment is dropped and repeated. */
@@ -318,6 +336,16 @@ export class SensorClient {
     return this.client.workflow.getHandle(loopId(sensor));
   }
 
+  /** A signal, which needs no worker; an update where those who push have used up the signals. */
+  private async choose(sensor: string, name: 'start' | 'stop', note: Note): Promise<void> {
+    try {
+      await this.signal(sensor, SIGNALS[name], note);
+    } catch (error) {
+      if (!(error instanceof SensorRejectedError) || !isSignalLimit(error.cause)) throw error;
+      await this.update<SensorState>(sensor, UPDATES[name], note);
+    }
+  }
+
   private async signal(sensor: string, name: string, ...args: unknown[]): Promise<void> {
     await this.ask(sensor, () => this.handle(sensor).signal(name, ...args));
   }
@@ -337,6 +365,12 @@ export class SensorClient {
       ) {
         throw new SensorRejectedError(sensor, error.cause.message, error);
       }
+      if (isSignalLimit(error)) {
+        const message =
+          `sensor '${sensor}' takes no more messages until its evaluation has ended: Temporal's limit of signals in one run ` +
+          `(10,000 by default) is reached. Send again then`;
+        throw new SensorRejectedError(sensor, message, error);
+      }
       throw error;
     }
   }
@@ -350,6 +384,12 @@ export class SensorClient {
       undefined
     );
   }
+}
+
+/** Temporal has no code of its own for it. See `ErrSignalsLimitExceeded` in the server's `service/history/consts`. */
+function isSignalLimit(error: unknown): boolean {
+  if (!(error instanceof ServiceError) || !isGrpcServiceError(error.cause)) return false;
+  return error.cause.details.includes('limit for signal events');
 }
 
 interface Execution {

@@ -19,6 +19,8 @@ export const MAX_BATCH_BYTES = 256 * KB;
 export const MAX_EVENT_BYTES = 1 * KB;
 /** Pushed events that wait for a tick. */
 export const MAX_INBOX_BYTES = 256 * KB;
+/** A tiny event counts as this much in the inbox, so that not only the bytes but also the number of waiting ones is bounded. */
+export const MIN_EVENT_BYTES = 16;
 /** Pushed events handed to one tick. */
 export const MAX_EVENTS_PER_TICK_BYTES = 128 * KB;
 export const MAX_RING_BYTES = 64 * KB;

@@ -73,13 +73,6 @@ export interface LoopInput {
 
 // ------------------------------------------------------------------------------------------------ evaluation
 
-export interface PushedEvent {
-  /** Position in the inbox since the sensor exists. */
-  readonly seq: number;
-  readonly at: number;
-  readonly event: Json;
-}
-
 /** Argument of the evaluation activity. */
 export interface EvaluationInput {
   readonly sensor: string;
@@ -87,7 +80,9 @@ export interface EvaluationInput {
   /** Number of this evaluation in this run of the loop; the `abort` query is asked with it. */
   readonly evaluation: number;
   readonly cursor?: StoredCursor;
-  readonly events: readonly PushedEvent[];
+  /** Pushed events, oldest first, and the number of the first of them (see {@link LoopState.eventSeq}). */
+  readonly events: readonly Json[];
+  readonly firstEvent: number;
   /** Which keys have run: requests with them are not new. */
   readonly ledger: LedgerView;
   /** Keys that an operator re-armed, and the epoch their next request gets. */
@@ -282,6 +277,8 @@ export interface Counters {
   readonly events: number;
   /** Pushed events that found no room. */
   readonly eventsDropped: number;
+  /** Pushed events that were too large; a stub of each is in the dead letters, while there is room. */
+  readonly eventsTooLarge: number;
   /** Rejections that found no room; their ticks still name them. */
   readonly deadLettersDropped: number;
 }
@@ -318,12 +315,14 @@ export interface LoopState {
   readonly nextAt: number;
   /** Something wants an evaluation before `nextAt`, and what. */
   readonly wake?: Trigger;
-  readonly inbox: readonly PushedEvent[];
+  /** Pushed events that wait, oldest first, and nothing around them: the smaller an entry, the more of them fit. */
+  readonly inbox: readonly Json[];
   readonly inboxBytes: number;
+  /** Number of the last event that entered the inbox; numbers have no gaps, so those of all that wait follow from it. */
   readonly eventSeq: number;
   /** Failed deliveries of the events at the head of the inbox. */
   readonly eventAttempts: number;
-  /** The last event of a batch that failed: up to it, events are tried one at a time. */
+  /** Number of the last event of a batch that failed: up to it, events are tried one at a time. */
   readonly singlyUntil?: number;
   readonly health: Health;
   readonly ledger: Ledger;

@@ -22,6 +22,15 @@ export interface SensorsPluginOptions {
   readonly prefix?: string;
 }
 
+/**
+ * The SDK takes this option, though its types do not have it. Its default of 5 s is too short for a workflow task with
+ * thousands of signals on a busy machine, and Node does not survive its end: "async hook stack has become corrupted",
+ * and the worker's process is gone.
+ */
+const TASK_OPTIONS: Partial<WorkerOptions> & { readonly isolateExecutionTimeout: number } = {
+  isolateExecutionTimeout: 30_000,
+};
+
 type WebpackHook = NonNullable<BundleOptions['webpackConfigHook']>;
 type WebpackConfiguration = Parameters<WebpackHook>[0];
 
@@ -61,6 +70,7 @@ export class SensorsPlugin extends SimplePlugin {
     }
     if (workflowBundle !== undefined && 'code' in workflowBundle) this.#bundleCode = workflowBundle.code;
     return {
+      ...(options.debugMode === true ? {} : TASK_OPTIONS),
       ...super.configureWorker(options),
       // methods of a class instance are not own properties, which a spread would drop
       activities: { ...bindMethods(theirs), ...activities },

@@ -1,49 +1,80 @@
-/** Pushed events: they wait in a bounded inbox, and leave it when a tick that had them ends well. Pure. */
+/**
+ * Pushed events: they wait in a bounded inbox, and leave it when a tick that had them ends well. Pure.
+ *
+ * One workflow task may bring thousands of pushes, and has seconds for all of them: each costs a copy of a list of
+ * references, and never a look at the events that already wait.
+ */
 import { cutText, jsonBytes, type Json } from '../sensors/json.js';
-import { MAX_EVENT_BYTES, MAX_EVENTS_PER_TICK_BYTES, MAX_INBOX_BYTES, MAX_TEXT_BYTES } from '../sensors/limits.js';
-import type { EvaluationInput, LoopState, PushedEvent, Rejection } from '../sensors/protocol.js';
+import {
+  MAX_EVENT_BYTES,
+  MAX_EVENTS_PER_TICK_BYTES,
+  MAX_INBOX_BYTES,
+  MAX_TEXT_BYTES,
+  MIN_EVENT_BYTES,
+} from '../sensors/limits.js';
+import type { EvaluationInput, LoopState, Rejection } from '../sensors/protocol.js';
 import { addDeadLetters } from './records.js';
 import { wakeUp } from './state.js';
 
 /** Appends pushed events; what does not fit is kept as a stub or counted, never lost without a word. */
 export function pushEvents(state: LoopState, events: readonly Json[], now: number): LoopState {
+  const taken: Json[] = [];
+  let { inboxBytes } = state;
+  let eventsDropped = 0;
   let next = state;
-  for (const event of events) next = pushEvent(next, event, now);
+  for (const event of events) {
+    const json = jsonBytes(event);
+    const bytes = entryBytes(json);
+    if (json > MAX_EVENT_BYTES) next = refuseLarge(next, event, json, now);
+    else if (inboxBytes + bytes > MAX_INBOX_BYTES) eventsDropped++;
+    else {
+      taken.push(event);
+      inboxBytes += bytes;
+    }
+  }
+  if (taken.length > 0)
+    next = { ...next, inbox: next.inbox.concat(taken), inboxBytes, eventSeq: next.eventSeq + taken.length };
+  if (eventsDropped > 0) {
+    const { counters } = next;
+    next = { ...next, counters: { ...counters, eventsDropped: counters.eventsDropped + eventsDropped } };
+  }
   // events that failed wait for the interval, whatever is pushed behind them
   return state.eventAttempts > 0 || state.singlyUntil !== undefined ? next : wakeUp(next, 'push');
 }
 
-function pushEvent(state: LoopState, event: Json, now: number): LoopState {
-  const seq = state.eventSeq + 1;
-  const bytes = jsonBytes(event);
-  const { counters } = state;
-  if (bytes > MAX_EVENT_BYTES) {
-    const error = `a pushed event is ${bytes} bytes; at most ${MAX_EVENT_BYTES} (1 KB): push a reference to it`;
-    const stub: Rejection = { id: `event-${seq}`, kind: 'event', error, payload: cutText(JSON.stringify(event), 512) };
-    const { letters, refused } = addDeadLetters(state.deadLetters, [stub], state.tick, now);
-    const deadLettersDropped = counters.deadLettersDropped + refused.length;
-    return { ...state, eventSeq: seq, deadLetters: letters, counters: { ...counters, deadLettersDropped } };
-  }
-  const pushed: PushedEvent = { seq, at: now, event };
-  const inboxBytes = state.inboxBytes + entryBytes(pushed);
-  if (inboxBytes > MAX_INBOX_BYTES) {
-    return { ...state, eventSeq: seq, counters: { ...counters, eventsDropped: counters.eventsDropped + 1 } };
-  }
-  return { ...state, eventSeq: seq, inbox: [...state.inbox, pushed], inboxBytes };
+/** Keeps a stub of an event that is too large in the dead letters. */
+function refuseLarge(state: LoopState, event: Json, bytes: number, now: number): LoopState {
+  const eventsTooLarge = state.counters.eventsTooLarge + 1;
+  const error = `a pushed event is ${bytes} bytes; at most ${MAX_EVENT_BYTES} (1 KB): push a reference to it`;
+  const payload = cutText(JSON.stringify(event), 512);
+  const stub: Rejection = { id: `large-event-${eventsTooLarge}`, kind: 'event', error, payload };
+  const { letters, refused } = addDeadLetters(state.deadLetters, [stub], state.tick, now);
+  const deadLettersDropped = state.counters.deadLettersDropped + refused.length;
+  return { ...state, deadLetters: letters, counters: { ...state.counters, eventsTooLarge, deadLettersDropped } };
 }
 
-/** What an event takes in the inbox, its envelope included: small events are many. */
-function entryBytes(pushed: PushedEvent): number {
-  return jsonBytes(pushed) + 1;
+/** What an event of so many bytes of JSON counts for in the inbox: with its comma, tiny ones as more than they are. */
+function entryBytes(json: number): number {
+  return Math.max(MIN_EVENT_BYTES, json + 1);
 }
 
-/** The events of the next tick: up to 128 KB; those of a batch that failed one at a time, so that a bad one stops no other. */
-export function takeEvents(state: LoopState): readonly PushedEvent[] {
-  if ((state.inbox[0]?.seq ?? Number.POSITIVE_INFINITY) <= (state.singlyUntil ?? -1)) return state.inbox.slice(0, 1);
+/** What the inbox counts for. */
+export function bytesOf(events: readonly Json[]): number {
+  return events.reduce<number>((sum, event) => sum + entryBytes(jsonBytes(event)), 0);
+}
+
+/** Number of the event at the head of the inbox, or of the next one to come. */
+export function firstWaiting(state: LoopState): number {
+  return state.eventSeq - state.inbox.length + 1;
+}
+
+/** The events of the next tick: up to 1,000 and 128 KB; those of a batch that failed one at a time, so that a bad one stops no other. */
+export function takeEvents(state: LoopState): readonly Json[] {
+  if (firstWaiting(state) <= (state.singlyUntil ?? -1)) return state.inbox.slice(0, 1);
   let bytes = 0;
   let count = 0;
-  for (const pushed of state.inbox) {
-    bytes += entryBytes(pushed);
+  for (const event of state.inbox) {
+    bytes += entryBytes(jsonBytes(event));
     if (bytes > MAX_EVENTS_PER_TICK_BYTES) break;
     count++;
   }
@@ -52,24 +83,30 @@ export function takeEvents(state: LoopState): readonly PushedEvent[] {
 
 /** Takes the events of a tick that ended well out of the inbox. */
 export function consumeEvents(state: LoopState, input: EvaluationInput): LoopState {
-  const last = input.events.at(-1)?.seq;
+  const last = lastEvent(input);
   if (last === undefined) return state;
-  const inbox = state.inbox.filter(({ seq }) => seq > last);
-  const inboxBytes = inbox.reduce((sum, pushed) => sum + entryBytes(pushed), 0);
+  const leaving = Math.max(0, last - firstWaiting(state) + 1);
+  const inbox = state.inbox.slice(leaving);
+  const inboxBytes = state.inboxBytes - bytesOf(state.inbox.slice(0, leaving));
   const { singlyUntil, ...rest } = state;
   const singly = singlyUntil !== undefined && last < singlyUntil ? { singlyUntil } : {};
   const next = { ...rest, ...singly, inbox, inboxBytes, eventAttempts: 0 };
   return inbox.length > 0 ? wakeUp(next, 'push') : next;
 }
 
+/** Number of the last event that an evaluation was given. */
+function lastEvent({ firstEvent, events }: EvaluationInput): number | undefined {
+  return events.length === 0 ? undefined : firstEvent + events.length - 1;
+}
+
 /** Counts a failed delivery; the last one parks the events in the dead letters, if there is room. */
 export function failEvents(state: LoopState, input: EvaluationInput, error: string, now: number): LoopState {
-  const last = input.events.at(-1)?.seq;
+  const last = lastEvent(input);
   if (input.events.length > 1 && last !== undefined) return { ...state, singlyUntil: last };
   const eventAttempts = state.eventAttempts + 1;
   if (eventAttempts < state.options.maxEventAttempts) return { ...state, eventAttempts };
-  const parked = input.events.map(({ seq, event }): Rejection => ({
-    id: `event-${seq}`,
+  const parked = input.events.map((event, index): Rejection => ({
+    id: `event-${input.firstEvent + index}`,
     kind: 'event',
     error: cutText(`${eventAttempts} evaluations with this event failed, the last with: ${error}`, MAX_TEXT_BYTES),
     payload: event,

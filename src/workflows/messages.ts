@@ -27,7 +27,7 @@ import type { Edits } from './edits.js';
 /** What the loop does for each message. */
 export interface MessageHandlers extends Edits {
   /** Everything that changes the state at once. */
-  readonly take: (kind: 'signal' | 'update', name: string, args: readonly unknown[]) => SensorState;
+  readonly take: (kind: 'signal' | 'update', name: string, args: readonly unknown[]) => void;
   readonly tick: (input: unknown) => Promise<TickRecord>;
   readonly state: () => SensorState;
   readonly ticks: () => readonly TickRecord[];
@@ -46,15 +46,20 @@ const SIGNAL_DESCRIPTIONS: Readonly<Record<keyof typeof SIGNALS, string>> = {
 export function registerMessages(handlers: MessageHandlers): void {
   const { take, tick, setCursor, rerun, rearm, retryDeadLetters, state, ticks, abort, keys } = handlers;
   for (const [name, description] of Object.entries(SIGNAL_DESCRIPTIONS)) {
-    setHandler(defineSignal<unknown[]>(name), (...args) => void take('signal', name, args), { description });
+    setHandler(defineSignal<unknown[]>(name), (...args) => take('signal', name, args), { description });
   }
   setDefaultSignalHandler((name) => {
     take('signal', name, []);
     log.warn(`an unknown signal was ignored; known: ${Object.values(SIGNALS).join(', ')}`, { signal: name });
   });
 
-  const update = (name: string, description: string): void =>
-    setHandler(defineUpdate<SensorState, [unknown?]>(name), (input) => take('update', name, [input]), { description });
+  const update = (name: string, description: string): void => {
+    const handler = (input: unknown): SensorState => {
+      take('update', name, [input]);
+      return state();
+    };
+    setHandler(defineUpdate<SensorState, [unknown?]>(name), handler, { description });
+  };
   update(UPDATES.start, SIGNAL_DESCRIPTIONS.start);
   update(UPDATES.stop, SIGNAL_DESCRIPTIONS.stop);
   update(UPDATES.reset, 'Forgets the start or stop of an operator: the code decides again.');

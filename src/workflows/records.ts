@@ -71,9 +71,14 @@ export function addTick(ring: readonly TickRecord[], record: TickRecord): readon
   return kept;
 }
 
+/** Measured once: a flood of events that are too large asks for it with each. */
+const measured = new WeakMap<readonly DeadLetter[], number>();
+
 /** Bytes left in the dead letters. */
 export function deadLetterRoom(letters: readonly DeadLetter[]): number {
-  return MAX_DEAD_LETTERS_BYTES - jsonBytes(letters);
+  const bytes = measured.get(letters) ?? jsonBytes(letters);
+  measured.set(letters, bytes);
+  return MAX_DEAD_LETTERS_BYTES - bytes;
 }
 
 /**
@@ -109,7 +114,7 @@ export function addDeadLetters(
     room -= bytes;
     byId.set(letter.id, letter);
   }
-  return { letters: [...byId.values()], refused };
+  return { letters: refused.length === rejections.length ? letters : [...byId.values()], refused };
 }
 
 /** The last 50 things operators did. */

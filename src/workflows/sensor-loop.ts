@@ -124,9 +124,10 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   /** Lets the loop look at the state again: an evaluation that waits ends, one that runs asks whether to go on. */
   function wake(): void {
     messages++;
-    if (current === undefined) return;
+    if (current === undefined || current.scope.consideredCancelled) return;
     const { fold, delayMs, evaluation } = current.input;
-    if (fold || delayMs > 0 || abortReason(evaluation) !== null) current.scope.cancel();
+    // one that no attempt works on (no worker has the sensor) gives way to continue-as-new: messages would fill the history
+    if (fold || delayMs > 0 || abortReason(evaluation) !== null || shouldContinueAsNew()) current.scope.cancel();
   }
 
   function abortReason(evaluation: number): 'stop' | 'cursor' | null {
@@ -136,13 +137,12 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   }
 
   /** Signals, and the updates of the same effect. */
-  function take(kind: 'signal' | 'update', name: string, args: readonly unknown[]): SensorState {
+  function take(kind: 'signal' | 'update', name: string, args: readonly unknown[]): void {
     state = applyMessage(state, { kind, name, args }, Date.now());
     if (name === SIGNALS.configure) newerProtocol ||= parseConfigure(args[0]).protocol > PROTOCOL;
     // a flood of events need not write the details anew for each
     if (name !== SIGNALS.push) published();
     wake();
-    return view();
   }
 
   function view(): SensorState {

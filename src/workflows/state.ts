@@ -37,6 +37,7 @@ export function newState(options: LoopOptions, now: number): LoopState {
       failures: 0,
       events: 0,
       eventsDropped: 0,
+      eventsTooLarge: 0,
       deadLettersDropped: 0,
     },
   };

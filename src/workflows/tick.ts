@@ -11,7 +11,7 @@ import type {
   TickRecord,
   Trigger,
 } from '../sensors/protocol.js';
-import { consumeEvents, failEvents, takeEvents } from './inbox.js';
+import { consumeEvents, failEvents, firstWaiting, takeEvents } from './inbox.js';
 import { addDeadLetters, addTick, deadLetterRoom, emptyRecord } from './records.js';
 import { wakeUp, type Evaluated } from './state.js';
 
@@ -29,6 +29,7 @@ export function beginEvaluation(
     ...begin,
     tick: state.tick + 1,
     events,
+    firstEvent: firstWaiting(state),
     ledger: ledgerView(state.ledger),
     rearmed: state.rearmed,
     deadLetters: state.deadLetters.map(({ id }) => id),

@@ -72,13 +72,15 @@ export function detailsOf(sensor: string, state: LoopState): string {
     choice === undefined
       ? 'by its code'
       : `by ${choice.by ?? 'an operator'}${choice.reason === undefined ? '' : ` (${choice.reason})`}`;
-  const lines = [
+  const facts = [
     `**${sensor}** is **${running ? 'running' : 'stopped'}** ${by}.`,
     health.status === 'ok' ? '' : `**Failing** since ${iso(health.since)}: ${health.error ?? ''}`,
     `Runs started ${counters.runs} · duplicates ${counters.duplicates} · rejected ${counters.rejected} · failures ${counters.failures}` +
       ` · dead letters ${state.deadLetters.length} · pending ${pendingOf(state).count} · run keys ${keyCount(state.ledger)}`,
+    describeEvents(state),
     'A quiet sensor shows its skip reason under *Pending Activities*.',
-    '',
+  ];
+  const table = [
     '| tick | status | at | what |',
     '| --- | --- | --- | --- |',
     ...state.ring
@@ -86,7 +88,14 @@ export function detailsOf(sensor: string, state: LoopState): string {
       .reverse()
       .map((tick) => `| ${tick.tick} | ${tick.status} | ${iso(tick.startedAt)} | ${cell(describeTick(tick))} |`),
   ];
-  return lines.filter((line, index) => line !== '' || index === 4).join('\n');
+  return [...facts.filter((line) => line !== ''), '', ...table].join('\n');
+}
+
+/** What became of pushed events; nothing for a sensor that is not pushed. */
+function describeEvents({ counters, inbox }: LoopState): string {
+  const { events, eventsDropped, eventsTooLarge } = counters;
+  if (events + inbox.length + eventsDropped + eventsTooLarge === 0) return '';
+  return `Pushed events: taken ${events} · waiting ${inbox.length} · dropped ${eventsDropped} · too large ${eventsTooLarge}`;
 }
 
 function iso(at: number): string {

@@ -26,8 +26,10 @@ if (Runtime._instance === undefined) {
   });
 }
 
-/** WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND */
+/** WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND: signals race a command of the loop. */
 const UNHANDLED_COMMAND = 1;
+/** WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND: more than 100 signals came during one workflow task. */
+const FORCE_CLOSE_COMMAND = 17;
 
 export interface RunningWorker {
   readonly worker: Worker;
@@ -37,7 +39,11 @@ export interface RunningWorker {
 }
 
 const stops = new Set<() => Promise<void>>();
-let connections: { connection: Connection; native: NativeConnection } | undefined;
+interface Connections {
+  readonly connection: Connection;
+  readonly native: NativeConnection;
+}
+const connections = new Map<string, Connections>();
 
 const harnesses = new Set<Harness>();
 
@@ -50,18 +56,20 @@ afterEach(async () => {
   }
 });
 afterAll(async () => {
-  await connections?.connection.close();
-  await connections?.native.close();
-  connections = undefined;
+  for (const { connection, native } of connections.values()) {
+    await connection.close();
+    await native.close();
+  }
+  connections.clear();
 });
 
-async function connect(): Promise<{ connection: Connection; native: NativeConnection }> {
-  const address = inject('temporalAddress');
-  connections ??= {
+async function connect(address: string): Promise<Connections> {
+  const made = connections.get(address) ?? {
     connection: await Connection.connect({ address }),
     native: await NativeConnection.connect({ address }),
   };
-  return connections;
+  connections.set(address, made);
+  return made;
 }
 
 export class Harness {
@@ -73,8 +81,12 @@ export class Harness {
     readonly sensors: SensorClient
   ) {}
 
-  static async create(options: Partial<ConstructorParameters<typeof Client>[0]> = {}): Promise<Harness> {
-    const { connection, native } = await connect();
+  /** @param address of another server than the one all tests share */
+  static async create(
+    options: Partial<ConstructorParameters<typeof Client>[0]> = {},
+    address = inject('temporalAddress')
+  ): Promise<Harness> {
+    const { connection, native } = await connect(address);
     const client = new Client({ connection, ...options });
     const harness = new Harness(client, native, new SensorClient(client));
     harnesses.add(harness);
@@ -93,9 +105,9 @@ export class Harness {
         .fetchHistory()
         .catch((error: unknown) => ifGone(error, { events: [] }));
       for (const { workflowTaskFailedEventAttributes: failed } of events ?? []) {
-        // signals that race a command of the loop make the server ask again: normal
-        if (failed == null || failed.cause === UNHANDLED_COMMAND || failed.failure?.resetWorkflowFailureInfo != null)
-          continue;
+        // under many signals the server asks again: normal
+        const normal = failed?.cause === UNHANDLED_COMMAND || failed?.cause === FORCE_CLOSE_COMMAND;
+        if (failed == null || normal || failed.failure?.resetWorkflowFailureInfo != null) continue;
         throw new Error(
           `a workflow task of sensor '${sensor}' failed: ${failed.failure?.message ?? `cause ${failed.cause}`}`
         );

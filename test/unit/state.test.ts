@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { jsonBytes, type Json } from '../../src/sensors/json.js';
 import { KEY_CHARS, planSeal, unpackKeys } from '../../src/sensors/key-ledger.js';
 import type { EvaluationResult, LaunchRequest, LoopOptions, LoopState } from '../../src/sensors/protocol.js';
+import { bytesOf } from '../../src/workflows/inbox.js';
 import * as rules from '../../src/workflows/rules.js';
 import { addDeadLetters } from '../../src/workflows/records.js';
 
@@ -132,7 +133,7 @@ describe('bounds', () => {
           state = rules.pushEvents(state, batch, 1);
           pushed += batch.length;
         }
-        expect(state.inboxBytes).toBe(state.inbox.reduce((sum, each) => sum + jsonBytes(each) + 1, 0));
+        expect(state.inboxBytes).toBe(bytesOf(state.inbox));
         expect(state.inboxBytes).toBeLessThanOrEqual(256 * 1024);
         expect(jsonBytes(state.inbox)).toBeLessThanOrEqual(256 * 1024 + 2);
         const { eventsDropped, deadLettersDropped } = state.counters;
@@ -225,10 +226,10 @@ describe('events of failing evaluations', () => {
     const details = { logs: [], logLinesDropped: 0, durationMs: 0, quiet: [] };
     for (const expected of [['bad', 'good'], ['bad'], ['bad'], ['bad']]) {
       const begun = begin(state, 2);
-      expect(begun.evaluated.input.events.map(({ event }) => event)).toEqual(expected);
+      expect(begun.evaluated.input.events).toEqual(expected);
       state = rules.fail(begun.state, begun.evaluated, 'no', details, 3);
     }
-    expect(state.inbox.map(({ event }) => event)).toEqual(['good']);
+    expect(state.inbox).toEqual(['good']);
     expect(state.deadLetters).toMatchObject([{ kind: 'event', payload: 'bad' }]);
     expect(state.eventAttempts).toBe(0);
     expect(state.wake).toBe('push');
@@ -258,5 +259,44 @@ describe('what a review found', () => {
     for (let n = 0; n < events.length; n += 5000) state = rules.pushEvents(state, events.slice(n, n + 5000), 1);
     expect(jsonBytes(state)).toBeLessThan(300 * 1024);
     expect(state.inbox.length + state.counters.eventsDropped).toBe(60_000);
+  });
+
+  test.each([
+    ['tiny', 1, 10_000, 0],
+    ['small', 'x'.repeat(20), 10_000, 0],
+    ['too large', 'x'.repeat(1100), 0, 10_000],
+  ] as const)('10,000 %s events, each a signal of its own, stay within one workflow task', (...row) => {
+    const [, event, waiting, tooLarge] = row;
+    let state = rules.newState(options, 0);
+    const began = performance.now();
+    for (let n = 0; n < 10_000; n++) state = rules.pushEvents(state, [event], 1);
+    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(state.inbox).toHaveLength(waiting);
+    expect(state.counters).toMatchObject({ eventsTooLarge: tooLarge, eventsDropped: 0 });
+    expect(state.deadLetters.length + state.counters.deadLettersDropped).toBe(tooLarge);
+  });
+
+  test('events are numbered without gaps, whatever was dropped between them, and taken at most 1,000 at a time', () => {
+    const room = 'x'.repeat(1000);
+    let state = rules.pushEvents(rules.newState(options, 0), Array<Json>(300).fill(room), 1);
+    const kept = state.inbox.length;
+    expect(state.counters.eventsDropped).toBe(300 - kept);
+    state = rules.pushEvents(state, ['x'.repeat(2000), 'fits still'], 1);
+    expect(state.eventSeq).toBe(kept + 1);
+    const first = begin(state, 2);
+    expect(first.evaluated.input).toMatchObject({ firstEvent: 1 });
+    state = tick(state, 2);
+    expect(begin(state, 3).evaluated.input.firstEvent).toBe(first.evaluated.input.events.length + 1);
+    // the same end twice takes nothing twice
+    expect(rules.commit(state, first.evaluated, result, 3).inbox).toEqual(state.inbox);
+    while (state.inbox.length > 0) state = tick(state, 4);
+    expect(state).toMatchObject({ inboxBytes: 0, counters: { events: kept + 1 } });
+    state = rules.pushEvents(
+      state,
+      Array.from({ length: 2_500 }, (_, n) => n),
+      5
+    );
+    expect(begin(state, 6).evaluated.input).toMatchObject({ firstEvent: kept + 2 });
+    expect(begin(state, 6).evaluated.input.events).toHaveLength(1_000);
   });
 });

@@ -177,8 +177,10 @@ function pendingLine({ pending }: SensorDescription): string {
 
 function totals({ counters, eventsWaiting }: SensorState): string {
   const { ticks, runs, duplicates, rejected, failures } = counters;
+  const refused = counters.eventsDropped + counters.eventsTooLarge;
   const waiting = eventsWaiting === 0 ? '' : `, ${count(eventsWaiting, 'pushed event')} waiting`;
-  return `${count(ticks, 'tick')}, ${count(runs, 'run')}, ${count(duplicates, 'duplicate')}, ${rejected} rejected, ${count(failures, 'failure')}${waiting}`;
+  const dropped = refused === 0 ? '' : `, ${count(refused, 'pushed event')} dropped`;
+  return `${count(ticks, 'tick')}, ${count(runs, 'run')}, ${count(duplicates, 'duplicate')}, ${rejected} rejected, ${count(failures, 'failure')}${waiting}${dropped}`;
 }
 
 function workersLine(workers: readonly SensorWorker[]): string {
