@@ -3,7 +3,7 @@
  * each item of the world must have exactly one run.
  */
 import { Client, Connection } from '@temporalio/client';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,7 +13,7 @@ import { countJobs, gatherEvidence, type Evidence } from './evidence.js';
 import { doMischief, planMischief, pushItems, type MischiefSizes } from './mischief.js';
 import { persist, sleepUntil } from './patience.js';
 import { verify, type Problem, type ProblemKind } from './verify.js';
-import { createWorld, type World, type WorldSizes } from './world.js';
+import { createWorld, type StartedWorld, type World, type WorldSizes } from './world.js';
 
 export interface ChaosSizes extends WorldSizes, MischiefSizes {
   /** How long the rest may take once nobody is killed any more. */
@@ -41,8 +41,6 @@ export interface ChaosReport {
   readonly logs?: string;
 }
 
-/** Workers take so long to be there; the world waits for them. */
-const LEAD_MS = 4_000;
 const TASK_QUEUE = 'chaos';
 /** How long a sensor may take for its last tick before it counts as stuck. */
 const TICK_PATIENCE_MS = 25_000;
@@ -66,11 +64,16 @@ async function runIn(folder: string, { seed, sizes, binary, bundlePath, log }: C
   const connection = await Connection.connect({ address: server.address });
   const client = new Client({ connection });
   const sensors = new SensorClient(client);
-  const world = createWorld(seed, Date.now() + LEAD_MS, sizes);
-  await writeFile(file('world.json'), JSON.stringify(world));
-  const args = [server.address, TASK_QUEUE, bundlePath, file('world.json')];
-  const fleet = Fleet.start({ workers: sizes.workers, args, logFile: file('workers.log') });
+  const planned = createWorld(seed, sizes);
+  await writeFile(file('world.json'), JSON.stringify(planned));
+  const args = [server.address, TASK_QUEUE, bundlePath, file('world.json'), file('start')];
+  let fleet: Fleet | undefined;
   try {
+    fleet = await Fleet.start({ workers: sizes.workers, args, logFile: file('workers.log') });
+    const world: StartedWorld = { ...planned, startAt: Date.now() };
+    // renamed: nobody may read half of it
+    await writeFile(file('start.new'), String(world.startAt));
+    await rename(file('start.new'), file('start'));
     const victims = { server, fleet, client, sensors };
     const patienceMs = sizes.mischiefMs + sizes.calmMs;
     const [gaveUp] = await Promise.all([
@@ -89,7 +92,7 @@ async function runIn(folder: string, { seed, sizes, binary, bundlePath, log }: C
     log(`${since(world)}: ${describeBooks(evidence)}`);
     return report;
   } finally {
-    await fleet.stop();
+    await fleet?.stop();
     await connection.close();
     await server.stop();
   }
@@ -137,7 +140,7 @@ function describeBooks({ sensors }: Evidence): string {
   ].join(', ');
 }
 
-function since({ startAt }: World): string {
+function since({ startAt }: StartedWorld): string {
   return `${((Date.now() - startAt) / 1000).toFixed(1)} s`;
 }
 

@@ -7,6 +7,8 @@ import { freePort, startDevServer, type DevServer, type DevServerOptions } from 
 
 /** How long a worker that ended by itself (it found no server) is left alone. */
 const RESPAWN_MS = 300;
+/** How long the first workers may take to work. */
+const START_MS = 60_000;
 
 /** A dev server whose state survives `kill -9`. */
 export class ChaosServer {
@@ -54,9 +56,18 @@ export class Fleet {
     private readonly log: number
   ) {}
 
-  static start(options: FleetOptions): Fleet {
+  /** Returns when all workers work. */
+  static async start(options: FleetOptions): Promise<Fleet> {
     const fleet = new Fleet(options, openSync(options.logFile, 'a'));
     for (let index = 0; index < options.workers; index++) fleet.spawn(index);
+    try {
+      await Promise.all(
+        fleet.members.map((member) => once(member, 'message', { signal: AbortSignal.timeout(START_MS) }))
+      );
+    } catch (error) {
+      await fleet.stop();
+      throw new Error(`not all workers came up in ${START_MS} ms; see ${options.logFile}`, { cause: error });
+    }
     return fleet;
   }
 

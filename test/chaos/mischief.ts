@@ -5,7 +5,7 @@ import type { ChaosServer, Fleet } from './cluster.js';
 import { seenItems } from './evidence.js';
 import { persist, sleepUntil } from './patience.js';
 import { below, pick, seededRandom, type Random } from './random.js';
-import type { SensorPlan, World } from './world.js';
+import type { SensorPlan, StartedWorld, World } from './world.js';
 
 /** How long a sensor that an operator stops stays stopped, at most. */
 const MAX_STOP_MS = 4_000;
@@ -80,7 +80,7 @@ export interface Victims {
 
 /** Does what was planned, each at its time. Returns what operators gave up because nobody answered in time. */
 export async function doMischief(
-  world: World,
+  world: StartedWorld,
   planned: readonly PlannedAction[],
   victims: Victims
 ): Promise<readonly string[]> {
@@ -123,7 +123,7 @@ async function operate(
 }
 
 /** Pushes each item of the sensors that are told when it appears, until it has certainly arrived: perhaps twice. */
-export async function pushItems(world: World, { client, sensors }: Victims, patienceMs: number): Promise<void> {
+export async function pushItems(world: StartedWorld, { client, sensors }: Victims, patienceMs: number): Promise<void> {
   const told = world.plans.filter(({ looks }) => looks === 'events');
   await Promise.all(
     told.flatMap(({ name, items }) =>

@@ -8,11 +8,14 @@ const HOUR_MS = 3_600_000;
 const config = z.object({ item: z.number() });
 const jobs = { echo: defineJob({ name: 'echo', config }), noop: defineJob({ name: 'noop', config }) };
 
-export function chaosSensors(world: World): readonly SensorDefinition[] {
-  return world.plans.map((plan) => chaosSensor(world, plan));
+/** How long ago the world began; negative before. */
+export type Clock = () => Promise<number>;
+
+export function chaosSensors(world: World, clock: Clock): readonly SensorDefinition[] {
+  return world.plans.map((plan) => chaosSensor(world, clock, plan));
 }
 
-function chaosSensor(world: World, plan: SensorPlan): SensorDefinition {
+function chaosSensor(world: World, clock: Clock, plan: SensorPlan): SensorDefinition {
   return defineSensor({
     name: plan.name,
     jobs: [jobs.echo, jobs.noop],
@@ -26,15 +29,15 @@ function chaosSensor(world: World, plan: SensorPlan): SensorDefinition {
     runIds: plan.hashedIds ? 'hashed' : 'readable',
     async *evaluate(ctx) {
       if (plan.slowMs !== undefined) await sleep(Math.random() * plan.slowMs, undefined, { signal: ctx.signal });
-      const now = Date.now();
+      const afterMs = await clock();
       const from = plan.looks === 'cursor' ? ctx.cursor.seen : 0;
       const items =
-        plan.looks === 'events' ? pushedItems(plan, ctx.events) : plan.items.slice(from, appeared(world, plan, now));
+        plan.looks === 'events' ? pushedItems(plan, ctx.events) : plan.items.slice(from, appeared(plan, afterMs));
       const taken = items.slice(0, plan.batch);
       for (const item of taken) yield ctx.run(requestOf(item));
       // before the storm: what a failed evaluation set must not count
       if (plan.looks === 'cursor' && taken.length > 0) ctx.setCursor({ seen: from + taken.length });
-      if (isStormy(world, plan, now)) {
+      if (isStormy(world, plan, afterMs)) {
         if (plan.storm === 'hangs') await sleep(HOUR_MS, undefined, { signal: ctx.signal });
         throw new Error('the weather is bad');
       }

@@ -1,7 +1,7 @@
 /**
  * The world that the sensors look at: items that appear over time, the same for the same seed.
  *
- * It is a file with a schedule by the wall clock. Nothing that is killed writes to it, so what should have run is known
+ * It is a file with a schedule, and one with the wall-clock time when it began. Nothing that is killed writes to them, so what should have run is known
  * whatever happens to workers and server.
  */
 import { below, seededRandom, type Random } from './random.js';
@@ -80,11 +80,14 @@ export interface SensorPlan extends Shape {
 
 export interface World {
   readonly seed: number;
-  /** By the wall clock. */
-  readonly startAt: number;
   /** From here on the weather is good. */
   readonly calmAfterMs: number;
   readonly plans: readonly SensorPlan[];
+}
+
+/** A world that has begun, at this time of the wall clock. */
+export interface StartedWorld extends World {
+  readonly startAt: number;
 }
 
 export interface WorldSizes {
@@ -95,7 +98,7 @@ export interface WorldSizes {
   readonly worldMs: number;
 }
 
-export function createWorld(seed: number, startAt: number, { sensors, requests, worldMs }: WorldSizes): World {
+export function createWorld(seed: number, { sensors, requests, worldMs }: WorldSizes): World {
   const random = seededRandom(seed, 1);
   const shapes = SHAPES.slice(0, sensors);
   const shares = shapes.map(({ big }) => (big ? BIG_SHARES : 1));
@@ -108,7 +111,7 @@ export function createWorld(seed: number, startAt: number, { sensors, requests, 
     given += good;
     return { ...shape, items: createItems(random, shape, good, worldMs) };
   });
-  return { seed, startAt, calmAfterMs: worldMs, plans };
+  return { seed, calmAfterMs: worldMs, plans };
 }
 
 function createItems(random: Random, shape: Shape, good: number, worldMs: number): readonly Item[] {
@@ -128,15 +131,14 @@ function createItems(random: Random, shape: Shape, good: number, worldMs: number
     }));
 }
 
-/** How many of a sensor's items can be seen by now. */
-export function appeared(world: World, { items }: SensorPlan, now: number): number {
-  const next = items.findIndex(({ afterMs }) => world.startAt + afterMs > now);
+/** How many of a sensor's items can be seen so long after the beginning. */
+export function appeared({ items }: SensorPlan, afterMs: number): number {
+  const next = items.findIndex((item) => item.afterMs > afterMs);
   return next === -1 ? items.length : next;
 }
 
 /** Whether evaluations of this sensor fail at this moment: the same for every worker. */
-export function isStormy(world: World, plan: SensorPlan, now: number): boolean {
-  const afterMs = now - world.startAt;
+export function isStormy(world: World, plan: SensorPlan, afterMs: number): boolean {
   if (plan.storm === undefined || afterMs < 0 || afterMs > world.calmAfterMs) return false;
   const weather = seededRandom(world.seed, world.plans.indexOf(plan), Math.floor(afterMs / WEATHER_MS));
   return weather() < BAD_WEATHER;
