@@ -18,7 +18,7 @@ test('workers and the server are killed: no request is lost, none runs twice', a
     },
     binary: inject('temporalBinary'),
     bundlePath: inject('bundlePath'),
-    log: (line) => console.log(line),
+    log: () => undefined,
   });
   expect(problems.map(describeProblem), `logs and database: ${logs}`).toEqual([]);
   expect(report).toEqual({ requests: 200, runs: 200, lost: 0, double: 0 });

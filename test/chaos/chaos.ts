@@ -43,10 +43,10 @@ export interface ChaosReport {
 
 const TASK_QUEUE = 'chaos';
 /** How long a sensor may take for its last tick before it counts as stuck. */
-const TICK_PATIENCE_MS = 25_000;
+const TICK_PATIENCE_MS = 60_000;
 /** When nothing has changed for so long, nothing will: longer than Temporal waits for a worker that was killed. */
 const STALL_MS = 30_000;
-const POLL_MS = 250;
+const POLL_MS = 1_000;
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const folder = await mkdtemp(join(tmpdir(), 'temporal-sensors-chaos-'));

@@ -41,7 +41,7 @@ try {
       serverKills: 4,
       operations: 60,
       mischiefMs: 36_000,
-      calmMs: 120_000,
+      calmMs: 300_000,
     },
     binary: await findTemporalBinary({ log: (line) => console.log(line) }),
     bundlePath,
