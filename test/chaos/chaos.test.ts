@@ -1,0 +1,25 @@
+/** A short form of `npm run chaos`: workers and the server are killed, and each item of the world runs once. */
+import { expect, inject, test } from 'vitest';
+import { describeProblem, runChaos } from './chaos.js';
+
+test('workers and the server are killed: no request is lost, none runs twice', async () => {
+  const { problems, logs, ...report } = await runChaos({
+    seed: 20,
+    sizes: {
+      sensors: 8,
+      requests: 200,
+      worldMs: 5_000,
+      workers: 2,
+      workerKills: 3,
+      serverKills: 1,
+      operations: 10,
+      mischiefMs: 5_000,
+      calmMs: 60_000,
+    },
+    binary: inject('temporalBinary'),
+    bundlePath: inject('bundlePath'),
+    log: () => undefined,
+  });
+  expect(problems.map(describeProblem), `logs and database: ${logs}`).toEqual([]);
+  expect(report).toEqual({ requests: 200, runs: 200, lost: 0, double: 0 });
+});

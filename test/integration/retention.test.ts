@@ -1,0 +1,75 @@
+/** Temporal forgets closed runs after the namespace's retention; the sensor does not forget their keys. */
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { expect, test } from 'vitest';
+import { defineJob, defineSensor } from '../../src/index.js';
+import { Harness, waitFor } from '../support/harness.js';
+import type { SensorRun } from '../../src/client/index.js';
+
+const KEYS = 60;
+
+/** Asks for the same runs at every tick. */
+function repeatingSensor(keys: number) {
+  return defineSensor({
+    name: 'repeating',
+    job: defineJob({ name: 'noop' }),
+    // stopped and started, it ticks after the rest of it
+    interval: '1s',
+    defaultStatus: 'running',
+    evaluate: (ctx) => Array.from({ length: keys }, (_, n) => ctx.run({ runKey: `key ${n}` })),
+  });
+}
+
+/** What the end of retention does: the server has never heard of these runs. */
+async function forget(h: Harness, runs: readonly SensorRun[]): Promise<void> {
+  const { workflowService, options } = h.client;
+  for (const { workflowId, runId } of runs) {
+    await h.client.workflow.getHandle(workflowId, runId).result();
+    await workflowService.deleteWorkflowExecution({
+      namespace: options.namespace,
+      workflowExecution: { workflowId, runId },
+    });
+  }
+  // the server deletes in the background, half a minute later; one after the other, to ask it gently
+  for (const { workflowId } of runs)
+    await waitFor(() => isForgotten(h, workflowId), `the server to forget '${workflowId}'`, 90_000);
+}
+
+async function isForgotten(h: Harness, workflowId: string): Promise<boolean> {
+  try {
+    await h.client.workflow.getHandle(workflowId).describe();
+    return false;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return true;
+    throw error;
+  }
+}
+
+test.each([KEYS])('%i keys whose runs the server has forgotten start nothing', async (keys) => {
+  const h = await Harness.create();
+  const sensor = repeatingSensor(keys);
+  const name = h.name(sensor);
+  const first = await h.work([sensor]);
+  const runs = await h.settledRuns(sensor, keys);
+  await first.stop();
+  await forget(h, runs);
+
+  await h.work([sensor]);
+  const nothing = { status: 'skipped', runs: { count: 0 }, duplicates: { count: keys } };
+  expect(await h.sensors.tick(name)).toMatchObject(nothing);
+
+  // the first tick after a start ends with a continue-as-new
+  const { runId } = await h.sensors.describe(name);
+  await h.sensors.stop(name);
+  await h.sensors.start(name);
+  await waitFor(async () => (await h.sensors.describe(name)).runId !== runId, 'the loop to continue as new');
+  expect(await h.sensors.tick(name)).toMatchObject(nothing);
+  expect((await h.sensors.state(name)).counters.runs).toBe(keys);
+
+  // it was the sensor that refused: the server would take the IDs again
+  const workflowId = runs[0]?.workflowId ?? '';
+  await h.client.workflow.start('noop', {
+    workflowId,
+    taskQueue: h.taskQueue,
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+  });
+});
