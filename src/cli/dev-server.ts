@@ -22,7 +22,11 @@ const GRPC_DEADLINE_EXCEEDED = 4;
 const GRPC_UNAVAILABLE = 14;
 
 /** Timers fire ~1 s late and continue-as-new waits for the run to be 1 s old, unless these are set. */
-const FAST_VALUES = ['history.timerProcessorMaxTimeShift="20ms"', 'history.workflowIdReuseMinimalInterval="10ms"'];
+const FAST_VALUES = [
+  'history.timerProcessorMaxTimeShift="20ms"',
+  'history.workflowIdReuseMinimalInterval="10ms"',
+  'history.transferProcessorUpdateAckInterval="1s"',
+];
 
 /** Options of {@link startDevServer}. */
 export interface DevServerOptions {

@@ -23,7 +23,7 @@ function iso(at: Date | number | undefined): string | undefined {
 /** One element of `list`. */
 export function sensorView(sensor: SensorSummary | SensorDescription) {
   const { statusFrom, statusBy, statusReason, statusUntil, health, intervalMs, jobs, pending, deadLetters } = sensor;
-  const { description, tags, owners, workflowId, runId } = sensor;
+  const { description, tags, owners, workflowId, runId, unreadable } = sensor;
   return {
     sensor: sensor.sensor,
     status: sensor.status,
@@ -41,6 +41,7 @@ export function sensorView(sensor: SensorSummary | SensorDescription) {
     owners,
     workflowId,
     runId,
+    unreadable,
   };
 }
 

@@ -1,6 +1,7 @@
 /** Sealed run keys outlive the loop's own history: a sensor that comes back after retention finds them here. */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { inBatches } from './batches.js';
+import { listExecutions } from './executions.js';
 import type { KeyPage } from '../sensors/key-ledger.js';
 import { PAGE_MEMO, PAGE_TYPE, type PageMemo } from '../sensors/protocol.js';
 
@@ -22,7 +23,7 @@ export async function openPages(client: Client, pages: readonly KeyPage[]): Prom
 export async function findLedgerPages(client: Client): Promise<ReadonlyMap<string, readonly KeyPage[]>> {
   const found = new Map<string, KeyPage[]>();
   const query = `WorkflowType = '${PAGE_TYPE}' AND ExecutionStatus = 'Running'`;
-  for await (const { workflowId, memo } of client.workflow.list({ query })) {
+  for await (const { workflowId, memo } of listExecutions(client, query)) {
     const { sensor, kind, keys, since, until } = (memo?.[PAGE_MEMO] ?? {}) as Partial<PageMemo>;
     if (sensor === undefined || kind !== 'keys' || keys === undefined) continue;
     const page: KeyPage = { id: workflowId, keys, since: since ?? 0, until: until ?? Date.now() };

@@ -37,6 +37,7 @@ import {
   type TickRecord,
 } from '../sensors/protocol.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
+import { listExecutions } from './executions.js';
 import { findLoop, loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
 import { Outbox } from './outbox.js';
 import { prune, type Pruned } from './prune.js';
@@ -66,6 +67,8 @@ export interface SensorSummary {
   readonly owners: readonly string[];
   readonly workflowId: string;
   readonly runId: string;
+  /** Its memo is encoded by a codec that this client does not have: all but its name and `closed` is unknown. */
+  readonly unreadable?: true;
 }
 
 /** A sensor as `describe` shows it. */
@@ -146,7 +149,7 @@ export class SensorClient {
     const query = `WorkflowType = '${LOOP_TYPE}' AND ExecutionStatus != 'ContinuedAsNew'`;
     const latest = new Map<string, SensorSummary>();
     // newest first: the first one of a name is its last run
-    for await (const execution of this.client.workflow.list({ query })) {
+    for await (const execution of listExecutions(this.client, query)) {
       if (!execution.workflowId.startsWith(LOOP_ID_PREFIX) || latest.has(execution.workflowId)) continue;
       latest.set(execution.workflowId, summaryOf(execution));
     }
@@ -280,7 +283,7 @@ export class SensorClient {
   /** The runs of a sensor, newest first. */
   async *runs(sensor: string): AsyncIterable<SensorRun> {
     const query = `ParentWorkflowId = ${quoted(loopId(sensor))}`;
-    for await (const execution of this.client.workflow.list({ query })) {
+    for await (const execution of listExecutions(this.client, query)) {
       const memo = execution.memo?.[RUN_MEMO] as RunMemo | undefined;
       yield {
         workflowId: execution.workflowId,
@@ -392,14 +395,15 @@ function isSignalLimit(error: unknown): boolean {
   return error.cause.details.includes('limit for signal events');
 }
 
-interface Execution {
+interface LoopExecution {
   readonly workflowId: string;
   readonly runId: string;
   readonly status: { readonly name: string };
   readonly memo?: Record<string, unknown>;
+  readonly unreadable?: boolean;
 }
 
-function summaryOf({ workflowId, runId, status, memo: memos }: Execution): SensorSummary {
+function summaryOf({ workflowId, runId, status, memo: memos, unreadable }: LoopExecution): SensorSummary {
   const memo = memos?.[SENSOR_MEMO] as SensorMemo | undefined;
   return {
     sensor: workflowId.slice(LOOP_ID_PREFIX.length),
@@ -418,10 +422,11 @@ function summaryOf({ workflowId, runId, status, memo: memos }: Execution): Senso
     owners: memo?.owners ?? [],
     workflowId,
     runId,
+    ...(unreadable === true ? { unreadable } : {}),
   };
 }
 
-function timeoutOf({ memo: memos }: Execution): { readonly timeoutMs?: number } {
+function timeoutOf({ memo: memos }: LoopExecution): { readonly timeoutMs?: number } {
   const memo = memos?.[SENSOR_MEMO] as SensorMemo | undefined;
   if (memo === undefined) return {};
   const { timeoutMs } = JSON.parse(memo.options) as LoopOptions;

@@ -85,7 +85,7 @@ describe('the ledger', () => {
           if (age > dedupeMs * 1.5) expect(known.has(keyOf(n))).toBe(false);
         }
       }),
-      { numRuns: 15 }
+      { numRuns: 4 }
     );
   });
 

@@ -276,7 +276,7 @@ describe('what a review found', () => {
     expect(state.deadLetters.length + state.counters.deadLettersDropped).toBe(tooLarge);
   });
 
-  test('events are numbered without gaps, whatever was dropped between them, and taken at most 1,000 at a time', () => {
+  test('events are numbered without gaps, whatever was dropped between them', () => {
     const room = 'x'.repeat(1000);
     let state = rules.pushEvents(rules.newState(options, 0), Array<Json>(300).fill(room), 1);
     const kept = state.inbox.length;
@@ -291,12 +291,6 @@ describe('what a review found', () => {
     expect(rules.commit(state, first.evaluated, result, 3).inbox).toEqual(state.inbox);
     while (state.inbox.length > 0) state = tick(state, 4);
     expect(state).toMatchObject({ inboxBytes: 0, counters: { events: kept + 1 } });
-    state = rules.pushEvents(
-      state,
-      Array.from({ length: 2_500 }, (_, n) => n),
-      5
-    );
-    expect(begin(state, 6).evaluated.input).toMatchObject({ firstEvent: kept + 2 });
-    expect(begin(state, 6).evaluated.input.events).toHaveLength(1_000);
+    expect(begin(rules.pushEvents(state, ['next'], 5), 6).evaluated.input.firstEvent).toBe(kept + 2);
   });
 });

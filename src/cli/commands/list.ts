@@ -14,7 +14,7 @@ export async function list(session: Session, output: Output): Promise<void> {
     }
     const rows = sensors.map((each) => [
       plain(each.sensor),
-      colored(each.status, colors),
+      each.unreadable === true ? 'encrypted' : colored(each.status, colors),
       each.statusFrom === 'code' ? 'code' : plain(each.statusBy ?? 'operator', 40),
       colored(each.health, colors),
       duration(each.intervalMs),

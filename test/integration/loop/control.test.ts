@@ -128,7 +128,7 @@ test('a stop while launching holds the rest as pending; start runs them, each on
     job: noop,
     interval: '1h',
     *evaluate(ctx) {
-      for (let n = 0; n < 300; n++) yield ctx.run({ runKey: `n${n}` });
+      for (let n = 0; n < 120; n++) yield ctx.run({ runKey: `n${n}` });
     },
   });
   const name = h.name(sensor);
@@ -140,13 +140,13 @@ test('a stop while launching holds the rest as pending; start runs them, each on
     const state = await h.sensors.state(name);
     return state.pending.count > 0 ? state : undefined;
   }, 'pending requests');
-  expect(stopped.counters.runs + stopped.pending.count).toBe(300);
+  expect(stopped.counters.runs + stopped.pending.count).toBe(120);
   expect(stopped.counters.runs).toBeGreaterThan(0);
   await expect(h.sensors.tick(name)).rejects.toThrow('holds back pending requests');
   await h.sensors.start(name);
-  await waitFor(async () => (await h.sensors.state(name)).counters.runs === 300, '300 runs', 40_000);
+  await waitFor(async () => (await h.sensors.state(name)).counters.runs === 120, '120 runs');
   expect((await h.sensors.state(name)).pending.count).toBe(0);
-  expect(await h.settledRuns(sensor, 300)).toHaveLength(300);
+  expect(await h.settledRuns(sensor, 120)).toHaveLength(120);
 });
 
 test('a cursor edit is checked, and drops the result of the evaluation it overtakes', async () => {
@@ -357,7 +357,7 @@ test('a loop that is terminated while it starts runs comes back and starts the r
     defaultStatus: 'running',
     *evaluate(ctx) {
       if (ctx.tick > 1) return ctx.skip('done');
-      for (let n = 0; n < 200; n++) yield n % 2 === 0 ? ctx.run({ runKey: `n${n}` }) : ctx.run();
+      for (let n = 0; n < 100; n++) yield n % 2 === 0 ? ctx.run({ runKey: `n${n}` }) : ctx.run();
       return null;
     },
   });
@@ -367,9 +367,9 @@ test('a loop that is terminated while it starts runs comes back and starts the r
   await h.loop(sensor).terminate();
   await h.sensors.start(name);
   await h.tickWhere(sensor, ({ tick }) => tick === 1, 'the end of the launch');
-  const runs = await h.settledRuns(sensor, 200);
-  expect(runs).toHaveLength(200);
-  expect(new Set(runs.map(({ workflowId }) => workflowId)).size).toBe(200);
+  const runs = await h.settledRuns(sensor, 100);
+  expect(runs).toHaveLength(100);
+  expect(new Set(runs.map(({ workflowId }) => workflowId)).size).toBe(100);
 });
 
 test('a reset in Temporal Web starts nothing twice', async () => {

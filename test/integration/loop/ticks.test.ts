@@ -269,25 +269,3 @@ test('events of a failing evaluation stay, are tried one at a time, and are park
   ]);
   expect(health.status).toBe('ok');
 });
-
-test('600 requests over several ticks start once each, across continue-as-new', async () => {
-  const h = await Harness.create();
-  const sensor = defineSensor({
-    name: 'many',
-    job: noop,
-    interval: 100,
-    defaultStatus: 'running',
-    cursor: z.number().default(0),
-    *evaluate(ctx) {
-      if (ctx.cursor >= 600) return ctx.skip('done');
-      for (let n = ctx.cursor; n < ctx.cursor + 300; n++) yield ctx.run({ runKey: `n${n}` });
-      ctx.setCursor(ctx.cursor + 300);
-      return ctx.more();
-    },
-  });
-  await h.work([sensor]);
-  await waitFor(async () => (await h.sensors.state(h.name(sensor))).counters.runs >= 600, '600 runs', 50_000);
-  const runs = await h.settledRuns(sensor, 600);
-  expect(new Set(runs.map(({ runKey }) => runKey)).size).toBe(600);
-  expect(runs).toHaveLength(600);
-}, 90_000);
