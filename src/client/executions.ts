@@ -18,7 +18,9 @@ export async function* listExecutions(client: Client, query: string): AsyncItera
   do {
     const page = await client.workflowService.listWorkflowExecutions({ namespace, query, nextPageToken });
     for (const raw of page.executions) {
-      const info = await executionInfoFromRaw({ ...raw, memo: null }, loadedDataConverter, raw, namespace);
+      // the fields of a message may be on its prototype, so it cannot be spread
+      const bare = Object.create(raw, { memo: { value: null } }) as typeof raw;
+      const info = await executionInfoFromRaw(bare, loadedDataConverter, raw, namespace);
       try {
         const memo = await decodeMapFromPayloads(loadedDataConverter, raw.memo?.fields);
         yield { ...info, ...(memo === undefined ? {} : { memo }), unreadable: false };
