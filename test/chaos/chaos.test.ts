@@ -7,7 +7,7 @@ test('workers and the server are killed: no request is lost, none runs twice', a
     seed: 20,
     sizes: {
       sensors: 8,
-      requests: 200,
+      requests: 120,
       worldMs: 5_000,
       workers: 2,
       workerKills: 3,
@@ -21,5 +21,5 @@ test('workers and the server are killed: no request is lost, none runs twice', a
     log: () => undefined,
   });
   expect(problems.map(describeProblem), `logs and database: ${logs}`).toEqual([]);
-  expect(report).toEqual({ requests: 200, runs: 200, lost: 0, double: 0 });
+  expect(report).toEqual({ requests: 120, runs: 120, lost: 0, double: 0 });
 });

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, inject, test } from 'vitest';
-import { CRASH_STEPS, crashSensor, REQUESTS, type CrashStep } from '../support/crash-steps.js';
+import { CRASH_STEPS, crashSensor, requestsOf, type CrashStep } from '../support/crash-steps.js';
 import { Harness, waitFor } from '../support/harness.js';
 
 const children: ChildProcess[] = [];
@@ -68,17 +68,18 @@ async function crashAt(step: CrashStep, bundlePath: string): Promise<Outcome> {
   const h = await Harness.create();
   const dying = spawnWorker('crash-process.ts', h, bundlePath, step);
   const [, diedOf] = (await once(dying, 'exit')) as [number | null, string | null];
-  await h.work([crashSensor]);
+  const sensor = crashSensor(step);
+  await h.work([sensor]);
   await waitFor(() => hasContinued(h), `the loop to continue as new after '${step}'`);
-  const runs = await h.settledRuns(crashSensor, REQUESTS);
-  const { counters } = await h.sensors.state(h.name(crashSensor));
+  const runs = await h.settledRuns(sensor, requestsOf(step));
+  const { counters } = await h.sensors.state(h.name(sensor));
   const requests = new Set(runs.map(({ tags }) => tags['item'])).size;
   return { diedOf, runs: runs.length, requests, counted: counters.runs, ticks: counters.ticks };
 }
 
 /** Whether the loop has continued as new after its first tick and waits for the next one. */
 async function hasContinued(h: Harness): Promise<boolean> {
-  const { raw } = await h.loop(crashSensor).describe();
+  const { raw } = await h.loop('crashed').describe();
   const { firstRunId, execution } = raw.workflowExecutionInfo ?? {};
   return firstRunId !== execution?.runId && (raw.pendingActivities ?? []).length > 0;
 }
@@ -97,8 +98,11 @@ test('SIGKILL at each step of a tick: every request has exactly one run', async 
     const outcomes = await Promise.all(
       CRASH_STEPS.map(async (step) => [step, await crashAt(step, bundlePath)] as const)
     );
-    const wanted: Outcome = { diedOf: 'SIGKILL', runs: REQUESTS, requests: REQUESTS, counted: REQUESTS, ticks: 1 };
-    expect(Object.fromEntries(outcomes)).toEqual(Object.fromEntries(CRASH_STEPS.map((step) => [step, wanted])));
+    const wanted = (step: CrashStep): Outcome => {
+      const requests = requestsOf(step);
+      return { diedOf: 'SIGKILL', runs: requests, requests, counted: requests, ticks: 1 };
+    };
+    expect(Object.fromEntries(outcomes)).toEqual(Object.fromEntries(CRASH_STEPS.map((step) => [step, wanted(step)])));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

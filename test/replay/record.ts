@@ -14,12 +14,19 @@ import { z } from 'zod';
 import { startDevServer } from '../../src/cli/dev-server.js';
 import { findTemporalBinary } from '../../src/cli/temporal-binary.js';
 import { SensorClient } from '../../src/client/index.js';
+import { startLoop } from '../../src/client/loops.js';
 import { defineJob, defineSensor } from '../../src/index.js';
+import { EMPTY_LEDGER, rememberKey } from '../../src/sensors/key-ledger.js';
+import { MAX_RECENT_KEYS } from '../../src/sensors/limits.js';
+import { loopOptions } from '../../src/sensors/loop-options.js';
 import { PROTOCOL } from '../../src/sensors/protocol.js';
+import { runKeyHash } from '../../src/sensors/run-key.js';
 import { SensorsPlugin } from '../../src/worker/index.js';
+import { newState } from '../../src/workflows/state.js';
 
 const folder = fileURLToPath(new URL(`./histories/v${PROTOCOL}`, import.meta.url));
 const noop = defineJob({ name: 'noop' });
+const sized = defineJob({ name: 'failing', config: z.object({ text: z.string() }) });
 const echo = defineJob({ name: 'echo', config: z.object({ n: z.number() }) });
 
 let down = true;
@@ -70,6 +77,20 @@ const sensors = [
       yield ctx.run();
     },
   }),
+  // pages of requests and of run keys, and what operators do about single keys
+  defineSensor({
+    name: 'staged',
+    job: sized,
+    interval: '1h',
+    defaultStatus: 'running',
+    maxRunsPerTick: 50,
+    cursor: z.number().default(0),
+    *evaluate(ctx) {
+      for (let n = 0; n < 80; n++) yield ctx.run({ runKey: `${ctx.cursor}/${n}`, config: { text: 'x'.repeat(6_000) } });
+      yield ctx.run({ runKey: 'bad', config: { text: 1 as never } });
+      ctx.setCursor(ctx.cursor + 1);
+    },
+  }),
 ];
 
 Runtime.install({ logger: new DefaultLogger('ERROR') });
@@ -89,6 +110,7 @@ try {
     workflowBundle,
     plugins: [new SensorsPlugin({ sensors })],
   });
+  await startNearlyFull('staged');
   await worker.runUntil(operate());
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
@@ -103,6 +125,22 @@ try {
   await native.close();
   await connection.close();
   await server.stop();
+}
+
+/** Starts a loop that will soon have to seal its run keys. */
+async function startNearlyFull(sensor: string): Promise<void> {
+  const definition = sensors.find(({ name }) => name === sensor);
+  if (definition === undefined) throw new Error(`no sensor '${sensor}'`);
+  const options = loopOptions(definition);
+  let ledger = EMPTY_LEDGER;
+  for (let n = 0; n < MAX_RECENT_KEYS - 20; n++)
+    ledger = rememberKey(ledger, runKeyHash('failing', `old ${n}`), Date.now(), undefined);
+  await startLoop(client, {
+    sensor,
+    taskQueue: 'record',
+    options,
+    state: { ...newState(options, Date.now()), ledger },
+  });
 }
 
 /** What happens to the sensors while they are recorded: everything that has a message. */
@@ -133,6 +171,14 @@ async function operate(): Promise<void> {
   await control.reset('operated');
   await control.tick('operated');
   await control.clearCursor('operated');
+  await eventually(() => control.state('staged').then(({ pending }) => pending.count > 0));
+  await control.tick('staged', { by: 'ann' });
+  await control.tick('staged');
+  await control.discardPending('staged');
+  await control.rerun('staged', { runKey: '0/3', by: 'ann', reason: 'recorded' });
+  await control.rearm('staged', { runKey: '0/4' });
+  await control.retryDeadLetters('staged');
+  await control.discardDeadLetters('staged');
   await eventually(() => control.describe('keys').then(({ evaluation }) => evaluation?.phase === 'waiting'));
 }
 

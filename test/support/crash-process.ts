@@ -37,7 +37,7 @@ const worker = await Worker.create({
   connection: await NativeConnection.connect({ address }),
   taskQueue,
   workflowBundle: { codePath },
-  plugins: [new SensorsPlugin({ sensors: [crashSensor], prefix })],
+  plugins: [new SensorsPlugin({ sensors: [crashSensor(wanted as CrashStep)], prefix })],
   sinks,
   interceptors: { activity: [dieAroundEvaluations] },
 });
