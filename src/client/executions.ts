@@ -2,8 +2,8 @@
  * Lists workflows like the SDK does, except that a memo that cannot be decoded (another application's codec) costs
  * only that memo: one encrypted sensor must not hide all others.
  */
-import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { executionInfoFromRaw } from '@temporalio/client/lib/helpers.js';
+import { ServiceError, type Client, type WorkflowExecutionInfo } from '@temporalio/client';
+import { executionInfoFromRaw, rethrowKnownErrorTypes } from '@temporalio/client/lib/helpers.js';
 import { decodeMapFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 
 export type Execution = Omit<WorkflowExecutionInfo, 'raw'> & {
@@ -16,7 +16,7 @@ export async function* listExecutions(client: Client, query: string): AsyncItera
   const { namespace, loadedDataConverter } = client.options;
   let nextPageToken: Uint8Array = new Uint8Array();
   do {
-    const page = await client.workflowService.listWorkflowExecutions({ namespace, query, nextPageToken });
+    const page = await listPage(client, query, nextPageToken);
     for (const raw of page.executions) {
       // the fields of a message may be on its prototype, so it cannot be spread
       const bare = Object.create(raw, { memo: { value: null } }) as typeof raw;
@@ -30,4 +30,17 @@ export async function* listExecutions(client: Client, query: string): AsyncItera
     }
     ({ nextPageToken } = page);
   } while (nextPageToken.length > 0);
+}
+
+type Page = Awaited<ReturnType<Client['workflowService']['listWorkflowExecutions']>>;
+
+/** Errors are the SDK's own, as from `client.workflow.list`. */
+async function listPage(client: Client, query: string, nextPageToken: Uint8Array): Promise<Page> {
+  const { namespace } = client.options;
+  try {
+    return await client.workflowService.listWorkflowExecutions({ namespace, query, nextPageToken });
+  } catch (error) {
+    rethrowKnownErrorTypes(error);
+    throw new ServiceError('workflows could not be listed', { cause: error as Error });
+  }
 }
