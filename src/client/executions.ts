@@ -40,7 +40,7 @@ async function listPage(client: Client, query: string, nextPageToken: Uint8Array
   try {
     return await client.workflowService.listWorkflowExecutions({ namespace, query, nextPageToken });
   } catch (error) {
-    rethrowKnownErrorTypes(error);
+    rethrowKnownErrorTypes(error as Parameters<typeof rethrowKnownErrorTypes>[0]);
     throw new ServiceError('workflows could not be listed', { cause: error as Error });
   }
 }
