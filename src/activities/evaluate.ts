@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { ApplicationFailureCategory } from '@temporalio/common';
+import { PageMissingError } from '../client/pages.js';
 import { checkRequests } from '../sensors/check-requests.js';
 import type { CursorChange } from '../sensors/cursor.js';
 import { describeIssues } from '../sensors/define-job.js';
@@ -38,6 +39,7 @@ const MAX_STACK_BYTES = 4 * 1024;
 const KNOWN_ERROR_BYTES = 256;
 /** How soon the run keys are asked for again when they could not be read. */
 const NO_KEYS_RETRY_MS = 2_000;
+const MISSING_PAGE_RETRY_MS = 10_000;
 /** How soon a newer worker is tried when this one has an older definition, and how long it is waited for. */
 const OUTDATED_RETRY_MS = 500;
 const OUTDATED_FOR_MS = 30_000;
@@ -125,7 +127,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
       result = { ...checked, ...(staged.length === 0 ? {} : { requests: [], staged }), ...reported() };
     } catch (error) {
       if (error instanceof CancelledFailure && error === attempt.signal.reason) throw error;
-      if (error instanceof KeysUnavailableError) throw noKeys(error);
+      if (error instanceof KeysUnavailableError) throw noKeys(input, error);
       throw failed(input, streak, error, reported());
     }
     if (!input.fold || !isQuiet(input, result)) return result;
@@ -184,7 +186,9 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
 /** Without the run keys nothing can be decided: guessing would run something twice. */
 class KeysUnavailableError extends Error {}
 
-function noKeys({ message }: KeysUnavailableError): ApplicationFailure {
+function noKeys({ intervalMs }: EvaluationInput, { message, cause }: KeysUnavailableError): ApplicationFailure {
+  // a page that is gone comes back only if somebody restores it
+  const patience = cause instanceof PageMissingError ? Math.min(intervalMs, MISSING_PAGE_RETRY_MS) : 0;
   return withoutStack(
     ApplicationFailure.create({
       message: cutText(
@@ -192,7 +196,7 @@ function noKeys({ message }: KeysUnavailableError): ApplicationFailure {
         MAX_TEXT_BYTES
       ),
       type: FAILURE_TYPES.noKeys,
-      nextRetryDelay: NO_KEYS_RETRY_MS,
+      nextRetryDelay: Math.max(NO_KEYS_RETRY_MS, patience),
     })
   );
 }

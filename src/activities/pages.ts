@@ -7,7 +7,7 @@ import { FAILURE_TYPES } from '../sensors/errors.js';
 import { jsonBytes } from '../sensors/json.js';
 import type { KeyPage, Seal } from '../sensors/key-ledger.js';
 import { MAX_BATCH_BYTES, MAX_BATCH_REQUESTS } from '../sensors/limits.js';
-import type { LaunchRequest, RequestPage } from '../sensors/protocol.js';
+import { PENDING_PAGES, type LaunchRequest, type RequestPage } from '../sensors/protocol.js';
 import { packKeys } from './known-keys.js';
 
 /**
@@ -50,13 +50,16 @@ export function createPageActivities() {
     }): Promise<readonly RequestPage[]> {
       const { client, info } = Context.current();
       const kept: RequestPage[] = [];
-      for (const { id, requests } of pages) {
-        Context.current().heartbeat();
-        const content = await contentOf<readonly LaunchRequest[]>(id);
-        kept.push({
-          id: await writePage(client, { sensor, kind: 'pending', content, taskQueue: info.taskQueue }),
-          requests,
-        });
+      for (const page of pages) {
+        try {
+          const content = await readPage(client, page.id);
+          const id = await writePage(client, { sensor, kind: PENDING_PAGES, content, taskQueue: info.taskQueue });
+          kept.push({ id, requests: page.requests });
+        } catch (error) {
+          // the launch will miss it, and say so
+          if (!(error instanceof PageMissingError)) throw error;
+          kept.push(page);
+        }
       }
       return kept;
     },

@@ -1,5 +1,5 @@
 /** Running something again because an operator says so: a key that has run, or a dead letter. */
-import { randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
@@ -89,15 +89,17 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies)
     async prepareRetries({
       sensor,
       letters,
+      rearmed,
     }: {
       sensor: string;
       letters: readonly DeadLetter[];
+      rearmed: Readonly<Record<string, number>>;
     }): Promise<PreparedRetries> {
       const definition = definitionOf(registry, sensor);
       const requests: { id: string; request: LaunchRequest }[] = [];
       const failed: { id: string; error: string }[] = [];
       for (const letter of letters) {
-        const checked = retried(sensor, definition, letter);
+        const checked = retried(sensor, definition, letter, rearmed);
         if (typeof checked === 'string') failed.push({ id: letter.id, error: checked });
         else requests.push({ id: letter.id, request: checked });
       }
@@ -124,10 +126,11 @@ async function ourRun(client: Client, sensor: string, id: string): Promise<Workf
   }
 }
 
-async function argumentsOf(client: Client, { workflowId, runId }: WorkflowExecutionDescription): Promise<Json[]> {
+/** What a run was started with, also when it has continued as new since. */
+async function argumentsOf(client: Client, { workflowId, runId, raw }: WorkflowExecutionDescription): Promise<Json[]> {
   const { history } = await client.workflowService.getWorkflowExecutionHistory({
     namespace: client.options.namespace,
-    execution: { workflowId, runId },
+    execution: { workflowId, runId: raw.workflowExecutionInfo?.firstRunId ?? runId },
     maximumPageSize: 1,
   });
   const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
@@ -135,7 +138,12 @@ async function argumentsOf(client: Client, { workflowId, runId }: WorkflowExecut
 }
 
 /** The request of a dead letter, or why it cannot be made. */
-function retried(sensor: string, definition: SensorDefinition, letter: DeadLetter): LaunchRequest | string {
+function retried(
+  sensor: string,
+  definition: SensorDefinition,
+  letter: DeadLetter,
+  rearmed: Readonly<Record<string, number>>
+): LaunchRequest | string {
   const { id, kind, job, runKey, payload, tags } = letter;
   const again = `let the sensor request it again, then discard this dead letter`;
   if (payload === undefined) return `its config was not kept (over 2 KB); ${again}`;
@@ -144,7 +152,9 @@ function retried(sensor: string, definition: SensorDefinition, letter: DeadLette
   if (!definition.jobs.some(({ name }) => name === job)) return `the sensor no longer has job '${job}'; discard it`;
   const request = { kind: 'run', job, runKey, config: payload, tags: tags ?? {} } as unknown as RunRequest;
   const no = (): boolean => false;
-  const rules = { sensor, definition, isKnown: no, isForeign: no, rearmed: {}, nonce: randomUUID() };
+  // the same for every retry of this letter: two at once start one run
+  const nonce = createHash('sha256').update(`${id}:${letter.firstAt}`).digest('base64url').slice(0, 22);
+  const rules = { sensor, definition, isKnown: no, isForeign: no, rearmed, nonce };
   const { accepted, rejected } = checkRequests([request], rules);
   return accepted[0] ?? rejected[0]?.error ?? again;
 }

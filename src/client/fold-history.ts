@@ -18,6 +18,7 @@ import {
   type EvaluationInput,
   type LoopInput,
   type LoopState,
+  type RequestPage,
   type RerunResult,
   type RetryResult,
   type SensorState,
@@ -47,7 +48,13 @@ type Update = NonNullable<NonNullable<Event['workflowExecutionUpdateAcceptedEven
 type Payloads = Parameters<typeof decodeArrayFromPayloads>[1];
 
 /** Updates that look outside before they change anything. */
-const EDITS: ReadonlySet<string> = new Set([UPDATES.setCursor, UPDATES.rerun, UPDATES.rearm, UPDATES.retryDeadLetters]);
+const EDITS: ReadonlySet<string> = new Set([
+  UPDATES.setCursor,
+  UPDATES.rerun,
+  UPDATES.rearm,
+  UPDATES.retryDeadLetters,
+  UPDATES.discardPending,
+]);
 
 /** An activity beside the evaluation. */
 interface Helper {
@@ -169,7 +176,12 @@ class HistoryFold {
   }
 
   private helperCompleted(state: LoopState, { name, args }: Helper, result: unknown): LoopState {
-    const given = args as { id: string; ids: readonly string[]; seal: Seal };
+    const given = args as {
+      id: string;
+      ids: readonly string[];
+      pages: readonly RequestPage[];
+      seal: Seal;
+    };
     switch (name) {
       case 'findOwners':
         for (const [id, owner] of Object.entries((result ?? {}) as Record<string, string>)) this.foreign.set(id, owner);
@@ -177,7 +189,7 @@ class HistoryFold {
       case 'readRequests':
         return rules.loadPage(state, given.id, parseRequests(result));
       case 'keepRequests':
-        return rules.keepPages(state, parseRequestPages(result));
+        return rules.keepPages(state, given.pages, parseRequestPages(result));
       case 'sealKeys': {
         const page = parseKeyPage(result);
         return page === undefined ? state : rules.seal(state, given.seal, page);
@@ -248,7 +260,7 @@ class HistoryFold {
     if (updated?.outcome?.success == null || request?.input == null) return state;
     const given = (await this.decode(request.input.args?.payloads))?.[0];
     const result = (await this.decode(updated.outcome.success.payloads))?.[0];
-    return this.edited(state, request.input.name ?? '', given, result);
+    return result === undefined ? state : this.edited(state, request.input.name ?? '', given, result);
   }
 
   private edited(state: LoopState, name: string, given: unknown, result: unknown): LoopState {
@@ -257,6 +269,12 @@ class HistoryFold {
     if (name === UPDATES.rearm && key !== undefined) {
       const { rearmed } = result as SensorState;
       return { ...state, rearmed };
+    }
+    if (name === UPDATES.discardPending) {
+      // the fold ends a launch late: whether it was pending then, the answer says
+      const what = (result as SensorState).audit.at(-1)?.what;
+      const pending = what === 'discard 0 pending requests' ? state : this.settled(state);
+      return applyMessage(pending, { kind: 'update', name, args: [given] }, this.now);
     }
     if (name === UPDATES.retryDeadLetters)
       return applyRetry(state, parseDeadLetterEdit(given), result as RetryResult, this.now);

@@ -3,13 +3,18 @@ import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription }
 import {
   LOOP_ID_PREFIX,
   LOOP_TYPE,
+  PENDING_PAGES,
   PROTOCOL,
   SENSOR_MEMO,
   type LoopInput,
   type LoopOptions,
   type LoopState,
+  type RequestPage,
 } from '../sensors/protocol.js';
-import { audit, configure, newState } from '../workflows/state.js';
+import type { KeyPage } from '../sensors/key-ledger.js';
+import { audit, release } from '../workflows/rules.js';
+import { configure, newState } from '../workflows/state.js';
+import { readPage, writePage } from './pages.js';
 import { memoOf } from '../workflows/views.js';
 import { foldHistory, type History } from './fold-history.js';
 
@@ -116,11 +121,39 @@ export async function takeOver(
   const loop = await findLoop(client, from);
   // one on another task queue belongs to another application
   if (loop?.taskQueue !== taskQueue) return undefined;
-  if (loop.status.name === 'RUNNING') await client.workflow.getHandle(loopId(from)).terminate(RENAMED_TO + to);
+  if (loop.status.name === 'RUNNING') {
+    // one that cannot be folded must not be ended
+    await foldHistory(client, await historyOf(client, from));
+    await client.workflow.getHandle(loopId(from)).terminate(RENAMED_TO + to);
+  }
   const history = await historyOf(client, from);
   const ended = endedFor(history);
   if (ended === PRUNED || (ended?.startsWith(RENAMED_TO) === true && ended !== RENAMED_TO + to)) return undefined;
-  return audit(await foldHistory(client, history), `renamed from ${from}`, {}, Date.now());
+  const state = audit(await foldHistory(client, history), `renamed from ${from}`, {}, Date.now());
+  return await movePages(client, state, { sensor: to, taskQueue });
+}
+
+/** Pages belong to the sensor whose name is in their ID: the old ones are copied, and let go of by the new loop. */
+async function movePages(
+  client: Client,
+  state: LoopState,
+  owner: { readonly sensor: string; readonly taskQueue: string }
+): Promise<LoopState> {
+  const pages: KeyPage[] = [];
+  for (const { id, ...memo } of state.ledger.pages) {
+    const content = await readPage(client, id);
+    pages.push({ id: await writePage(client, { ...owner, kind: 'keys', content, memo }), ...memo });
+  }
+  const staged: RequestPage[] = [];
+  for (const { id, requests } of state.launch?.staged ?? []) {
+    const content = await readPage(client, id);
+    staged.push({ id: await writePage(client, { ...owner, kind: PENDING_PAGES, content }), requests });
+  }
+  const moved = { ...state, ledger: { ...state.ledger, pages } };
+  return release(state.launch === undefined ? moved : { ...moved, launch: { ...state.launch, staged } }, [
+    ...state.ledger.pages,
+    ...(state.launch?.staged ?? []),
+  ]);
 }
 
 /**

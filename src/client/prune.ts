@@ -19,12 +19,16 @@ export interface Pruned {
  * which takes up to a minute; a loop that was ended so never comes back with its state.
  */
 export async function prune(client: Client, sensor: string): Promise<Pruned> {
+  // a loop that continues as new at this moment has another run: ended until none runs
+  for (let running = await findLoop(client, sensor); running?.status.name === 'RUNNING';) {
+    await terminate(client, { workflowId: running.workflowId });
+    running = await findLoop(client, sensor);
+  }
   const loop = await findLoop(client, sensor);
   const loops = await find(client, `WorkflowId = ${quoted(loopId(sensor))}`);
   // visibility lags behind: what it does not list yet is the last run
   if (loop !== undefined && !loops.some(({ runId }) => runId === loop.runId)) loops.push(loop);
   const pages = await find(client, `WorkflowId STARTS_WITH ${quoted(`${PAGE_ID_PREFIX}${sensor}/`)}`);
-  if (loop?.status.name === 'RUNNING') await terminate(client, loop);
   await inBatches([...loops, ...pages], AT_ONCE, async (execution) => {
     if (execution.status.name === 'RUNNING') await terminate(client, execution);
     await remove(client, execution);
@@ -44,7 +48,10 @@ async function find(client: Client, query: string): Promise<Execution[]> {
   return found;
 }
 
-async function terminate(client: Client, { workflowId, runId }: Execution): Promise<void> {
+async function terminate(
+  client: Client,
+  { workflowId, runId }: Pick<Execution, 'workflowId'> & Partial<Execution>
+): Promise<void> {
   try {
     await client.workflow.getHandle(workflowId, runId).terminate(PRUNED);
   } catch (error) {

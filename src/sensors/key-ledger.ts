@@ -68,7 +68,8 @@ export interface Seal {
 export const EMPTY_LEDGER: Ledger = { recent: [], pages: [], version: NO_KEYS };
 
 /** Adds a key that has run. */
-export function rememberKey(ledger: Ledger, key: string, now: number, dedupeMs: number | undefined): Ledger {
+export function rememberKey(known: Ledger, key: string, now: number, dedupeMs: number | undefined): Ledger {
+  const ledger = withoutKey(known, key);
   const version = combineKeys(ledger.version, key);
   const last = ledger.recent.at(-1);
   if (last === undefined || now - last.since > spanOf(dedupeMs)) {
@@ -76,6 +77,24 @@ export function rememberKey(ledger: Ledger, key: string, now: number, dedupeMs: 
   }
   const grown = { since: last.since, until: now, keys: last.keys + key };
   return { ...ledger, version, recent: [...ledger.recent.slice(0, -1), grown] };
+}
+
+/** The recent keys are a set: a key that comes again (a re-run) counts from now on, and only once. */
+function withoutKey(ledger: Ledger, key: string): Ledger {
+  const found = ledger.recent.findIndex(({ keys }) => positionOf(keys, key) >= 0);
+  if (found < 0) return ledger;
+  const recent = ledger.recent.flatMap((segment, index): KeySegment[] => {
+    if (index !== found) return [segment];
+    const at = positionOf(segment.keys, key);
+    const keys = segment.keys.slice(0, at) + segment.keys.slice(at + KEY_CHARS);
+    return keys === '' ? [] : [{ ...segment, keys }];
+  });
+  return { ...ledger, recent, version: combineKeys(ledger.version, key) };
+}
+
+function positionOf(packed: string, key: string): number {
+  for (let at = packed.indexOf(key); at >= 0; at = packed.indexOf(key, at + 1)) if (at % KEY_CHARS === 0) return at;
+  return -1;
 }
 
 /** What should leave the state now, or `undefined` when there is room. */

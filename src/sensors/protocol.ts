@@ -20,6 +20,8 @@ export const LOOP_ID_PREFIX = 'sensor/';
 /** Workflow type of a page; the user's workflow module re-exports it with the loop. */
 export const PAGE_TYPE = 'sensorPage';
 export const PAGE_ID_PREFIX = 'page/';
+/** Kind of the pages of requests that wait for as long as it takes. */
+export const PENDING_PAGES = 'pending';
 /** Memo key of a page: a {@link PageMemo}. */
 export const PAGE_MEMO = 'sensorPage';
 /** Memo key of a loop: a {@link SensorMemo}. */
@@ -439,7 +441,7 @@ export interface RetryResult {
   /** Runs among them that were started. */
   readonly started: number;
   /** Keys of the runs, to be remembered. */
-  readonly hashes: readonly string[];
+  readonly keys: readonly { readonly hash: string; readonly epoch?: number }[];
   /** Those that stay, and why. */
   readonly failed: readonly { readonly id: string; readonly error: string }[];
 }

@@ -84,6 +84,7 @@ async function reconcile(
     try {
       if (loop === undefined) {
         const state = await firstState({ client, taskQueue, sealed }, sensor, definition);
+        if (state === 'unknown') return;
         return await startLoop(client, { sensor, taskQueue, options, ...(state === undefined ? {} : { state }) });
       }
       if (loop.status.name !== 'RUNNING') return await recover(client, { sensor, taskQueue, options });
@@ -105,11 +106,21 @@ async function firstState(
   { client, taskQueue, sealed }: Cluster,
   sensor: string,
   definition: SensorDefinition
-): Promise<LoopState | undefined> {
+): Promise<LoopState | undefined | 'unknown'> {
   const options = loopOptions(definition);
   const earlier = earlierName(sensor, definition);
-  const taken = earlier === undefined ? undefined : await takeOver(client, { from: earlier, to: sensor, taskQueue });
-  if (taken !== undefined) return configure(taken, options, Date.now());
+  try {
+    const moved = { from: earlier ?? '', to: sensor, taskQueue };
+    const taken = earlier === undefined ? undefined : await takeOver(client, moved);
+    if (taken !== undefined) return configure(taken, options, Date.now());
+  } catch (error) {
+    // from nothing it would run everything again
+    Runtime.instance().logger.error(
+      `sensor '${sensor}' was not started: what it was as '${earlier ?? ''}' could not be taken over`,
+      { error }
+    );
+    return 'unknown';
+  }
   const pages = await sealed(sensor);
   if (pages.length === 0) return undefined;
   return { ...newState(options, Date.now()), ledger: { ...EMPTY_LEDGER, pages } };

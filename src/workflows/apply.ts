@@ -85,12 +85,7 @@ export function applyRearm(state: LoopState, edit: KeyEdit, hash: string, now: n
 }
 
 /** Dead letters were tried again; those that worked go. */
-export function applyRetry(
-  state: LoopState,
-  note: Note,
-  { done, started, hashes }: RetryResult,
-  now: number
-): LoopState {
+export function applyRetry(state: LoopState, note: Note, { done, started, keys }: RetryResult, now: number): LoopState {
   const retried = state.deadLetters.filter(({ id }) => done.includes(id));
   const events = retried.flatMap(({ kind, payload }) => (kind === 'event' && payload !== undefined ? [payload] : []));
   const next = rules.audit(state, `retry ${done.length} dead letters`, note, now);
@@ -100,7 +95,7 @@ export function applyRetry(
     deadLetters: state.deadLetters.filter(({ id }) => !done.includes(id)),
     counters: { ...counters, runs: counters.runs + started },
   };
-  const remembered = hashes.reduce<LoopState>((each, hash) => rules.remember(each, { hash }, now), without);
+  const remembered = keys.reduce<LoopState>((each, key) => rules.remember(each, key, now), without);
   return events.length === 0 ? remembered : rules.pushEvents(remembered, events, now);
 }
 

@@ -6,11 +6,19 @@ import { ActivityFailure, ApplicationFailure, proxyActivities } from '@temporali
 import type { SensorActivities } from '../activities/index.js';
 import { FAILURE_TYPES } from '../sensors/errors.js';
 import { cutText, type Json } from '../sensors/json.js';
+import { isKey } from '../sensors/key-ledger.js';
 import { MAX_RETRIES_AT_ONCE } from '../sensors/limits.js';
 import type { DeadLetter, LoopState, RerunResult, RetryResult, SensorState } from '../sensors/protocol.js';
 import { applyCursorEdit, applyRearm, applyRerun, applyRetry } from './apply.js';
 import type { Launcher } from './launch.js';
-import { parseCursorEdit, parseDeadLetterEdit, parseKeyEdit } from './parse.js';
+import {
+  isLaunchRequest,
+  parseCursorEdit,
+  parseDeadLetterEdit,
+  parseFailed,
+  parseKeyEdit,
+  parseRetries,
+} from './parse.js';
 import * as rules from './rules.js';
 
 interface Holder {
@@ -27,7 +35,7 @@ export interface Edits {
   readonly retryDeadLetters: (input: unknown) => Promise<RetryResult>;
 }
 
-type Checks = Pick<SensorActivities, 'checkCursor' | 'findKey' | 'prepareRerun' | 'prepareRetries'>;
+type Checks = Pick<SensorActivities, 'checkCursor' | 'findKey' | 'findOwners' | 'prepareRerun' | 'prepareRetries'>;
 
 export function createEdits(sensor: string, holder: Holder, launcher: Launcher): Edits {
   const activities = proxyActivities<Checks>({
@@ -70,6 +78,7 @@ export function createEdits(sensor: string, holder: Holder, launcher: Launcher):
       () => activities.prepareRerun({ ...edit, sensor, epochs: holder.get().epochs }),
       'the run could not be looked up'
     );
+    if (!isLaunchRequest(request) || !isKey(hash)) throw rejected('the run could not be looked up');
     const { by, reason } = edit;
     const outcome = await launcher.start(request, {
       tick: holder.get().tick,
@@ -98,21 +107,22 @@ export function createEdits(sensor: string, holder: Holder, launcher: Launcher):
       .get()
       .deadLetters.filter(({ id }) => ids === undefined || ids.includes(id))
       .slice(0, MAX_RETRIES_AT_ONCE);
-    const events = retryEvents(letters);
     const requests = letters.filter(({ kind }) => kind !== 'event');
     const checks =
       requests.length === 0
         ? { requests: [], failed: [] }
         : await prepared(
-            () => activities.prepareRetries({ sensor, letters: requests }),
+            () => activities.prepareRetries({ sensor, letters: requests, rearmed: holder.get().rearmed }),
             'the dead letters could not be checked'
           );
-    const result = await startRetries(checks.requests);
+    const result = await startRetries(parseRetries(checks.requests));
+    // with what follows in one step: the inbox may have filled meanwhile
+    const events = retryEvents(letters);
     const retried = {
       done: [...events.done, ...result.done],
       started: result.started,
-      hashes: result.hashes,
-      failed: [...events.failed, ...checks.failed, ...result.failed],
+      keys: result.keys,
+      failed: [...events.failed, ...parseFailed(checks.failed), ...result.failed],
     };
     holder.edit(applyRetry(holder.get(), edit, retried, Date.now()));
     return retried;
@@ -140,9 +150,15 @@ export function createEdits(sensor: string, holder: Holder, launcher: Launcher):
     const { tick } = holder.get();
     const outcomes = await Promise.all(requests.map(({ request }) => launcher.start(request, { tick })));
     const refused = requests.filter((_, index) => outcomes[index] === 'refused');
-    const foreign = refused.length === 0 ? new Map() : await launcher.owners(refused.map(({ request }) => request.id));
+    const foreign =
+      refused.length === 0
+        ? {}
+        : await prepared(
+            () => activities.findOwners({ sensor, ids: refused.map(({ request }) => request.id) }),
+            'who owns the refused workflow IDs could not be looked up'
+          );
     const failed = refused.flatMap(({ id, request }) =>
-      foreign.has(request.id)
+      Object.hasOwn(foreign, request.id)
         ? [{ id, error: `workflow ID '${cutText(request.id, 300)}' still belongs to somebody else` }]
         : []
     );
@@ -151,7 +167,9 @@ export function createEdits(sensor: string, holder: Holder, launcher: Launcher):
     return {
       done: ran.map(({ id }) => id),
       started: requests.length - refused.length,
-      hashes: ran.flatMap(({ request }) => (request.hash === undefined ? [] : [request.hash])),
+      keys: ran.flatMap(({ request: { hash, epoch } }) =>
+        hash === undefined ? [] : [{ hash, ...(epoch === undefined ? {} : { epoch }) }]
+      ),
       failed,
     };
   }

@@ -45,9 +45,9 @@ export function pushEvents(state: LoopState, events: readonly Json[], now: numbe
 /** Keeps a stub of an event that is too large in the dead letters. */
 function refuseLarge(state: LoopState, event: Json, bytes: number, now: number): LoopState {
   const eventsTooLarge = state.counters.eventsTooLarge + 1;
-  const error = `a pushed event is ${bytes} bytes; at most ${MAX_EVENT_BYTES} (1 KB): push a reference to it`;
-  const payload = cutText(JSON.stringify(event), 512);
-  const stub: Rejection = { id: `large-event-${eventsTooLarge}`, kind: 'event', error, payload };
+  const begins = cutText(JSON.stringify(event), 512);
+  const error = `a pushed event is ${bytes} bytes; at most ${MAX_EVENT_BYTES} (1 KB): push a reference to it. It begins: ${begins}`;
+  const stub: Rejection = { id: `large-event-${eventsTooLarge}`, kind: 'event', error };
   const { letters, refused } = addDeadLetters(state.deadLetters, [stub], state.tick, now);
   const deadLettersDropped = state.counters.deadLettersDropped + refused.length;
   return { ...state, deadLetters: letters, counters: { ...state.counters, eventsTooLarge, deadLettersDropped } };

@@ -1,6 +1,6 @@
 /** Requests on their way to being runs: pending, started, refused, ended. Pure. */
 import { cutText, jsonBytes, type Json } from '../sensors/json.js';
-import { applySeal, expireKeys, rememberKey, type KeyPage, type Seal } from '../sensors/key-ledger.js';
+import { applySeal, expireKeys, isKey, rememberKey, type KeyPage, type Seal } from '../sensors/key-ledger.js';
 import { MAX_EPOCHS, MAX_KEPT_PAYLOAD_BYTES } from '../sensors/limits.js';
 import type { Launch, LaunchRequest, LoopState, Rejection, RequestPage, TickRecord } from '../sensors/protocol.js';
 import { addDeadLetters, addTick, emptyRecord } from './records.js';
@@ -62,7 +62,8 @@ export function remember(
   { hash, epoch }: Pick<LaunchRequest, 'hash' | 'epoch'>,
   now: number
 ): LoopState {
-  if (hash === undefined) return state;
+  // one that is not a key would shift all others
+  if (!isKey(hash)) return state;
   const ledger = rememberKey(state.ledger, hash, now, state.options.dedupeMs);
   if (epoch === undefined) return { ...state, ledger };
   const { [hash]: _, ...rearmed } = state.rearmed;
@@ -119,18 +120,21 @@ export function losePage(state: LoopState, id: string, error: string, now: numbe
   const what = `${page.requests} accepted requests cannot be started: ${error}`;
   const rejection: Rejection = { id, kind: 'request', error: what };
   const { record } = launch;
-  const rejected = { count: record.rejected.count + page.requests, sample: [...record.rejected.sample, rejection] };
+  const sample = [...record.rejected.sample, rejection].slice(0, SAMPLE);
+  const rejected = { count: record.rejected.count + page.requests, sample };
   const next = { ...state, launch: { ...launch, staged: launch.staged.slice(1), record: { ...record, rejected } } };
   return withRejections(next, [rejection], page.requests, record.tick, now);
 }
 
-/** Staged pages were copied to pages that do not expire. */
-export function keepPages(state: LoopState, kept: readonly RequestPage[]): LoopState {
+/** Some staged pages were copied, in this order, to pages that do not expire. */
+export function keepPages(state: LoopState, pages: readonly RequestPage[], kept: readonly RequestPage[]): LoopState {
   const { launch } = state;
-  if (launch === undefined || kept.length !== launch.staged.length) return state;
+  if (launch === undefined || kept.length !== pages.length) return state;
+  const copies = new Map(pages.map(({ id }, index) => [id, kept[index]]));
+  const staged = launch.staged.map((page) => copies.get(page.id) ?? page);
   const ids = new Set(kept.map(({ id }) => id));
-  const before = launch.staged.filter(({ id }) => !ids.has(id));
-  return afterRelease(release({ ...state, launch: { ...launch, staged: kept } }, before), [...ids]);
+  const before = pages.filter(({ id }) => !ids.has(id));
+  return afterRelease(release({ ...state, launch: { ...launch, staged } }, before), [...ids]);
 }
 
 /**

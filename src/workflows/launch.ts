@@ -12,7 +12,6 @@ import {
   CancellationScope,
   ChildWorkflowCancellationType,
   condition,
-  log,
   ParentClosePolicy,
   proxyActivities,
   startChild,
@@ -23,9 +22,19 @@ import type { SensorActivities } from '../activities/index.js';
 import { FAILURE_TYPES } from '../sensors/errors.js';
 import { jsonBytes } from '../sensors/json.js';
 import { MAX_STARTING_BYTES, MAX_STARTS_IN_FLIGHT, MAX_STARTS_PER_RUN } from '../sensors/limits.js';
-import { RUN_MEMO, type LaunchRequest, type LoopState, type RunMemo } from '../sensors/protocol.js';
+import {
+  PAGE_ID_PREFIX,
+  PENDING_PAGES,
+  RUN_MEMO,
+  type LaunchRequest,
+  type LoopState,
+  type RequestPage,
+  type RunMemo,
+} from '../sensors/protocol.js';
 import { parseRequestPages, parseRequests } from './parse.js';
 import * as rules from './rules.js';
+
+const PAGES_KEPT_AT_ONCE = 50;
 
 interface Holder {
   readonly get: () => LoopState;
@@ -41,19 +50,14 @@ export interface Launcher {
   readonly run: () => Promise<void>;
   /** Starts one run, outside any tick. */
   readonly start: (request: LaunchRequest, memo: Omit<RunMemo, 'sensor' | 'job'>) => Promise<'started' | 'refused'>;
-  /** Which of these workflow IDs are not this sensor's runs, with what owns them. */
-  readonly owners: (ids: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   /** Children started in this run of the loop. */
   readonly starts: () => number;
 }
 
 export function createLauncher(sensor: string, holder: Holder): Launcher {
-  const { findOwners } = proxyActivities<Pick<SensorActivities, 'findOwners'>>({
-    startToCloseTimeout: '30 seconds',
-    scheduleToCloseTimeout: '2 minutes',
-  });
-  // without a limit: a page that cannot be read for a while must not lose what is in it
-  const { readRequests, keepRequests } = proxyActivities<Pick<SensorActivities, 'readRequests' | 'keepRequests'>>({
+  type Activities = Pick<SensorActivities, 'findOwners' | 'readRequests' | 'keepRequests'>;
+  // without a limit: what cannot be read for a while must not be lost, and not be taken for something else
+  const { findOwners, readRequests, keepRequests } = proxyActivities<Activities>({
     startToCloseTimeout: '1 minute',
     retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
   });
@@ -75,11 +79,21 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
     const { launch } = holder.get();
     if (launch?.record === undefined) return;
     if (rules.waitingRequests(launch) > 0 && !holder.held() && !rules.isLimited(holder.get())) return;
-    if (launch.staged.length > 0) {
-      const kept = await CancellationScope.nonCancellable(() => keepRequests({ sensor, pages: launch.staged }));
-      holder.set(rules.keepPages(holder.get(), parseRequestPages(kept)));
-    }
+    await keep(launch.staged.filter(({ id }) => !isKept(id)));
     holder.set(rules.endLaunch(holder.get(), Date.now()));
+  }
+
+  /** Copies staged pages, some at a time, to pages that wait for as long as it takes. */
+  async function keep(staged: readonly RequestPage[]): Promise<void> {
+    for (let from = 0; from < staged.length; from += PAGES_KEPT_AT_ONCE) {
+      const pages = staged.slice(from, from + PAGES_KEPT_AT_ONCE);
+      const kept = await CancellationScope.nonCancellable(() => keepRequests({ sensor, pages }));
+      holder.set(rules.keepPages(holder.get(), pages, parseRequestPages(kept)));
+    }
+  }
+
+  function isKept(id: string): boolean {
+    return id.startsWith(`${PAGE_ID_PREFIX}${sensor}/${PENDING_PAGES}/`);
   }
 
   /** Starts `remaining`, and returns when every start is answered. */
@@ -124,8 +138,9 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
 
   async function load(id: string): Promise<void> {
     try {
-      const requests = await CancellationScope.nonCancellable(() => readRequests({ id }));
-      holder.set(rules.loadPage(holder.get(), id, parseRequests(requests)));
+      const requests = parseRequests(await CancellationScope.nonCancellable(() => readRequests({ id })));
+      // no page is empty: somebody completed the activity by hand, and the page is read again
+      if (requests.length > 0) holder.set(rules.loadPage(holder.get(), id, requests));
     } catch (error) {
       const cause = error instanceof ActivityFailure ? error.cause : undefined;
       if (!(cause instanceof ApplicationFailure) || cause.type !== FAILURE_TYPES.pageMissing) throw error;
@@ -134,15 +149,8 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
   }
 
   async function owners(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    try {
-      const foreign = await CancellationScope.nonCancellable(() => findOwners({ sensor, ids }));
-      return new Map(Object.entries(foreign ?? {}));
-    } catch (error) {
-      log.warn(`sensor '${sensor}' could not look up who owns ${ids.length} refused workflow IDs; counted as its own`, {
-        error,
-      });
-      return new Map();
-    }
+    const foreign = await CancellationScope.nonCancellable(() => findOwners({ sensor, ids }));
+    return new Map(Object.entries(foreign ?? {}));
   }
 
   async function start(request: LaunchRequest, facts: Omit<RunMemo, 'sensor' | 'job'>): Promise<'started' | 'refused'> {
@@ -174,5 +182,5 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
     }
   }
 
-  return { run, start, owners, starts: () => starts };
+  return { run, start, starts: () => starts };
 }

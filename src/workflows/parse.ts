@@ -75,6 +75,20 @@ export function parseKeyPage(value: unknown): KeyPage | undefined {
   return whole ? (value as unknown as KeyPage) : undefined;
 }
 
+/** Requests to try again, by the ID of their dead letter. */
+export function parseRetries(value: unknown): readonly { readonly id: string; readonly request: LaunchRequest }[] {
+  const whole = (each: unknown): boolean =>
+    isObject(each) && typeof each['id'] === 'string' && isLaunchRequest(each['request']);
+  return Array.isArray(value) ? value.filter(whole) : [];
+}
+
+/** Dead letters that cannot be tried again, and why. */
+export function parseFailed(value: unknown): readonly { readonly id: string; readonly error: string }[] {
+  const whole = (each: unknown): boolean =>
+    isObject(each) && typeof each['id'] === 'string' && typeof each['error'] === 'string';
+  return Array.isArray(value) ? value.filter(whole) : [];
+}
+
 /** The requests of a page; what is not one cannot be started. */
 export function parseRequests(value: unknown): readonly LaunchRequest[] {
   return Array.isArray(value) ? value.filter(isLaunchRequest) : [];
@@ -116,7 +130,7 @@ function isRequestPage(value: unknown): value is RequestPage {
   return isObject(value) && typeof value['id'] === 'string' && typeof value['requests'] === 'number';
 }
 
-function isLaunchRequest(value: unknown): value is LaunchRequest {
+export function isLaunchRequest(value: unknown): value is LaunchRequest {
   return (
     isObject(value) &&
     typeof value['id'] === 'string' &&

@@ -10,7 +10,9 @@
  */
 import {
   ActivityCancellationType,
+  ActivityFailure,
   allHandlersFinished,
+  ApplicationFailure,
   CancellationScope,
   CancelledFailure,
   condition,
@@ -24,8 +26,9 @@ import {
 } from '@temporalio/workflow';
 import type { SensorActivities } from '../activities/index.js';
 import { describeTick } from '../sensors/describe-tick.js';
+import { FAILURE_TYPES } from '../sensors/errors.js';
 import { sameJson } from '../sensors/json.js';
-import { keyCount, ledgerKeys, planSeal, type Seal } from '../sensors/key-ledger.js';
+import { keyCount, ledgerKeys, planSeal, type KeyPage, type Seal } from '../sensors/key-ledger.js';
 import {
   GRACE_MS,
   HEARTBEAT_TIMEOUT_MS,
@@ -299,10 +302,11 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   async function tidy(): Promise<void> {
     state = rules.expire(state, Date.now());
     for (let seal = plannedSeal(); seal !== undefined; seal = plannedSeal()) {
-      const page = parseKeyPage(await sealKeys({ sensor, seal }));
+      const sealing = await sealed(seal);
       // somebody completed the activity by hand: once more
-      if (page === undefined) continue;
-      state = rules.seal(state, seal, page);
+      if (sealing.page === undefined) continue;
+      const { page } = sealing;
+      state = rules.seal(state, sealing.seal, page);
       warnOfManyKeys(page.keys);
     }
     const launching = state.launch?.record !== undefined;
@@ -319,6 +323,19 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
       );
     }
     state = rules.afterRelease(state, ids);
+  }
+
+  /** Writes a page of run keys; a page that should be merged into it and is gone stays where it was. */
+  async function sealed(seal: Seal): Promise<{ readonly seal: Seal; readonly page: KeyPage | undefined }> {
+    try {
+      return { seal, page: parseKeyPage(await sealKeys({ sensor, seal })) };
+    } catch (error) {
+      const cause = error instanceof ActivityFailure ? error.cause : undefined;
+      if (!(cause instanceof ApplicationFailure) || cause.type !== FAILURE_TYPES.pageMissing) throw error;
+      log.warn(`sensor '${sensor}' cannot merge its pages of run keys: ${cause.message}`);
+      const alone = { ...seal, merge: [] };
+      return { seal: alone, page: parseKeyPage(await sealKeys({ sensor, seal: alone })) };
+    }
   }
 
   function plannedSeal(): Seal | undefined {

@@ -2,13 +2,20 @@
 import type { Client } from '@temporalio/client';
 import type { SensorClient } from '../../src/client/index.js';
 import { loopId } from '../../src/client/loops.js';
-import { LOOP_TYPE, RUN_MEMO, type RunMemo, type SensorState, type TickRecord } from '../../src/sensors/protocol.js';
+import {
+  LOOP_TYPE,
+  PAGE_TYPE,
+  RUN_MEMO,
+  type RunMemo,
+  type SensorState,
+  type TickRecord,
+} from '../../src/sensors/protocol.js';
 import { persist } from './patience.js';
 import type { SensorPlan } from './world.js';
 
 /** `WorkflowTaskFailedCause`: signals that race a command of the loop make the server ask again. */
 const UNHANDLED_COMMAND = 1;
-const JOBS_QUERY = `WorkflowType != '${LOOP_TYPE}'`;
+const JOBS_QUERY = `WorkflowType != '${LOOP_TYPE}' AND WorkflowType != '${PAGE_TYPE}'`;
 const LIST_PATIENCE_MS = 60_000;
 
 /** One run of a job, as the server has it. */

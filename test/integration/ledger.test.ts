@@ -160,9 +160,17 @@ test('a dedupe time lets old keys run again, and only those', async () => {
 
 test('a renamed job and a renamed sensor keep their keys, cursor and status', async () => {
   const h = await Harness.create();
-  const before = keys('before', { from: 0, to: 3 });
+  const before = keys('before', { from: 1, to: 3 });
+  // one of its keys is in a page
+  const content = runKeyHash('noop', 'k0');
+  const memo = { keys: 1, since: 0, until: 1 };
+  const old = { sensor: h.name(before), kind: 'keys', content, taskQueue: h.taskQueue, memo };
+  const ledger: Ledger = { ...EMPTY_LEDGER, pages: [{ id: await writePage(h.client, old), ...memo }] };
+  const options = loopOptions(before);
+  const state = { ...newState(options, Date.now()), ledger };
+  await startLoop(h.client, { sensor: h.name(before), taskQueue: h.taskQueue, options, state });
   const first = await h.work([before]);
-  await h.settledRuns(before, 3);
+  await h.settledRuns(before, 2);
   await h.sensors.stop(h.name(before), { by: 'ann' });
   await waitFor(async () => (await h.sensors.describe(h.name(before))).status === 'stopped', 'the stop');
   await first.stop();
@@ -183,6 +191,8 @@ test('a renamed job and a renamed sensor keep their keys, cursor and status', as
   expect(await h.sensors.describe(name)).toMatchObject({ status: 'stopped', statusBy: 'ann' });
   expect(await h.sensors.tick(name)).toMatchObject({ runs: { sample: [`${name}:echo:k3`] }, duplicates: { count: 3 } });
   await expect(h.sensors.start(h.name(before))).rejects.toThrow(`was renamed to '${name}'`);
+  const { pages } = await h.loop(after).query<{ pages: { id: string }[] }>('keys');
+  expect(pages.map(({ id }) => id.split('/')[1])).toEqual([name]);
   await second.stop();
   // a worker of the old code does not bring the old sensor back
   await h.work([before]);

@@ -99,6 +99,20 @@ describe('the ledger', () => {
     expect(latest.length).toBeGreaterThan(0);
   });
 
+  test('a key that comes again is there once, whatever its place, so that the version tells whether it is known', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 30 }), { maxLength: 80 }), (numbers) => {
+        let ledger = EMPTY_LEDGER;
+        for (const [now, n] of numbers.entries()) ledger = rememberKey(ledger, keyOf(n), now, 100);
+        const { recent, version } = ledgerKeys(ledger);
+        const unpacked = [...unpackKeys(recent)];
+        expect(new Set(unpacked)).toEqual(new Set(numbers.map(keyOf)));
+        expect(unpacked).toHaveLength(new Set(numbers).size);
+        expect(unpacked.reduce(combineKeys, EMPTY_LEDGER.version)).toBe(version);
+      })
+    );
+  });
+
   test('a key that comes while a segment is sealed stays', () => {
     let ledger = EMPTY_LEDGER;
     for (let n = 0; n <= MAX_RECENT_KEYS; n++) ledger = rememberKey(ledger, keyOf(n), n, undefined);

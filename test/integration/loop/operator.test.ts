@@ -182,6 +182,10 @@ test('maxRunsPerTick leaves the rest pending; the next ticks start it in order, 
   expect((await h.sensors.state(name)).pending).toMatchObject({ count: 3, sample: [{ runKey: 'k4' }, {}, {}] });
   await h.sensors.discardPending(name, { by: 'ann' });
   expect((await h.sensors.state(name)).pending.count).toBe(0);
+  // dropped on purpose is dropped, also for a loop that comes back from its history
+  await h.loop(sensor).terminate();
+  await h.sensors.start(name);
+  expect((await h.sensors.state(name)).pending.count).toBe(0);
   expect(await h.sensors.tick(name)).toMatchObject({ runs: { count: 2 }, pending: 5 });
   const runs = await h.settledRuns(sensor, 6);
   expect(runs.map(({ runKey = '' }) => runKey).toSorted()).toEqual(['k0', 'k1', 'k2', 'k3', 'k7', 'k8']);
