@@ -45,13 +45,16 @@ const SIGNAL_DESCRIPTIONS: Readonly<Record<keyof typeof SIGNALS, string>> = {
 
 export function registerMessages(handlers: MessageHandlers): void {
   const { take, tick, setCursor, rerun, rearm, retryDeadLetters, state, ticks, abort, keys } = handlers;
+  // first, and for every name: signals that came before the run's first task are handed out as handlers are registered,
+  // so with one handler after the other a stop followed by a start would be taken the other way round
+  setDefaultSignalHandler((name, ...args) => {
+    take('signal', name, args);
+    if (Object.hasOwn(SIGNALS, name)) return;
+    log.warn(`an unknown signal was ignored; known: ${Object.values(SIGNALS).join(', ')}`, { signal: name });
+  });
   for (const [name, description] of Object.entries(SIGNAL_DESCRIPTIONS)) {
     setHandler(defineSignal<unknown[]>(name), (...args) => take('signal', name, args), { description });
   }
-  setDefaultSignalHandler((name) => {
-    take('signal', name, []);
-    log.warn(`an unknown signal was ignored; known: ${Object.values(SIGNALS).join(', ')}`, { signal: name });
-  });
 
   const update = (name: string, description: string): void => {
     const handler = (input: unknown): SensorState => {

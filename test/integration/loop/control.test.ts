@@ -274,6 +274,28 @@ test('signals with no input, wrong input or an unknown name are survived and rec
   await expect(loop.executeUpdate('unheardOf')).rejects.toThrow();
 });
 
+test('signals that come before the first task of a run are taken in their order', async () => {
+  const h = await Harness.create();
+  const sensor = defineSensor({ name: 'early', interval: '1h', evaluate: () => null });
+  const first = await h.work([sensor]);
+  await h.loop(sensor).terminate();
+  await first.stop();
+  // the loop that comes back has had no task yet
+  await h.sensors.start(h.name(sensor), { by: '1' });
+  await h.sensors.stop(h.name(sensor), { by: '2' });
+  await h.sensors.start(h.name(sensor), { by: '3' });
+  await h.sensors.stop(h.name(sensor), { by: '4' });
+  await h.work([sensor]);
+  const { audit, status } = await h.sensors.state(h.name(sensor));
+  expect(audit.map(({ what, by }) => [what, by])).toEqual([
+    ['start', '1'],
+    ['stop', '2'],
+    ['start', '3'],
+    ['stop', '4'],
+  ]);
+  expect(status).toBe('stopped');
+});
+
 test('cancelled or terminated in Temporal Web: the jobs go on, and the sensor comes back with its cursor, keys and status', async () => {
   const h = await Harness.create();
   const long = defineJob({ name: 'waiting' });
