@@ -18,6 +18,7 @@ import { Connection, type ConnectionOptions } from '@temporalio/client';
 
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
+const PORT_TRIES = 3;
 const GRPC_DEADLINE_EXCEEDED = 4;
 const GRPC_UNAVAILABLE = 14;
 
@@ -81,7 +82,21 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
   }
 }
 
+/** Free ports may be taken by somebody else before the server has them: then it gets others. */
 async function start(options: DevServerOptions): Promise<DevServer> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await startOnce(options);
+    } catch (error) {
+      const given = [options.port, options.uiPort].filter((port) => port !== undefined);
+      const message = error instanceof TemporalServerError ? error.message : '';
+      const clash = /127\.0\.0\.1:(\d+): bind: address already in use/.exec(message);
+      if (clash === null || given.includes(Number(clash[1])) || tries === PORT_TRIES) throw error;
+    }
+  }
+}
+
+async function startOnce(options: DevServerOptions): Promise<DevServer> {
   const { binary, dbFile, namespace = 'default' } = options;
   const port = options.port ?? (await freePort());
   const uiPort = options.headless ? undefined : (options.uiPort ?? (await freePort()));

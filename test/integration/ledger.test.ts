@@ -1,5 +1,6 @@
 /** The run-key ledger beyond what fits in the loop's state: sealed pages, read back by a worker that knows nothing. */
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { startDevServer, type DevServer } from '../../src/cli/dev-server.js';
 import { defineJob, defineSensor } from '../../src/index.js';
 import { startLoop } from '../../src/client/loops.js';
 import { readPage, writePage } from '../../src/client/pages.js';
@@ -13,6 +14,13 @@ import { Harness, waitFor } from '../support/harness.js';
 
 const noop = defineJob({ name: 'noop' });
 const HOUR_MS = 60 * 60 * 1000;
+
+/** Deleting waits for everything else that the server has to do, so these tests have one of their own. */
+let server: DevServer;
+beforeAll(async () => {
+  server = await startDevServer({ binary: inject('temporalBinary'), fast: true, headless: true });
+});
+afterAll(() => server.stop());
 
 /** A sensor that yields the keys from `from` to `to` at each tick. */
 function keys(name: string, range: { from: number; to: number }, options: { dedupe?: '1h'; job?: typeof noop } = {}) {
@@ -43,7 +51,7 @@ async function startWithKeys(h: Harness, sensor: ReturnType<typeof keys>, count:
 }
 
 test('keys beyond what the state holds are sealed, and a worker that starts from nothing still knows all of them', async () => {
-  const h = await Harness.create();
+  const h = await Harness.create({}, server.address);
   const range = { from: MAX_RECENT_KEYS - 5, to: MAX_RECENT_KEYS + 5 };
   const sensor = keys('sealed', range);
   const name = h.name(sensor);
@@ -100,7 +108,7 @@ test('keys beyond what the state holds are sealed, and a worker that starts from
 }, 120_000);
 
 test('a page that cannot be read makes the tick wait and say so; nothing is guessed', async () => {
-  const h = await Harness.create();
+  const h = await Harness.create({}, server.address);
   const range = { from: 0, to: 3 };
   const sensor = keys('unread', range);
   const name = h.name(sensor);
@@ -139,7 +147,7 @@ test('a page that cannot be read makes the tick wait and say so; nothing is gues
 }, 90_000);
 
 test('a dedupe time lets old keys run again, and only those', async () => {
-  const h = await Harness.create();
+  const h = await Harness.create({}, server.address);
   const sensor = keys('forgetful', { from: 0, to: 3 }, { dedupe: '1h' });
   const options = loopOptions(sensor);
   const state = newState(options, Date.now());
@@ -159,7 +167,7 @@ test('a dedupe time lets old keys run again, and only those', async () => {
 });
 
 test('a renamed job and a renamed sensor keep their keys, cursor and status', async () => {
-  const h = await Harness.create();
+  const h = await Harness.create({}, server.address);
   const before = keys('before', { from: 1, to: 3 });
   // one of its keys is in a page
   const content = runKeyHash('noop', 'k0');

@@ -1,11 +1,19 @@
 /** Temporal forgets closed runs after the namespace's retention; the sensor does not forget their keys. */
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { startDevServer, type DevServer } from '../../src/cli/dev-server.js';
 import { defineJob, defineSensor } from '../../src/index.js';
 import { Harness, waitFor } from '../support/harness.js';
 import type { SensorRun } from '../../src/client/index.js';
 
 const KEYS = 60;
+
+/** Deleting waits for everything else that the server has to do, so these tests have one of their own. */
+let server: DevServer;
+beforeAll(async () => {
+  server = await startDevServer({ binary: inject('temporalBinary'), fast: true, headless: true });
+});
+afterAll(() => server.stop());
 
 /** Asks for the same runs at every tick. */
 function repeatingSensor(keys: number) {
@@ -45,7 +53,7 @@ async function isForgotten(h: Harness, workflowId: string): Promise<boolean> {
 }
 
 test.each([KEYS])('%i keys whose runs the server has forgotten start nothing', async (keys) => {
-  const h = await Harness.create();
+  const h = await Harness.create({}, server.address);
   const sensor = repeatingSensor(keys);
   const name = h.name(sensor);
   const first = await h.work([sensor]);
