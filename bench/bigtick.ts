@@ -4,7 +4,7 @@ import { SensorClient } from '../src/client/index.js';
 import { defineJob, defineSensor } from '../src/index.js';
 import { CONFIG_TEXT } from './activities.js';
 import { runsPerSecond } from './launch.js';
-import { round, until, type Bench, type Result } from './support.js';
+import { round, untilLoopExists, type Bench, type Result } from './support.js';
 
 const RUNS = 10_000;
 const WINDOW = 40;
@@ -21,12 +21,7 @@ export async function* bigtick(bench: Bench): AsyncGenerator<Result> {
   });
   const sensors = new SensorClient(bench.client);
   const ours = await bench.withWorker([sensor], async () => {
-    await until(() =>
-      sensors.describe(sensor.name).then(
-        () => true,
-        () => false
-      )
-    );
+    await untilLoopExists(sensors, sensor.name);
     const perSecond = await runsPerSecond(bench, `${sensor.name}:noop:`, RUNS, () => sensors.start(sensor.name));
     await sensors.stop(sensor.name);
     return perSecond;

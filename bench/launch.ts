@@ -1,7 +1,7 @@
 /** One tick that requests 600 no-op runs, until all are complete. */
 import { SensorClient } from '../src/client/index.js';
 import { defineJob, defineSensor } from '../src/index.js';
-import { median, round, until, type Bench, type Result } from './support.js';
+import { median, round, until, untilLoopExists, type Bench, type Result } from './support.js';
 
 const RUNS = 600;
 /** The first warms up both sides and is not counted. */
@@ -24,12 +24,7 @@ export async function* launch(bench: Bench): AsyncGenerator<Result> {
     const sensors = new SensorClient(bench.client);
     ours.push(
       await bench.withWorker([sensor], async () => {
-        await until(() =>
-          sensors.describe(sensor.name).then(
-            () => true,
-            () => false
-          )
-        );
+        await untilLoopExists(sensors, sensor.name);
         const perSecond = await runsPerSecond(bench, `${sensor.name}:noop:`, RUNS, () => sensors.start(sensor.name));
         await sensors.stop(sensor.name);
         return perSecond;

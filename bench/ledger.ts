@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packKeys } from '../src/activities/known-keys.js';
 import { SensorClient } from '../src/client/index.js';
+import { inBatches } from '../src/client/batches.js';
 import { startLoop } from '../src/client/loops.js';
 import { writePage } from '../src/client/pages.js';
 import { defineJob, defineSensor, type SensorDefinition } from '../src/index.js';
@@ -24,7 +25,7 @@ import type { LoopState } from '../src/sensors/protocol.js';
 import { runKeyHash } from '../src/sensors/run-key.js';
 import { newState } from '../src/workflows/state.js';
 import { runsPerSecond } from './launch.js';
-import { inBatches, median, round, until, type Bench, type Result } from './support.js';
+import { median, round, untilLoopExists, type Bench, type Result } from './support.js';
 
 const KNOWN = 10_000;
 const MILLION = 1_000_000;
@@ -138,12 +139,7 @@ export async function reyield(
   });
   const sensors = new SensorClient(bench.client);
   return await bench.withWorker([sensor], async (taskQueue) => {
-    await until(() =>
-      sensors.describe(name).then(
-        () => true,
-        () => false
-      )
-    );
+    await untilLoopExists(sensors, name);
     await bench.client.workflow.getHandle(`sensor/${name}`).terminate();
     const state = await seal(bench, sensor, known, taskQueue);
     await startLoop(bench.client, { sensor: name, taskQueue, options: state.options, state });

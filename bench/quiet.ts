@@ -4,10 +4,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inBatches } from '../src/client/batches.js';
 import { loopId } from '../src/client/loops.js';
 import { defineSensor, type SensorDefinition } from '../src/index.js';
 import { counters } from './activities.js';
-import { bundle, inBatches, median, pause, round, until, type Bench, type Result } from './support.js';
+import { bundle, median, pause, round, until, type Bench, type Result } from './support.js';
 
 const INTERVAL_MS = 5_000;
 const MEASURE_MS = 30_000;

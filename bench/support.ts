@@ -15,6 +15,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { startDevServer, type DevServer } from '../src/cli/dev-server.js';
 import { findTemporalBinary } from '../src/cli/temporal-binary.js';
+import type { SensorClient } from '../src/client/index.js';
 import type { SensorDefinition } from '../src/index.js';
 import { SensorsPlugin } from '../src/worker/index.js';
 import { activities } from './activities.js';
@@ -123,10 +124,12 @@ export async function until(condition: () => boolean | Promise<boolean>, everyMs
   while (!(await condition())) await pause(everyMs);
 }
 
-export async function inBatches<T>(
-  items: readonly T[],
-  size: number,
-  act: (item: T) => Promise<unknown>
-): Promise<void> {
-  for (let index = 0; index < items.length; index += size) await Promise.all(items.slice(index, index + size).map(act));
+/** Until the worker has started the sensor's loop. */
+export async function untilLoopExists(sensors: SensorClient, sensor: string): Promise<void> {
+  await until(() =>
+    sensors.describe(sensor).then(
+      () => true,
+      () => false
+    )
+  );
 }

@@ -121,9 +121,10 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
       });
       const known = outcome.requests.some(({ runKey }) => runKey !== undefined)
         ? await knownKeys(input, attempt)
-        : new KnownKeys();
-      const checked = check(input, definition, outcome, rejected, known);
-      const staged = await stageRequests(input.sensor, nonceOf(), checked.requests, () => attempt.heartbeat());
+        : undefined;
+      const nonce = nonceOf();
+      const checked = check(input, definition, outcome, rejected, { known, nonce });
+      const staged = await stageRequests(input.sensor, nonce, checked.requests, () => attempt.heartbeat());
       result = { ...checked, ...(staged.length === 0 ? {} : { requests: [], staged }), ...reported() };
     } catch (error) {
       if (error instanceof CancelledFailure && error === attempt.signal.reason) throw error;
@@ -301,15 +302,15 @@ function check(
   definition: SensorDefinition,
   outcome: EvaluationOutcome,
   rejectedEvents: readonly Rejection[],
-  known: KnownKeys
+  { known, nonce }: { readonly known: KnownKeys | undefined; readonly nonce: string }
 ): Checked {
   const checked = checkRequests(outcome.requests, {
     sensor: input.sensor,
     definition,
-    isKnown: (hash) => known.has(hash),
+    isKnown: (hash) => known?.has(hash) === true,
     isForeign: (hash) => input.foreignKeys.includes(hash),
     rearmed: input.rearmed,
-    nonce: nonceOf(),
+    nonce,
   });
   if (definition.onInvalid === 'fail' && checked.rejected.length > 0) {
     const named = checked.rejected

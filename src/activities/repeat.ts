@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
-import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import { readInput } from '../client/pages.js';
 import { checkRequests } from '../sensors/check-requests.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { quote } from '../sensors/errors.js';
@@ -128,13 +128,8 @@ async function ourRun(client: Client, sensor: string, id: string): Promise<Workf
 
 /** What a run was started with, also when it has continued as new since. */
 async function argumentsOf(client: Client, { workflowId, runId, raw }: WorkflowExecutionDescription): Promise<Json[]> {
-  const { history } = await client.workflowService.getWorkflowExecutionHistory({
-    namespace: client.options.namespace,
-    execution: { workflowId, runId: raw.workflowExecutionInfo?.firstRunId ?? runId },
-    maximumPageSize: 1,
-  });
-  const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
-  return (await decodeArrayFromPayloads(client.options.loadedDataConverter, started?.input?.payloads)) as Json[];
+  const first = { workflowId, runId: raw.workflowExecutionInfo?.firstRunId ?? runId };
+  return (await readInput(client, first)) as Json[];
 }
 
 /** The request of a dead letter, or why it cannot be made. */

@@ -1,7 +1,8 @@
 /** Sealed run keys outlive the loop's own history: a sensor that comes back after retention finds them here. */
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { inBatches } from './batches.js';
 import { listExecutions } from './executions.js';
+import { isNotFound } from './not-found.js';
 import type { KeyPage } from '../sensors/key-ledger.js';
 import { PAGE_MEMO, PAGE_TYPE, type PageMemo } from '../sensors/protocol.js';
 
@@ -13,7 +14,7 @@ export async function openPages(client: Client, pages: readonly KeyPage[]): Prom
       const { status } = await client.workflow.getHandle(id).describe();
       if (status.name === 'RUNNING') open.add(id);
     } catch (error) {
-      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      if (!isNotFound(error)) throw error;
     }
   });
   return pages.filter(({ id }) => open.has(id));

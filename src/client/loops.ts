@@ -14,6 +14,7 @@ import {
 import type { KeyPage } from '../sensors/key-ledger.js';
 import { audit, release } from '../workflows/rules.js';
 import { configure, newState } from '../workflows/state.js';
+import { isNotFound } from './not-found.js';
 import { readPage, writePage } from './pages.js';
 import { memoOf } from '../workflows/views.js';
 import { foldHistory, type History } from './fold-history.js';
@@ -66,11 +67,10 @@ export async function startLoop(client: Client, { sensor, taskQueue, options, st
  * @throws `WorkflowNotFoundError` when the server has forgotten it
  */
 async function historyOf(client: Client, sensor: string): Promise<History> {
-  const GRPC_NOT_FOUND = 5;
   try {
     return await client.workflow.getHandle(loopId(sensor)).fetchHistory();
   } catch (error) {
-    if ((error as { code?: number }).code !== GRPC_NOT_FOUND) throw error;
+    if (!isNotFound(error)) throw error;
     throw new WorkflowNotFoundError((error as Error).message, loopId(sensor), undefined);
   }
 }

@@ -7,10 +7,11 @@
  * keeps it readable for the namespace's retention (a reset to an earlier point still finds it) and then removes it.
  */
 import { createHash } from 'node:crypto';
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { Duration } from '@temporalio/common';
 import { inBatches } from './batches.js';
+import { isNotFound } from './not-found.js';
 import { PAGE_ID_PREFIX, PAGE_MEMO, PAGE_TYPE, type PageMemo } from '../sensors/protocol.js';
 
 const NEVER = '36500 days';
@@ -62,18 +63,24 @@ export async function writePage(client: Client, page: NewPage): Promise<string> 
  */
 export async function readPage(client: Client, id: string): Promise<unknown> {
   try {
-    const { history } = await client.workflowService.getWorkflowExecutionHistory({
-      namespace: client.options.namespace,
-      execution: { workflowId: id },
-      maximumPageSize: 1,
-    });
-    const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
-    const [content] = await decodeArrayFromPayloads(client.options.loadedDataConverter, started?.input?.payloads);
+    const [content] = await readInput(client, { workflowId: id });
     return content;
   } catch (error) {
     if (isNotFound(error)) throw new PageMissingError(id);
     throw error;
   }
+}
+
+/** What a workflow was started with: event 1 of its history. */
+export async function readInput(
+  client: Client,
+  execution: { readonly workflowId: string; readonly runId?: string }
+): Promise<unknown[]> {
+  const { namespace, loadedDataConverter } = client.options;
+  const request = { namespace, execution, maximumPageSize: 1 };
+  const { history } = await client.workflowService.getWorkflowExecutionHistory(request);
+  const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
+  return await decodeArrayFromPayloads(loadedDataConverter, started?.input?.payloads);
 }
 
 /** Pages that are no longer needed; those that are gone already do not matter. */
@@ -82,12 +89,7 @@ export async function releasePages(client: Client, ids: readonly string[], reaso
     try {
       await client.workflow.getHandle(id).terminate(reason);
     } catch (error) {
-      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      if (!isNotFound(error)) throw error;
     }
   });
-}
-
-function isNotFound(error: unknown): boolean {
-  const GRPC_NOT_FOUND = 5;
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === GRPC_NOT_FOUND;
 }

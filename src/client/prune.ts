@@ -1,8 +1,10 @@
 /** Forgetting a sensor: its loop, its pages, its run keys. Its runs stay. */
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { PAGE_ID_PREFIX } from '../sensors/protocol.js';
 import { inBatches } from './batches.js';
+import { listExecutions } from './executions.js';
 import { findLoop, loopId, PRUNED } from './loops.js';
+import { isNotFound } from './not-found.js';
 import { quoted } from './query.js';
 
 const AT_ONCE = 20;
@@ -44,7 +46,7 @@ interface Execution {
 
 async function find(client: Client, query: string): Promise<Execution[]> {
   const found: Execution[] = [];
-  for await (const execution of client.workflow.list({ query })) found.push(execution);
+  for await (const execution of listExecutions(client, query)) found.push(execution);
   return found;
 }
 
@@ -56,16 +58,15 @@ async function terminate(
     await client.workflow.getHandle(workflowId, runId).terminate(PRUNED);
   } catch (error) {
     // it has ended meanwhile
-    if (!(error instanceof WorkflowNotFoundError)) throw error;
+    if (!isNotFound(error)) throw error;
   }
 }
 
 async function remove(client: Client, { workflowId, runId }: Execution): Promise<void> {
-  const GRPC_NOT_FOUND = 5;
   try {
     const { namespace } = client.options;
     await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution: { workflowId, runId } });
   } catch (error) {
-    if ((error as { code?: number }).code !== GRPC_NOT_FOUND) throw error;
+    if (!isNotFound(error)) throw error;
   }
 }

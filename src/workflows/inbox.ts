@@ -68,7 +68,7 @@ export function firstWaiting(state: LoopState): number {
   return state.eventSeq - state.inbox.length + 1;
 }
 
-/** The events of the next tick: up to 1,000 and 128 KB; those of a batch that failed one at a time, so that a bad one stops no other. */
+/** The events of the next tick: up to 128 KB; those of a batch that failed one at a time, so that a bad one stops no other. */
 export function takeEvents(state: LoopState): readonly Json[] {
   if (firstWaiting(state) <= (state.singlyUntil ?? -1)) return state.inbox.slice(0, 1);
   let bytes = 0;

@@ -15,6 +15,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, inject } from 'vitest';
 import { SensorClient, type SensorDescription, type SensorRun, type TickRecord } from '../../src/client/index.js';
 import { loopId } from '../../src/client/loops.js';
+import { isNotFound } from '../../src/client/not-found.js';
 import type { SensorDefinition } from '../../src/index.js';
 import { SensorsPlugin } from '../../src/worker/index.js';
 
@@ -210,7 +211,6 @@ export async function waitFor<T>(
 
 /** `value` when the workflow is not on the server (pruned, for instance). */
 function ifGone<T>(error: unknown, value: T): T {
-  const GRPC_NOT_FOUND = 5;
-  if ((error as { code?: number }).code === GRPC_NOT_FOUND) return value;
+  if (isNotFound(error)) return value;
   throw error;
 }
