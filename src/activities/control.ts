@@ -3,10 +3,11 @@ import { Context } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { inBatches } from '../client/batches.js';
 import { checkCursor } from '../sensors/cursor.js';
+import { rejected } from '../sensors/failures.js';
 import { cutText, type Json } from '../sensors/json.js';
 import { MAX_TEXT_BYTES } from '../sensors/limits.js';
 import { RUN_MEMO, type RunMemo } from '../sensors/protocol.js';
-import { definitionOf, refused } from './definition.js';
+import { definitionOf } from './definition.js';
 import { earlierName } from '../sensors/registry.js';
 import type { SensorActivityDependencies } from './index.js';
 
@@ -20,7 +21,7 @@ export function createControlActivities({ registry }: SensorActivityDependencies
       try {
         return checkCursor(definition, cursor);
       } catch (error) {
-        throw refused(cutText((error as Error).message, MAX_TEXT_BYTES));
+        throw rejected(cutText((error as Error).message, MAX_TEXT_BYTES));
       }
     },
 

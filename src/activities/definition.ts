@@ -12,8 +12,3 @@ export function definitionOf({ sensors }: SensorRegistry, sensor: string): Senso
     type: FAILURE_TYPES.notLoaded,
   });
 }
-
-/** What an operator asked for cannot be done; the message says why. */
-export function refused(message: string): ApplicationFailure {
-  return ApplicationFailure.create({ message, type: FAILURE_TYPES.rejected, nonRetryable: true });
-}

@@ -9,40 +9,34 @@ import { createHash } from 'node:crypto';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { ApplicationFailureCategory } from '@temporalio/common';
 import { PageMissingError } from '../client/pages.js';
-import { checkRequests } from '../sensors/check-requests.js';
-import type { CursorChange } from '../sensors/cursor.js';
-import { describeIssues } from '../sensors/define-job.js';
+import { checkEvents, checkOutcome, isQuiet } from '../sensors/check-outcome.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
-import { EvaluationError, FAILURE_TYPES, quote } from '../sensors/errors.js';
-import { evaluate, type EvaluationOutcome } from '../sensors/evaluation.js';
-import { cutText, jsonBytes, sameJson, type Json } from '../sensors/json.js';
+import { EvaluationError, FAILURE_TYPES } from '../sensors/errors.js';
+import { evaluate } from '../sensors/evaluation.js';
+import { withoutStack } from '../sensors/failures.js';
+import { cutText } from '../sensors/json.js';
 import type { LedgerKeys } from '../sensors/key-ledger.js';
 import { HEARTBEAT_TIMEOUT_MS, MAX_TEXT_BYTES, REST_AFTER_MS } from '../sensors/limits.js';
-import { loopOptions } from '../sensors/loop-options.js';
 import { LogBook } from '../sensors/log-book.js';
 import {
   QUERIES,
   type EvaluationInput,
   type EvaluationResult,
   type FailureDetails,
-  type Rejection,
   type RestResult,
   type StreakRecord,
 } from '../sensors/protocol.js';
 import { Attempt } from './attempt.js';
 import type { SensorActivityDependencies } from './index.js';
 import { KnownKeys } from './known-keys.js';
+import { deferToNewer, refuseOutdated } from './newest.js';
 import { stageRequests } from './pages.js';
-import { extendStreak, readStreak } from './streak.js';
+import { extendStreak } from './streak.js';
 
 const MAX_STACK_BYTES = 4 * 1024;
-const KNOWN_ERROR_BYTES = 256;
 /** How soon the run keys are asked for again when they could not be read. */
 const NO_KEYS_RETRY_MS = 2_000;
 const MISSING_PAGE_RETRY_MS = 10_000;
-/** How soon a newer worker is tried when this one has an older definition, and how long it is waited for. */
-const OUTDATED_RETRY_MS = 500;
-const OUTDATED_FOR_MS = 30_000;
 /** How soon another worker is tried when this one does not have the definition. */
 const NOT_LOADED_RETRY_MS = 5_000;
 const TIMER_SLACK_MS = 5;
@@ -123,7 +117,10 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
         ? await knownKeys(input, attempt)
         : undefined;
       const nonce = nonceOf();
-      const checked = check(input, definition, outcome, rejected, { known, nonce });
+      const checked = checkOutcome(input, definition, outcome, rejected, {
+        isKnown: (hash) => known?.has(hash) === true,
+        nonce,
+      });
       const staged = await stageRequests(input.sensor, nonce, checked.requests, () => attempt.heartbeat());
       result = { ...checked, ...(staged.length === 0 ? {} : { requests: [], staged }), ...reported() };
     } catch (error) {
@@ -212,32 +209,6 @@ function nonceOf(): string {
   return createHash('sha256').update(text).digest('base64url').slice(0, 22);
 }
 
-/**
- * During a rolling deploy the newest definition wins: a worker with another one lets the newer worker have the
- * attempt, and evaluates only if none comes for 30 s. Gives the record of the quiet streak to go on with.
- */
-function deferToNewer(input: EvaluationInput, definition: SensorDefinition): StreakRecord | undefined {
-  const context = Context.current();
-  const streak = readStreak(context.info.heartbeatDetails);
-  const { outdatedSince, ...rest } = streak ?? { reasons: [], at: 0 };
-  if (loopOptions(definition).definition === input.definition) {
-    if (outdatedSince === undefined) return streak;
-    context.heartbeat(rest);
-    return rest;
-  }
-  const now = context.info.currentAttemptScheduledTimestampMs;
-  if (outdatedSince !== undefined && now - outdatedSince >= OUTDATED_FOR_MS) return streak;
-  if (outdatedSince === undefined) context.heartbeat({ ...rest, outdatedSince: now });
-  throw withoutStack(
-    ApplicationFailure.create({
-      message: `waiting for a worker with the newest definition of sensor '${input.sensor}'; this one has an older one`,
-      type: FAILURE_TYPES.outdated,
-      category: ApplicationFailureCategory.BENIGN,
-      nextRetryDelay: OUTDATED_RETRY_MS,
-    })
-  );
-}
-
 /** Adds why this attempt folds to the record that the next one finds, if it says something new. */
 function recordInStreak(streak: StreakRecord | undefined, reason: string): void {
   const extended = extendStreak(streak, reason, Date.now());
@@ -249,137 +220,6 @@ function blockedError(ms: number): EvaluationError {
     `the evaluation before this one blocked its worker's event loop for ${Math.round(ms / 1000)} s with synchronous code; after ` +
       `${HEARTBEAT_TIMEOUT_MS / 1000} s without a sign of life Temporal gave up on it, so its result was lost: split the work up or await in between`
   );
-}
-
-/** An attempt that the server has given up (this process was blocked) must not evaluate beside its successor. */
-async function refuseOutdated(): Promise<void> {
-  const { client, info } = Context.current();
-  const { workflowExecution: execution } = info;
-  if (
-    execution === undefined ||
-    Math.abs(Date.now() - info.currentAttemptScheduledTimestampMs) < HEARTBEAT_TIMEOUT_MS / 2
-  )
-    return;
-  const { raw } = await client.workflow.getHandle(execution.workflowId, execution.runId).describe();
-  const pending = raw.pendingActivities?.find(({ activityId }) => activityId === info.activityId);
-  if (pending?.attempt === info.attempt) return;
-  throw ApplicationFailure.create({
-    message: `attempt ${info.attempt} is outdated and did not evaluate`,
-    type: FAILURE_TYPES.outdated,
-  });
-}
-
-/** Pushed events that fit the sensor's schema, and rejections for the others. */
-function checkEvents(
-  input: EvaluationInput,
-  definition: SensorDefinition
-): { readonly events: readonly Json[]; readonly rejected: readonly Rejection[] } {
-  const { events: schema } = definition;
-  if (schema === undefined) return { events: input.events, rejected: [] };
-  const events: Json[] = [];
-  const rejected: Rejection[] = [];
-  for (const [index, event] of input.events.entries()) {
-    const parsed = schema.safeParse(event);
-    if (parsed.success) events.push(parsed.data as Json);
-    else {
-      const error = cutText(
-        `a pushed event does not fit the sensor's schema (${describeIssues(parsed.error, 'event')})`,
-        MAX_TEXT_BYTES
-      );
-      rejected.push({ id: `event-${input.firstEvent + index}`, kind: 'event', error, payload: event });
-    }
-  }
-  return { events, rejected };
-}
-
-type Checked = Omit<EvaluationResult, keyof FailureDetails>;
-
-/** How many rejections a failed tick names when the author wants bad requests to fail it. */
-const NAMED_REJECTIONS = 3;
-
-function check(
-  input: EvaluationInput,
-  definition: SensorDefinition,
-  outcome: EvaluationOutcome,
-  rejectedEvents: readonly Rejection[],
-  { known, nonce }: { readonly known: KnownKeys | undefined; readonly nonce: string }
-): Checked {
-  const checked = checkRequests(outcome.requests, {
-    sensor: input.sensor,
-    definition,
-    isKnown: (hash) => known?.has(hash) === true,
-    isForeign: (hash) => input.foreignKeys.includes(hash),
-    rearmed: input.rearmed,
-    nonce,
-  });
-  if (definition.onInvalid === 'fail' && checked.rejected.length > 0) {
-    const named = checked.rejected
-      .slice(0, NAMED_REJECTIONS)
-      .map(({ error, runKey }) => `${quote(runKey ?? 'no run key')}: ${error}`);
-    throw new EvaluationError(
-      `${checked.rejected.length} run requests are invalid, and onInvalid is 'fail': nothing was started. ${named.join('; ')}`
-    );
-  }
-  // the same rejection twice is one dead letter; one that is there already needs no second copy of its payload
-  const rejected = [...new Map([...rejectedEvents, ...checked.rejected].map((each) => [each.id, each])).values()].map(
-    ({ payload, ...each }) =>
-      input.deadLetters.includes(each.id)
-        ? { ...each, error: cutText(each.error, KNOWN_ERROR_BYTES) }
-        : { ...each, ...(payload === undefined ? {} : { payload }) }
-  );
-  const unknown = newRejections(input, rejected);
-  if (unknown.length > 0 && jsonBytes(unknown) + 200 * unknown.length > input.deadLetterRoom) {
-    throw new EvaluationError(
-      `${unknown.length} requests were rejected and the dead letters are full (64 KB): discard or repair them; the first: ${unknown[0]?.error ?? ''}`
-    );
-  }
-  const lastRunKey = outcome.requests.findLast(({ runKey }) => typeof runKey === 'string')?.runKey;
-  const skipReason = describeSkip(outcome, checked.duplicates.count, rejected.length - unknown.length);
-  const hashes = new Set(checked.accepted.map(({ hash }) => hash));
-  return {
-    kind: 'evaluated',
-    requests: checked.accepted,
-    staged: [],
-    cleared: input.deadLetters.filter((id) => hashes.has(id)),
-    rejected,
-    duplicates: checked.duplicates,
-    ...(checked.accepted.length === 0 && unknown.length === 0 ? { skipReason } : {}),
-    cursor: changed(input, outcome.cursor),
-    more: outcome.more && (checked.accepted.length > 0 || changed(input, outcome.cursor).kind !== 'keep'),
-    ...(lastRunKey === undefined ? {} : { lastRunKey: cutText(lastRunKey, 1024) }),
-  };
-}
-
-function newRejections(input: EvaluationInput, rejected: readonly Rejection[]): readonly Rejection[] {
-  return rejected.filter(({ id }) => !input.deadLetters.includes(id));
-}
-
-/** A cursor that was set to what it is has not changed. */
-function changed(input: EvaluationInput, change: CursorChange): CursorChange {
-  const same =
-    change.kind === 'set'
-      ? input.cursor !== undefined && sameJson(change.value, input.cursor.value)
-      : input.cursor === undefined;
-  return change.kind !== 'keep' && same ? { kind: 'keep' } : change;
-}
-
-function isQuiet(input: EvaluationInput, result: Checked): boolean {
-  return (
-    !input.failing &&
-    input.events.length === 0 &&
-    result.requests.length === 0 &&
-    result.staged.length === 0 &&
-    result.cursor.kind === 'keep' &&
-    newRejections(input, result.rejected).length === 0
-  );
-}
-
-function describeSkip(outcome: EvaluationOutcome, duplicates: number, deadLetters: number): string {
-  if (outcome.skipReason !== undefined) return outcome.skipReason;
-  const total = outcome.requests.length;
-  if (total === 0) return 'evaluate asked for nothing';
-  if (deadLetters === 0) return `${total} request${total === 1 ? '' : 's'}, all already run`;
-  return `${total} requests: ${duplicates} already run, ${deadLetters} in the dead letters`;
 }
 
 function waiting(input: EvaluationInput, remainingMs: number): ApplicationFailure {
@@ -413,9 +253,4 @@ function describeError(error: unknown): string {
     );
   const text = error instanceof EvaluationError ? error.message : `${error.name}: ${error.message}`;
   return cutText(text, MAX_TEXT_BYTES);
-}
-
-function withoutStack(failure: ApplicationFailure): ApplicationFailure {
-  failure.stack = '';
-  return failure;
 }

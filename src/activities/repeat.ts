@@ -6,11 +6,12 @@ import { readInput } from '../client/pages.js';
 import { checkRequests } from '../sensors/check-requests.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { quote } from '../sensors/errors.js';
+import { rejected } from '../sensors/failures.js';
 import type { Json } from '../sensors/json.js';
 import { RUN_MEMO, type DeadLetter, type LaunchRequest, type RunMemo } from '../sensors/protocol.js';
 import { keyedRunId, runKeyHash } from '../sensors/run-key.js';
 import type { RunRequest } from '../sensors/run-request.js';
-import { definitionOf, refused } from './definition.js';
+import { definitionOf } from './definition.js';
 import type { SensorActivityDependencies } from './index.js';
 
 /** A key as an operator names it. */
@@ -56,7 +57,7 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies)
       const known = Object.hasOwn(epochs, hash) ? (epochs[hash] ?? 1) : 1;
       let last = await ourRun(client, sensor, idOf(known));
       if (last === undefined) {
-        throw refused(
+        throw rejected(
           `there is no run of key ${quote(runKey)} (workflow '${idOf(known)}') on the server: it never ran, or retention removed it ` +
             `with its config. To let the sensor's next request of this key run, re-arm it`
         );
@@ -67,7 +68,7 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies)
         next = await ourRun(client, sensor, idOf(++epoch));
       }
       if (last.status.name === 'RUNNING') {
-        throw refused(
+        throw rejected(
           `run '${last.workflowId}' of key ${quote(runKey)} still runs; wait for its end, or terminate it first`
         );
       }
@@ -112,7 +113,7 @@ function jobOf({ name, jobs }: SensorDefinition, job: string | undefined): { rea
   const found = job === undefined && jobs.length === 1 ? jobs[0] : jobs.find((each) => each.name === job);
   if (found !== undefined) return found;
   const names = jobs.map((each) => `'${each.name}'`).join(', ') || 'none';
-  throw refused(`sensor '${name}' has no job ${quote(job)}; accepted: ${names}`);
+  throw rejected(`sensor '${name}' has no job ${quote(job)}; accepted: ${names}`);
 }
 
 /** A run that this sensor started, or `undefined`. */
@@ -150,6 +151,6 @@ function retried(
   // the same for every retry of this letter: two at once start one run
   const nonce = createHash('sha256').update(`${id}:${letter.firstAt}`).digest('base64url').slice(0, 22);
   const rules = { sensor, definition, isKnown: no, isForeign: no, rearmed, nonce };
-  const { accepted, rejected } = checkRequests([request], rules);
-  return accepted[0] ?? rejected[0]?.error ?? again;
+  const checked = checkRequests([request], rules);
+  return checked.accepted[0] ?? checked.rejected[0]?.error ?? again;
 }

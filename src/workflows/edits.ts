@@ -4,7 +4,7 @@
  */
 import { ActivityFailure, ApplicationFailure, proxyActivities } from '@temporalio/workflow';
 import type { SensorActivities } from '../activities/index.js';
-import { FAILURE_TYPES } from '../sensors/errors.js';
+import { rejected } from '../sensors/failures.js';
 import { cutText, type Json } from '../sensors/json.js';
 import { isKey } from '../sensors/key-ledger.js';
 import { MAX_RETRIES_AT_ONCE } from '../sensors/limits.js';
@@ -181,9 +181,4 @@ function namedKey(update: string, input: unknown): NonNullable<ReturnType<typeof
   const edit = parseKeyEdit(input);
   if (edit !== undefined) return edit;
   throw rejected(`${update} needs { "runKey": "..." }; optional: "job", "by", "reason"`);
-}
-
-/** An update that the loop cannot take; the message says why. */
-export function rejected(message: string): ApplicationFailure {
-  return ApplicationFailure.create({ message, type: FAILURE_TYPES.rejected, nonRetryable: true });
 }

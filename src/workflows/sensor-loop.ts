@@ -27,6 +27,7 @@ import {
 import type { SensorActivities } from '../activities/index.js';
 import { describeTick } from '../sensors/describe-tick.js';
 import { FAILURE_TYPES } from '../sensors/errors.js';
+import { rejected } from '../sensors/failures.js';
 import { sameJson } from '../sensors/json.js';
 import { keyCount, ledgerKeys, planSeal, type KeyPage, type Seal } from '../sensors/key-ledger.js';
 import {
@@ -49,7 +50,7 @@ import {
   type SensorState,
   type TickRecord,
 } from '../sensors/protocol.js';
-import { createEdits, rejected } from './edits.js';
+import { createEdits } from './edits.js';
 import { createLauncher } from './launch.js';
 import { parseConfigure, parseKeyPage } from './parse.js';
 import { registerMessages } from './messages.js';

@@ -5,13 +5,16 @@ import { defineJob, defineSensor } from '../../src/index.js';
 import { PAGE_TYPE } from '../../src/sensors/protocol.js';
 import { Harness, waitFor } from '../support/harness.js';
 
-const sized = defineJob({ name: 'noop', config: z.object({ n: z.number(), text: z.string().optional() }) });
+const config = z.object({ n: z.number(), text: z.string().optional() });
+const sized = defineJob({ name: 'noop', config });
+/** Nobody polls its task queue: runs are started and stay so, which is all that a test of many starts needs. */
+const unworked = defineJob({ name: 'noop', config, taskQueue: 'big-tick-without-worker' });
 
 /** One tick of `count` requests, keyed and keyless in turn. */
-function bigTick(name: string, count: number, bytes = 0) {
+function bigTick(name: string, count: number, bytes: number, job = sized) {
   return defineSensor({
     name,
-    job: sized,
+    job,
     interval: '1h',
     defaultStatus: 'running',
     cursor: z.boolean().default(false),
@@ -55,12 +58,12 @@ function numbers(runs: readonly { readonly tags: Readonly<Record<string, string>
 
 test('1,000 requests of one tick start once each, in order, and leave no page behind', async () => {
   const h = await Harness.create();
-  const sensor = bigTick('big', 1000, 600);
+  const sensor = bigTick('big', 1000, 600, unworked);
   await h.work([sensor]);
   await waitFor(
     async () => (await h.sensors.describe(h.name(sensor))).evaluation?.phase === 'waiting',
     'its end',
-    90_000
+    120_000
   );
   const runs = await h.settledRuns(sensor, 1000);
   expect(numbers(runs).toSorted((a, b) => a - b)).toEqual(Array.from({ length: 1000 }, (_, n) => n));
@@ -70,7 +73,7 @@ test('1,000 requests of one tick start once each, in order, and leave no page be
   );
   await waitFor(async () => (await openPages(h, h.name(sensor))).length === 0, 'released pages');
   expect(await h.sensors.tick(h.name(sensor))).toMatchObject({ status: 'skipped', skipReason: 'done' });
-}, 150_000);
+}, 200_000);
 
 test('a stop in the middle holds the rest; terminated and started again, all of it runs once', async () => {
   const h = await Harness.create();

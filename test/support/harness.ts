@@ -188,7 +188,7 @@ export class Harness {
   }
 }
 
-/** Polls until `condition` gives something truthy, and returns it. */
+/** Polls until `condition` gives something truthy, and returns it. A costly condition is asked less often. */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
   what: string,
@@ -197,6 +197,7 @@ export async function waitFor<T>(
   const deadline = Date.now() + timeoutMs;
   let last: unknown;
   while (Date.now() < deadline) {
+    const asked = Date.now();
     try {
       const value = await condition();
       if (value) return value;
@@ -204,7 +205,7 @@ export async function waitFor<T>(
     } catch (error) {
       last = error;
     }
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    await new Promise((resolve) => setTimeout(resolve, Math.min(Math.max(25, 2 * (Date.now() - asked)), 500)));
   }
   throw new Error(`waited ${timeoutMs} ms for ${what}`, { cause: last });
 }
