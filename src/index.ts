@@ -1,5 +1,16 @@
 // jobs
 export { defineJob } from './sensors/define-job.js';
+export { validateRunConfig } from './sensors/validate-run-config.js';
+export type { ConfigIssue } from './sensors/validate-run-config.js';
+export { dailyPartitions, dynamicPartitions, hourlyPartitions, staticPartitions } from './sensors/partitions.js';
+export type {
+  DailyOptions,
+  DynamicPartitions,
+  HourlyOptions,
+  KnownPartitions,
+  PartitionRequest,
+  PartitionSet,
+} from './sensors/partitions.js';
 export type { JobConfig, JobConfigInput, JobDefinition, JobOptions } from './sensors/define-job.js';
 // sensors
 export { defineSensor } from './sensors/define-sensor.js';

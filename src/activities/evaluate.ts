@@ -33,6 +33,8 @@ import type { SensorActivityDependencies } from './index.js';
 import { KnownKeys } from './known-keys.js';
 import { deferToNewer, refuseOutdated } from './newest.js';
 import { stageRequests } from './pages.js';
+import { partitionsOf } from './partitions.js';
+import { SearchAttributes } from './search-attributes.js';
 import { extendStreak } from './streak.js';
 
 const MAX_STACK_BYTES = 4 * 1024;
@@ -51,6 +53,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
   /** Evaluations that blocked the event loop for so long that the server did not take their result. */
   const blocked = new Map<string, EvaluationError>();
   const keys = new Map<string, KnownKeys>();
+  const searchAttributes = new SearchAttributes();
 
   async function evaluateSensor(input: EvaluationInput): Promise<EvaluationResult | RestResult> {
     const { info } = Context.current();
@@ -122,13 +125,17 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
       const known = outcome.requests.some(({ runKey }) => runKey !== undefined)
         ? await knownKeys(input, attempt)
         : undefined;
+      const partitions = await partitionsOf(outcome, definition, registry.prefix);
       const nonce = nonceOf();
       const checked = checkOutcome(input, definition, outcome, rejected, {
         isKnown: (hash) => known?.has(hash) === true,
+        partitions,
+        now: facts.now,
         nonce,
       });
-      const staged = await stageRequests(input.sensor, nonce, checked.requests, () => attempt.heartbeat());
-      result = { ...checked, ...(staged.length === 0 ? {} : { requests: [], staged }), ...reported() };
+      const requests = await searchAttributes.mark(client, checked.requests);
+      const staged = await stageRequests(input.sensor, nonce, requests, () => attempt.heartbeat());
+      result = { ...checked, ...(staged.length === 0 ? { requests } : { requests: [], staged }), ...reported() };
     } catch (error) {
       if (error instanceof CancelledFailure && error === attempt.signal.reason) throw error;
       if (error instanceof KeysUnavailableError) throw noKeys(input, error);

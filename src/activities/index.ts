@@ -3,6 +3,7 @@ import type { SensorRegistry } from '../sensors/registry.js';
 import { createEvaluateActivity } from './evaluate.js';
 import { createControlActivities } from './control.js';
 import { createPageActivities } from './pages.js';
+import { createPartitionActivities } from './partitions.js';
 import { createRepeatActivities } from './repeat.js';
 
 export interface SensorActivityDependencies {
@@ -14,6 +15,7 @@ export function createSensorActivities(dependencies: SensorActivityDependencies)
     ...createEvaluateActivity(dependencies),
     ...createControlActivities(dependencies),
     ...createPageActivities(),
+    ...createPartitionActivities(),
     ...createRepeatActivities(dependencies),
   };
 }

@@ -37,6 +37,7 @@ import {
   parseDeadLetterEdit,
   parseKeyEdit,
   parseKeyPage,
+  parseRefusals,
   parseRequestPages,
   parseRequests,
 } from '../workflows/parse.js';
@@ -194,6 +195,8 @@ class HistoryFold {
         const page = parseKeyPage(result);
         return page === undefined ? state : rules.seal(state, given.seal, page);
       }
+      case 'changePartitions':
+        return rules.endPartitions(state, parseRefusals(result), this.now);
       case 'releasePages':
         return rules.afterRelease(state, given.ids);
       default:

@@ -40,6 +40,7 @@ import { describePending, type EvaluationStatus } from './describe-pending.js';
 import { listExecutions } from './executions.js';
 import { findLoop, loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
 import { Outbox } from './outbox.js';
+import { readPartitions } from './partitions.js';
 import { prune, type Pruned } from './prune.js';
 import { quoted } from './query.js';
 
@@ -105,6 +106,7 @@ export interface SensorRun {
   readonly status: string;
   readonly tick?: number;
   readonly runKey?: string;
+  readonly partitionKey?: string;
   /** A run that an operator asked for: of which epoch, by whom and why. */
   readonly epoch?: number;
   readonly by?: string;
@@ -284,6 +286,11 @@ export class SensorClient {
     return await this.ask(sensor, () => this.handle(sensor).query<readonly TickRecord[]>(QUERIES.ticks));
   }
 
+  /** The keys of a dynamic partition set, by its name with the plugin's prefix, as they were added. Asks a worker. */
+  async partitions(set: string): Promise<readonly string[]> {
+    return await readPartitions(this.client, set);
+  }
+
   /** The runs of a sensor, newest first. */
   async *runs(sensor: string): AsyncIterable<SensorRun> {
     const query = `ParentWorkflowId = ${quoted(loopId(sensor))}`;
@@ -298,6 +305,7 @@ export class SensorClient {
         startTime: execution.startTime,
         ...(memo === undefined ? {} : { tick: memo.tick }),
         ...(memo?.runKey === undefined ? {} : { runKey: memo.runKey }),
+        ...(memo?.partitionKey === undefined ? {} : { partitionKey: memo.partitionKey }),
         ...(memo?.epoch === undefined ? {} : { epoch: memo.epoch }),
         ...(memo?.by === undefined ? {} : { by: memo.by }),
         ...(memo?.reason === undefined ? {} : { reason: memo.reason }),

@@ -13,6 +13,7 @@ import { EvaluationError, quote } from './errors.js';
 import { cutText, type Json } from './json.js';
 import { MAX_TEXT_BYTES } from './limits.js';
 import type { LogBook } from './log-book.js';
+import { isPartitionRequest, type PartitionRequest } from './partitions.js';
 import type { More, RunRequest, SensorResult, SkipReason } from './run-request.js';
 
 /** What an evaluation starts from. */
@@ -42,6 +43,7 @@ export interface EvaluationOutcome {
   readonly requests: readonly RunRequest[];
   readonly skipReason: string | undefined;
   readonly cursor: CursorChange;
+  readonly partitionRequests: readonly PartitionRequest[];
   readonly more: boolean;
   /** `evaluate` was not called: this is only the first cursor. */
   readonly initialCursor?: true;
@@ -73,7 +75,14 @@ async function initialCursor(
 ): Promise<EvaluationOutcome> {
   const value = await definition.initialCursor?.({ sensor, now, sensorStartedAt, signal, client, log: book.log });
   const cursor: CursorChange = { kind: 'set', value: checkCursor(definition, value) };
-  return { requests: [], skipReason: 'the initial cursor was stored', cursor, more: true, initialCursor: true };
+  return {
+    requests: [],
+    skipReason: 'the initial cursor was stored',
+    cursor,
+    partitionRequests: [],
+    more: true,
+    initialCursor: true,
+  };
 }
 
 /** Everything that was yielded or returned, in order, arrays opened. */
@@ -172,13 +181,14 @@ class EvaluationContext implements SensorContextBase<undefined, undefined> {
     this.#cursor = readCursor(this.#definition, undefined);
   }
 
-  run(request: { job?: unknown; runKey?: unknown; config?: unknown; tags?: unknown } = {}): RunRequest {
+  run(request: Partial<Record<'job' | 'runKey' | 'config' | 'tags' | 'partitionKey', unknown>> = {}): RunRequest {
     const made = {
       kind: 'run',
       job: this.#resolveJob(request.job).name,
       runKey: request.runKey,
       config: request.config,
       tags: request.tags ?? {},
+      partitionKey: request.partitionKey,
     } as unknown as RunRequest;
     return this.#remember(made);
   }
@@ -227,7 +237,7 @@ class EvaluationContext implements SensorContextBase<undefined, undefined> {
     if (nonsense !== undefined) {
       throw new EvaluationError(
         `evaluate gave ${describe(nonsense)}; accepted: what ctx.run, ctx.skip and ctx.more return, arrays of them, ` +
-          `{ runRequests, skipReason, cursor, more }, or nothing`
+          `{ runRequests, skipReason, cursor, partitionRequests, more }, or nothing`
       );
     }
     if (results.length > 1) throw new EvaluationError('evaluate gave two result objects; accepted: one');
@@ -269,6 +279,7 @@ class EvaluationContext implements SensorContextBase<undefined, undefined> {
       requests,
       skipReason: skips[0]?.reason,
       cursor: this.#settleCursor(result),
+      partitionRequests: checkPartitionRequests(result?.partitionRequests),
       more: this.#more || result?.more === true,
     };
   }
@@ -289,7 +300,15 @@ class EvaluationContext implements SensorContextBase<undefined, undefined> {
   }
 }
 
-const RESULT_FIELDS = new Set(['runRequests', 'skipReason', 'cursor', 'more']);
+function checkPartitionRequests(requests: readonly unknown[] = []): readonly PartitionRequest[] {
+  const nonsense = requests.find((request) => !isPartitionRequest(request));
+  if (nonsense === undefined && !requests.includes(undefined)) return requests as readonly PartitionRequest[];
+  throw new EvaluationError(
+    `partitionRequests contains ${describe(nonsense)}; accepted: what add and delete of a dynamic partition set return`
+  );
+}
+
+const RESULT_FIELDS = new Set(['runRequests', 'skipReason', 'cursor', 'partitionRequests', 'more']);
 
 function isSensorResult(value: unknown): value is SensorResult {
   if (
@@ -300,8 +319,9 @@ function isSensorResult(value: unknown): value is SensorResult {
   ) {
     return false;
   }
-  const { runRequests = [] } = value as SensorResult;
-  return Array.isArray(runRequests) && Object.keys(value).every((key) => RESULT_FIELDS.has(key));
+  const { runRequests = [], partitionRequests = [] } = value as SensorResult;
+  const lists = Array.isArray(runRequests) && Array.isArray(partitionRequests);
+  return lists && Object.keys(value).every((key) => RESULT_FIELDS.has(key));
 }
 
 function title(item: RunRequest | SkipReason): string {

@@ -5,10 +5,12 @@
  * milliseconds since the epoch unless named otherwise. Pure: the workflow bundle contains this file.
  */
 import type { CursorChange, StoredCursor } from './cursor.js';
+import type { Priority, RetryPolicy } from '@temporalio/common';
 import type { Json } from './json.js';
 import type { Ledger, LedgerView } from './key-ledger.js';
 import type { LogLine } from './log-book.js';
 import type { Backoff } from './rhythm.js';
+import type { Tags } from './tags.js';
 
 /** Version of what this file describes. A worker with a newer one makes running loops continue as new. */
 export const PROTOCOL = 1;
@@ -23,6 +25,11 @@ export const PAGE_TYPE = 'sensorPage';
 export const PAGE_ID_PREFIX = 'page/';
 /** Kind of the pages of requests that wait for as long as it takes. */
 export const PENDING_PAGES = 'pending';
+/** Workflow type of a dynamic partition set; the user's workflow module re-exports it with the loop. */
+export const PARTITIONS_TYPE = 'sensorPartitions';
+export const PARTITIONS_ID_PREFIX = 'partitions/';
+export const PARTITIONS_UPDATE = 'change';
+export const PARTITION_KEYS_QUERY = 'keys';
 /** Memo key of a page: a {@link PageMemo}. */
 export const PAGE_MEMO = 'sensorPage';
 /** Memo key of a loop: a {@link SensorMemo}. */
@@ -66,7 +73,7 @@ export interface LoopOptions {
   readonly hooks: { readonly onFailure: boolean; readonly onRecovered: boolean };
   readonly jobs: readonly string[];
   readonly description?: string;
-  readonly tags: Readonly<Record<string, string>>;
+  readonly tags: Tags;
   readonly owners: readonly string[];
 }
 
@@ -125,6 +132,15 @@ export interface EvaluationInput {
   readonly sensorStartedAt: number;
 }
 
+/** How Temporal starts a run; durations in milliseconds, checked when the job was defined. */
+export interface StartOptions {
+  readonly workflowExecutionTimeout?: number;
+  readonly workflowRunTimeout?: number;
+  readonly workflowTaskTimeout?: number;
+  readonly retry?: RetryPolicy;
+  readonly priority?: Priority;
+}
+
 /** One accepted request: everything the loop needs to start the child. */
 export interface LaunchRequest {
   readonly id: string;
@@ -134,7 +150,11 @@ export interface LaunchRequest {
   readonly runKey?: string;
   /** Hash of (job, run key). */
   readonly hash?: string;
-  readonly tags?: Readonly<Record<string, string>>;
+  readonly tags?: Tags;
+  readonly partitionKey?: string;
+  /** Tags that the namespace has a keyword search attribute for. */
+  readonly searchAttributes?: Tags;
+  readonly start?: StartOptions;
   /** Absent for the first run of a key. */
   readonly epoch?: number;
 }
@@ -156,7 +176,16 @@ export interface Rejection {
   readonly error: string;
   /** What a retry needs (config, event, or the whole request of kind `owner`), where it is small enough to keep. */
   readonly payload?: Json;
-  readonly tags?: Readonly<Record<string, string>>;
+  readonly tags?: Tags;
+  readonly partitionKey?: string;
+}
+
+/** What a tick does to a dynamic partition set: only what changes it. */
+export interface PartitionChange {
+  /** Its name, with the plugin's prefix. */
+  readonly set: string;
+  readonly add: readonly string[];
+  readonly delete: readonly string[];
 }
 
 /** A request whose key has run. */
@@ -178,6 +207,8 @@ export interface EvaluationResult {
   readonly requests: readonly LaunchRequest[];
   /** Requests beyond what one payload should hold, instead of `requests`. */
   readonly staged: readonly RequestPage[];
+  /** Take effect before the requests are started. */
+  readonly partitions?: readonly PartitionChange[];
   readonly rejected: readonly Rejection[];
   /** IDs of dead letters that valid requests take the place of. */
   readonly cleared: readonly string[];
@@ -243,6 +274,8 @@ export interface TickRecord {
   /** Accepted, held back by a stop. */
   readonly pending: number;
   readonly events: number;
+  /** Dynamic partition keys that were added and deleted. */
+  readonly partitions?: readonly { readonly set: string; readonly added: number; readonly deleted: number }[];
   readonly skipReason?: string;
   readonly error?: string;
   readonly cursorBefore?: StoredCursor;
@@ -309,6 +342,8 @@ export interface Launch {
   readonly staged: readonly RequestPage[];
   /** Refused because the ID exists; whose it is has still to be looked up. */
   readonly refused: readonly LaunchRequest[];
+  /** Changes of partition sets that come before any of it. */
+  readonly partitions?: readonly PartitionChange[];
   /** The tick they belong to, unless they are pending from an earlier one. */
   readonly record?: TickRecord;
   /** Left over by `maxRunsPerTick`: the next tick of so many runs is due then. */
@@ -377,7 +412,7 @@ export interface SensorMemo {
   readonly deadLetters: number;
   readonly jobs: readonly string[];
   readonly description?: string;
-  readonly tags: Readonly<Record<string, string>>;
+  readonly tags: Tags;
   readonly owners: readonly string[];
   /** Changes with the options, so that a worker tells the loop only what is new. */
   readonly options: string;
@@ -390,7 +425,8 @@ export interface RunMemo {
   readonly job: string;
   readonly tick: number;
   readonly runKey?: string;
-  readonly tags?: Readonly<Record<string, string>>;
+  readonly tags?: Tags;
+  readonly partitionKey?: string;
   /** A run that an operator asked for: of which epoch, of which first run, by whom and why. */
   readonly epoch?: number;
   readonly rerunOf?: string;

@@ -16,6 +16,7 @@ import type {
   LaunchRequest,
   LoopOptions,
   Note,
+  PartitionChange,
   RequestPage,
   RestResult,
 } from '../sensors/protocol.js';
@@ -49,7 +50,7 @@ export function parseDeadLetterEdit(value: unknown): DeadLetterEdit {
   const ids = isObject(value) && Array.isArray(value['ids']) ? value['ids'] : undefined;
   return {
     ...parseNote(value),
-    ...(ids === undefined ? {} : { ids: ids.filter((id): id is string => typeof id === 'string') }),
+    ...(ids === undefined ? {} : { ids: parseTexts(ids) }),
   };
 }
 
@@ -64,6 +65,18 @@ export function parseKeyEdit(value: unknown): KeyEdit | undefined {
 /** Pages that requests were copied to, or none when something else answered. */
 export function parseRequestPages(value: unknown): readonly RequestPage[] {
   return Array.isArray(value) && value.every(isRequestPage) ? value : [];
+}
+
+/** Texts of a list, without what is none. */
+export function parseTexts(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((each): each is string => typeof each === 'string') : [];
+}
+
+/** Partition sets that refused a change, and why. */
+export function parseRefusals(value: unknown): readonly (readonly [set: string, error: string])[] {
+  return isObject(value)
+    ? Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+    : [];
 }
 
 /** A page of run keys, or `undefined` when something else completed the activity. */
@@ -99,12 +112,14 @@ export function parseEvaluationResult(value: unknown): EvaluationResult | RestRe
   if (!isObject(value)) return undefined;
   if (value['kind'] === 'rest') return { kind: 'rest' };
   if (value['kind'] !== 'evaluated') return undefined;
-  const { requests, staged, cleared, rejected, duplicates, cursor, logs, quiet } = value;
+  const { requests, staged, partitions = [], cleared, rejected, duplicates, cursor, logs, quiet } = value;
   const whole =
     Array.isArray(requests) &&
     requests.every(isLaunchRequest) &&
     Array.isArray(staged) &&
     staged.every(isRequestPage) &&
+    Array.isArray(partitions) &&
+    partitions.every(isPartitionChange) &&
     Array.isArray(cleared) &&
     Array.isArray(rejected) &&
     rejected.every(isObject) &&
@@ -124,6 +139,12 @@ export function parseEvaluationResult(value: unknown): EvaluationResult | RestRe
     ...(typeof skipReason === 'string' ? { skipReason } : {}),
     ...(typeof lastRunKey === 'string' ? { lastRunKey } : {}),
   };
+}
+
+function isPartitionChange(value: unknown): value is PartitionChange {
+  return (
+    isObject(value) && typeof value['set'] === 'string' && Array.isArray(value['add']) && Array.isArray(value['delete'])
+  );
 }
 
 function isRequestPage(value: unknown): value is RequestPage {

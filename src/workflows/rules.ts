@@ -20,6 +20,7 @@ export {
   discardPending,
   endBatch,
   endLaunch,
+  endPartitions,
   expire,
   isLimited,
   keepPages,

@@ -56,6 +56,7 @@ import { parseConfigure, parseKeyPage } from './parse.js';
 import { registerMessages } from './messages.js';
 import { applyMessage, endEvaluation, type ActivityEnd } from './apply.js';
 import * as rules from './rules.js';
+import { versioning } from './versioning.js';
 import { detailsOf, memoOf, stateView } from './views.js';
 
 /** Waiters are turned away beyond this history length, so that a stream of them cannot keep a run from ending. */
@@ -392,10 +393,5 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     }
   }
 }
-// idle loops move to new code: a pinned one whose workers are gone would never be evaluated again, in silence
-setWorkflowOptions(
-  // a worker without versioning may not name a behaviour: the server would refuse its tasks
-  () => (!workflowInfo().currentDeploymentVersion?.deploymentName ? {} : { versioningBehavior: 'AUTO_UPGRADE' }),
-  sensorLoop
-);
+setWorkflowOptions(versioning, sensorLoop);
 Object.defineProperty(sensorLoop, LOOP_MARK, { value: true });

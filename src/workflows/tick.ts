@@ -9,6 +9,7 @@ import type {
   EvaluationResult,
   FailureDetails,
   LoopState,
+  PartitionChange,
   TickRecord,
   Trigger,
 } from '../sensors/protocol.js';
@@ -88,6 +89,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
     input.tick,
     now
   );
+  const { partitions } = result;
   const { cursor: _, idleSince: __, ...rest } = state;
   const cursor =
     result.cursor.kind === 'keep'
@@ -102,6 +104,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
     ...(result.skipReason === undefined ? {} : { skipReason: cutText(result.skipReason, MAX_TEXT_BYTES) }),
     ...(cursor === undefined ? {} : { cursorAfter: cursor }),
     ...(result.cursor.kind === 'keep' ? {} : { cursorChanged: true as const }),
+    ...(partitions === undefined ? {} : { partitions: partitions.map(countChange) }),
   };
   const next: LoopState = {
     ...rest,
@@ -115,6 +118,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
       remaining: [...(state.launch?.remaining ?? []), ...result.requests],
       staged: [...(state.launch?.staged ?? []), ...result.staged],
       refused: [],
+      ...(partitions === undefined ? {} : { partitions }),
       record,
     },
     ...(result.lastRunKey === undefined ? {} : { lastRunKey: result.lastRunKey }),
@@ -128,6 +132,10 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
     },
   };
   return result.more ? wakeUp(next, 'more') : next;
+}
+
+function countChange({ set, add, delete: gone }: PartitionChange): NonNullable<TickRecord['partitions']>[number] {
+  return { set, added: add.length, deleted: gone.length };
 }
 
 /** Records a failed evaluation: nothing started, cursor and events stay. */

@@ -1,0 +1,65 @@
+/** What an evaluation reads of dynamic partition sets, and what its tick changes. */
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { changePartitions, readPartitions } from '../client/partitions.js';
+import { applyPartitionRequests, setsOf, type Partitions } from '../sensors/change-partitions.js';
+import type { SensorDefinition } from '../sensors/define-sensor.js';
+import { EvaluationError, FAILURE_TYPES } from '../sensors/errors.js';
+import type { EvaluationOutcome } from '../sensors/evaluation.js';
+import type { PartitionChange } from '../sensors/protocol.js';
+
+export function createPartitionActivities() {
+  return {
+    /**
+     * Changes sets as a tick decided. What a set refuses, it refuses for ever.
+     *
+     * @returns why, by the name of the set
+     */
+    async changePartitions({
+      changes,
+    }: {
+      changes: readonly PartitionChange[];
+    }): Promise<Readonly<Record<string, string>>> {
+      const { client, info } = Context.current();
+      const refused: Record<string, string> = {};
+      for (const change of changes) {
+        try {
+          await changePartitions(client, change, info.taskQueue);
+        } catch (error) {
+          if (!(error instanceof ApplicationFailure) || error.type !== FAILURE_TYPES.rejected) throw error;
+          refused[change.set] = error.message;
+        }
+      }
+      return refused;
+    },
+  };
+}
+
+/** The sets that an outcome depends on, with its own changes. Asks for nothing that it does not need. */
+export async function partitionsOf(
+  outcome: EvaluationOutcome,
+  definition: SensorDefinition,
+  prefix: string
+): Promise<Partitions> {
+  const current = await readSets(setsOf(outcome.requests, outcome.partitionRequests, definition), prefix);
+  const { changes, problem } = applyPartitionRequests(outcome.partitionRequests, current);
+  return { changes: changes.map((change) => ({ ...change, set: prefix + change.set })), problem };
+}
+
+/** Keys by the name of their set, without the prefix. */
+export async function readSets(
+  names: readonly string[],
+  prefix: string
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { client } = Context.current();
+  const sets = new Map<string, readonly string[]>();
+  for (const name of names) {
+    try {
+      sets.set(name, await readPartitions(client, prefix + name));
+    } catch (error) {
+      throw new EvaluationError(`partition set '${name}' cannot be read: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+  return sets;
+}
