@@ -8,15 +8,14 @@
 import { createHash } from 'node:crypto';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { ApplicationFailureCategory } from '@temporalio/common';
-import { PageMissingError } from '../client/pages.js';
-import { checkEvents, checkOutcome, isQuiet } from '../sensors/check-outcome.js';
+import { PageMissingError, readPage } from '../client/pages.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
-import { EvaluationError, FAILURE_TYPES } from '../sensors/errors.js';
-import { evaluate } from '../sensors/evaluation.js';
-import { withoutStack } from '../sensors/failures.js';
+import { describeError, EvaluationError, FAILURE_TYPES } from '../sensors/errors.js';
+import { endOf, evaluateInput, failureFolds, lastTickBefore, type AttemptTimes } from '../sensors/evaluate-input.js';
+import { evaluationFailure, quietFailure, withoutStack } from '../sensors/failures.js';
 import { cutText } from '../sensors/json.js';
 import type { LedgerKeys } from '../sensors/key-ledger.js';
-import { HEARTBEAT_TIMEOUT_MS, MAX_TEXT_BYTES, REST_AFTER_MS } from '../sensors/limits.js';
+import { HEARTBEAT_TIMEOUT_MS, MAX_TEXT_BYTES } from '../sensors/limits.js';
 import { LogBook } from '../sensors/log-book.js';
 import {
   QUERIES,
@@ -33,7 +32,6 @@ import { deferToNewer, refuseOutdated } from './newest.js';
 import { stageRequests } from './pages.js';
 import { extendStreak } from './streak.js';
 
-const MAX_STACK_BYTES = 4 * 1024;
 /** How soon the run keys are asked for again when they could not be read. */
 const NO_KEYS_RETRY_MS = 2_000;
 const MISSING_PAGE_RETRY_MS = 10_000;
@@ -56,16 +54,17 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
     if (definition === undefined) throw notLoaded(input, [...registry.sensors.keys()]);
     await refuseOutdated();
     const streak = deferToNewer(input, definition);
-    return await evaluateLoaded(input, definition, waitedMs, streak);
+    const times = { scheduledAt: info.currentAttemptScheduledTimestampMs, waitedMs };
+    return await evaluateLoaded(input, definition, times, streak);
   }
 
   async function evaluateLoaded(
     input: EvaluationInput,
     definition: SensorDefinition,
-    waitedMs: number,
+    times: AttemptTimes,
     streak: StreakRecord | undefined
   ): Promise<EvaluationResult | RestResult> {
-    const { client, info, log } = Context.current();
+    const { client, log } = Context.current();
     const began = Date.now();
     const book = new LogBook(
       (level, message, metadata) => log[level](message, { sensor: input.sensor, ...metadata }),
@@ -89,37 +88,23 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
             `a second one was not begun`
         );
       }
-      const { events, rejected } = checkEvents(input, definition);
-      const previousAt = info.currentAttemptScheduledTimestampMs - input.intervalMs;
-      const lastTickAt = waitedMs - input.intervalMs >= input.delayMs ? previousAt : input.lastTickAt;
-      const facts = {
-        sensor: input.sensor,
-        tick: input.tick,
-        cursor: input.cursor,
-        events,
-        now: new Date(began),
-        lastTickAt: lastTickAt === undefined ? undefined : new Date(lastTickAt),
-        lastRunKey: input.lastRunKey,
-        isFirstTickSinceStart: input.isFirstTickSinceStart,
-        sensorStartedAt: new Date(input.sensorStartedAt),
-      };
-      const services = { signal: attempt.signal, heartbeat: () => attempt.heartbeat(), client, book };
-      const outcome = await attempt.run(async () => {
-        running.set(input.sensor, new Date(began));
-        try {
-          return await evaluate(definition, facts, services);
-        } finally {
-          running.delete(input.sensor);
-          if (attempt.blockedMs > HEARTBEAT_TIMEOUT_MS) blocked.set(input.sensor, blockedError(attempt.blockedMs));
-        }
-      });
-      const known = outcome.requests.some(({ runKey }) => runKey !== undefined)
-        ? await knownKeys(input, attempt)
-        : undefined;
       const nonce = nonceOf();
-      const checked = checkOutcome(input, definition, outcome, rejected, {
-        isKnown: (hash) => known?.has(hash) === true,
+      const checked = await evaluateInput(input, definition, {
+        services: { signal: attempt.signal, heartbeat: () => attempt.heartbeat(), client, book },
+        now: new Date(began),
+        lastTickAt: lastTickBefore(input, times),
         nonce,
+        run: (work) =>
+          attempt.run(async () => {
+            running.set(input.sensor, new Date(began));
+            try {
+              return await work();
+            } finally {
+              running.delete(input.sensor);
+              if (attempt.blockedMs > HEARTBEAT_TIMEOUT_MS) blocked.set(input.sensor, blockedError(attempt.blockedMs));
+            }
+          }),
+        knownKeys: () => knownKeys(input, attempt),
       });
       const staged = await stageRequests(input.sensor, nonce, checked.requests, () => attempt.heartbeat());
       result = { ...checked, ...(staged.length === 0 ? {} : { requests: [], staged }), ...reported() };
@@ -128,8 +113,9 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
       if (error instanceof KeysUnavailableError) throw noKeys(input, error);
       throw failed(input, streak, error, reported());
     }
-    if (!input.fold || !isQuiet(input, result)) return result;
-    if (input.rest && waitedMs - input.delayMs >= REST_AFTER_MS) return { kind: 'rest' };
+    const end = endOf(input, result, times);
+    if (end === 'report') return result;
+    if (end === 'rest') return { kind: 'rest' };
     throw quiet(input, streak, result.skipReason ?? '');
   }
 
@@ -141,7 +127,11 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
     const known = keys.get(input.sensor) ?? new KnownKeys();
     keys.set(input.sensor, known);
     try {
-      await known.refresh(client, input.ledger, ask, () => attempt.heartbeat());
+      await known.refresh(input.ledger, {
+        ask,
+        readPage: (id) => readPage(client, id),
+        alive: () => attempt.heartbeat(),
+      });
       return known;
     } catch (error) {
       throw new KeysUnavailableError((error as Error).message, { cause: error });
@@ -150,14 +140,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
 
   function quiet(input: EvaluationInput, streak: StreakRecord | undefined, reason: string): ApplicationFailure {
     recordInStreak(streak, reason);
-    return withoutStack(
-      ApplicationFailure.create({
-        message: reason,
-        type: FAILURE_TYPES.quiet,
-        category: ApplicationFailureCategory.BENIGN,
-        nextRetryDelay: input.intervalMs,
-      })
-    );
+    return quietFailure(reason, input.intervalMs);
   }
 
   function failed(
@@ -167,15 +150,9 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
     details: FailureDetails
   ): ApplicationFailure {
     const message = describeError(error);
-    const folds = input.fold && input.failing;
+    const folds = failureFolds(input);
     if (folds) recordInStreak(streak, message);
-    const failure = ApplicationFailure.create({
-      message,
-      type: FAILURE_TYPES.failed,
-      ...(folds ? { nextRetryDelay: input.intervalMs } : { nonRetryable: true, details: [details] }),
-    });
-    failure.stack = error instanceof Error ? cutText(error.stack ?? '', MAX_STACK_BYTES) : '';
-    return failure;
+    return evaluationFailure(error, folds ? { retryMs: input.intervalMs } : { details });
   }
 
   return { evaluateSensor };
@@ -243,14 +220,4 @@ function notLoaded(input: EvaluationInput, loaded: readonly string[]): Applicati
       nextRetryDelay: Math.max(1_000, Math.min(input.intervalMs, NOT_LOADED_RETRY_MS)),
     })
   );
-}
-
-function describeError(error: unknown): string {
-  if (!(error instanceof Error))
-    return cutText(
-      `evaluate threw ${typeof error === 'string' ? `'${error}'` : `a ${typeof error}`}, which is not an Error`,
-      MAX_TEXT_BYTES
-    );
-  const text = error instanceof EvaluationError ? error.message : `${error.name}: ${error.message}`;
-  return cutText(text, MAX_TEXT_BYTES);
 }
