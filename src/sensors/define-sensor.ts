@@ -21,6 +21,7 @@ import { checkName, DefinitionError, quote, refuseUnknownOptions } from './error
 import { jsonBytes, type Json } from './json.js';
 import { MAX_EVENT_ATTEMPTS, MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MIN_INTERVAL_MS } from './limits.js';
 import type { Evaluation, More, RunFunction, SkipReason } from './run-request.js';
+import { boundTo, type SensorTestContext } from './test-context.js';
 
 /** `undefined` until the first `setCursor`, unless the schema accepts "nothing" (`.default`, `.prefault`). */
 export type CursorOf<S> = S extends z.ZodType
@@ -103,6 +104,7 @@ export interface SensorOptions<
   Js extends readonly JobDefinition[],
   S extends z.ZodType<Json | undefined> | undefined,
   E extends z.ZodType<Json> | undefined,
+  G extends Evaluation<CursorInput<S>> = Evaluation<CursorInput<S>>,
 > {
   /** 1 to 100 characters of `A-Z a-z 0-9 _ . -`; part of every run's workflow ID. */
   readonly name: string;
@@ -149,12 +151,19 @@ export interface SensorOptions<
   /** Called once when the sensor no longer fails. At least once. */
   readonly onRecovered?: (change: HealthChange) => void | Promise<void>;
   /** Looks outside and says what to run. It runs to its end before anything is started. */
-  readonly evaluate: (ctx: SensorContext<Targets<J, Js>, S, E>) => Evaluation<CursorInput<S>>;
+  readonly evaluate: (ctx: SensorContext<Targets<J, Js>, S, E>) => G;
 }
 
-/** A sensor, as {@link defineSensor} made it: frozen data and one function. */
-export interface SensorDefinition {
+declare const cursorOf: unique symbol;
+
+/**
+ * A sensor, as {@link defineSensor} made it: frozen data and one function.
+ *
+ * `Cursor` is what `ctx.cursor` holds, `Given` what the author's `evaluate` returns.
+ */
+export interface SensorDefinition<Cursor = unknown, Given = unknown> {
   readonly kind: 'sensor';
+  readonly [cursorOf]?: Cursor;
   readonly name: string;
   readonly jobs: readonly JobDefinition[];
   readonly intervalMs: number;
@@ -174,7 +183,8 @@ export interface SensorDefinition {
   readonly owners: readonly string[];
   readonly onFailure: ((change: HealthChange) => void | Promise<void>) | undefined;
   readonly onRecovered: ((change: HealthChange) => void | Promise<void>) | undefined;
-  readonly evaluate: (ctx: never) => unknown;
+  /** The author's function. Tests call it with what `buildSensorContext` of `temporal-sensors/testing` gives. */
+  readonly evaluate: (ctx: SensorTestContext) => Given;
 }
 
 const OPTIONS = [
@@ -225,7 +235,8 @@ export function defineSensor<
   const Js extends readonly JobDefinition[] = readonly [],
   S extends z.ZodType<Json | undefined> | undefined = undefined,
   E extends z.ZodType<Json> | undefined = undefined,
->(options: SensorOptions<J, Js, S, E>): SensorDefinition {
+  G extends Evaluation<CursorInput<S>> = Evaluation<CursorInput<S>>,
+>(options: SensorOptions<J, Js, S, E, G>): SensorDefinition<CursorOf<S>, G> {
   checkName(options.name, 'the name of a sensor');
   const place = `sensor '${options.name}'`;
   refuseUnknownOptions(options, OPTIONS, place);
@@ -241,7 +252,7 @@ export function defineSensor<
     }
   }
   if (options.events !== undefined) checkSchema(options.events, `${place}: events`);
-  const definition: SensorDefinition = {
+  const definition: SensorDefinition<CursorOf<S>, G> = {
     kind: 'sensor',
     name: options.name,
     jobs: checkJobs(options, place),
@@ -267,7 +278,7 @@ export function defineSensor<
     owners: Object.freeze([...(options.owners ?? [])]),
     onFailure: options.onFailure,
     onRecovered: options.onRecovered,
-    evaluate: options.evaluate,
+    evaluate: (ctx) => options.evaluate(boundTo(definition, ctx)),
   };
   const bytes = jsonBytes([
     definition.description,
