@@ -9,10 +9,19 @@ import { createHash } from 'node:crypto';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { ApplicationFailureCategory } from '@temporalio/common';
 import { PageMissingError, readPage } from '../client/pages.js';
+import {
+  endOf,
+  failedEvaluation,
+  failureFolds,
+  lastTickBefore,
+  pauseAfter,
+  quietFailure,
+  type AttemptTimes,
+} from '../sensors/attempt-end.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { describeError, EvaluationError, FAILURE_TYPES } from '../sensors/errors.js';
-import { endOf, evaluateInput, failureFolds, lastTickBefore, type AttemptTimes } from '../sensors/evaluate-input.js';
-import { evaluationFailure, quietFailure, withoutStack } from '../sensors/failures.js';
+import { evaluateInput } from '../sensors/evaluate-input.js';
+import { withoutStack } from '../sensors/failures.js';
 import { cutText } from '../sensors/json.js';
 import type { LedgerKeys } from '../sensors/key-ledger.js';
 import { HEARTBEAT_TIMEOUT_MS, MAX_TEXT_BYTES } from '../sensors/limits.js';
@@ -38,6 +47,8 @@ const MISSING_PAGE_RETRY_MS = 10_000;
 /** How soon another worker is tried when this one does not have the definition. */
 const NOT_LOADED_RETRY_MS = 5_000;
 const TIMER_SLACK_MS = 5;
+/** Of its timeout: an evaluation that takes longer is close to failing. */
+const SLOW_SHARE = 0.8;
 
 export function createEvaluateActivity({ registry }: SensorActivityDependencies) {
   /** Evaluations whose author's code still runs on this worker, since when. */
@@ -88,22 +99,25 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
             `a second one was not begun`
         );
       }
+      const services = { signal: attempt.signal, heartbeat: () => attempt.heartbeat(), client, book };
       const nonce = nonceOf();
       const checked = await evaluateInput(input, definition, {
-        services: { signal: attempt.signal, heartbeat: () => attempt.heartbeat(), client, book },
         now: new Date(began),
         lastTickAt: lastTickBefore(input, times),
         nonce,
-        run: (work) =>
-          attempt.run(async () => {
+        run: async (work) => {
+          const outcome = await attempt.run(async () => {
             running.set(input.sensor, new Date(began));
             try {
-              return await work();
+              return await work(services);
             } finally {
               running.delete(input.sensor);
               if (attempt.blockedMs > HEARTBEAT_TIMEOUT_MS) blocked.set(input.sensor, blockedError(attempt.blockedMs));
             }
-          }),
+          });
+          warnIfSlow(input, Date.now() - began, book);
+          return outcome;
+        },
         knownKeys: () => knownKeys(input, attempt),
       });
       const staged = await stageRequests(input.sensor, nonce, checked.requests, () => attempt.heartbeat());
@@ -111,12 +125,13 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
     } catch (error) {
       if (error instanceof CancelledFailure && error === attempt.signal.reason) throw error;
       if (error instanceof KeysUnavailableError) throw noKeys(input, error);
-      throw failed(input, streak, error, reported());
+      book.traceback(error);
+      throw failed(input, times, streak, error, reported());
     }
     const end = endOf(input, result, times);
     if (end === 'report') return result;
     if (end === 'rest') return { kind: 'rest' };
-    throw quiet(input, streak, result.skipReason ?? '');
+    throw quiet(input, times, streak, result.skipReason ?? '');
   }
 
   /** The run keys of the sensor, up to date. */
@@ -138,24 +153,36 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
     }
   }
 
-  function quiet(input: EvaluationInput, streak: StreakRecord | undefined, reason: string): ApplicationFailure {
+  function quiet(
+    input: EvaluationInput,
+    times: AttemptTimes,
+    streak: StreakRecord | undefined,
+    reason: string
+  ): ApplicationFailure {
     recordInStreak(streak, reason);
-    return quietFailure(reason, input.intervalMs);
+    return quietFailure(reason, pauseAfter(input, times));
   }
 
   function failed(
     input: EvaluationInput,
+    times: AttemptTimes,
     streak: StreakRecord | undefined,
     error: unknown,
     details: FailureDetails
   ): ApplicationFailure {
-    const message = describeError(error);
-    const folds = failureFolds(input);
-    if (folds) recordInStreak(streak, message);
-    return evaluationFailure(error, folds ? { retryMs: input.intervalMs } : { details });
+    if (failureFolds(input)) recordInStreak(streak, describeError(error));
+    return failedEvaluation(input, times, error, details);
   }
 
   return { evaluateSensor };
+}
+
+function warnIfSlow({ timeoutMs }: EvaluationInput, tookMs: number, book: LogBook): void {
+  if (tookMs <= SLOW_SHARE * timeoutMs) return;
+  const share = Math.round((100 * tookMs) / timeoutMs);
+  book.log.warn(
+    `this evaluation took ${tookMs} ms, ${share} % of its timeout; split the work (ctx.more) or raise the timeout`
+  );
 }
 
 /** Without the run keys nothing can be decided: guessing would run something twice. */
