@@ -99,7 +99,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
             `a second one was not begun`
         );
       }
-      const services = { signal: attempt.signal, heartbeat: () => attempt.heartbeat(), client, book };
+      const services = { signal: attempt.signal, heartbeat: () => attempt.heartbeat(), client, resources: {}, book };
       const nonce = nonceOf();
       const checked = await evaluateInput(input, definition, {
         now: new Date(began),

@@ -59,6 +59,8 @@ export interface SensorContextBase<S, E> {
   /** Events pushed to this sensor since the last tick that ended well, oldest first. */
   readonly events: readonly EventOf<E>[];
   readonly log: SensorLog;
+  /** Instances of the sensor's resources, by name. */
+  readonly resources: Readonly<Record<string, unknown>>;
   /** The worker's time when the evaluation began. */
   readonly now: Date;
   /** When the previous evaluation ended; inside a quiet streak that is the previous quiet one. */
@@ -186,16 +188,9 @@ export interface SensorOptions<
   readonly evaluate: (ctx: SensorContext<Targets<J, Js>, S, E>) => G;
 }
 
-declare const cursorOf: unique symbol;
-
-/**
- * A sensor, as {@link defineSensor} made it: frozen data and one function.
- *
- * `Cursor` is what `ctx.cursor` holds, `Given` what the author's `evaluate` returns.
- */
-export interface SensorDefinition<Cursor = unknown, Given = unknown> {
+/** A sensor: frozen data and one function. */
+export interface SensorDefinition {
   readonly kind: 'sensor';
-  readonly [cursorOf]?: Cursor;
   readonly name: string;
   readonly jobs: readonly JobDefinition[];
   /** With its jitter. */
@@ -221,6 +216,14 @@ export interface SensorDefinition<Cursor = unknown, Given = unknown> {
   readonly owners: readonly string[];
   readonly onFailure: ((change: HealthChange) => void | Promise<void>) | undefined;
   readonly onRecovered: ((change: HealthChange) => void | Promise<void>) | undefined;
+  readonly evaluate: (ctx: never) => unknown;
+}
+
+declare const cursorOf: unique symbol;
+
+/** What {@link defineSensor} gives: `Cursor` is the type of `ctx.cursor`, `Given` what the author's `evaluate` returns. */
+export interface Sensor<Cursor = unknown, Given = unknown> extends SensorDefinition {
+  readonly [cursorOf]?: Cursor;
   /** The author's function. Tests call it with what `buildSensorContext` of `temporal-sensors/testing` gives. */
   readonly evaluate: (ctx: SensorTestContext) => Given;
 }
@@ -280,7 +283,7 @@ export function defineSensor<
   S extends z.ZodType<Json | undefined> | undefined = undefined,
   E extends z.ZodType<Json> | undefined = undefined,
   G extends Evaluation<CursorInput<S>> = Evaluation<CursorInput<S>>,
->(options: SensorOptions<J, Js, S, E, G>): SensorDefinition<CursorOf<S>, G> {
+>(options: SensorOptions<J, Js, S, E, G>): Sensor<CursorOf<S>, G> {
   checkName(options.name, 'the name of a sensor');
   const place = `sensor '${options.name}'`;
   refuseUnknownOptions(options, OPTIONS, place);
@@ -298,7 +301,7 @@ export function defineSensor<
   if (options.events !== undefined) checkSchema(options.events, `${place}: events`);
   checkCursorFunctions(options, place);
   const intervalMs = checkInterval(options, place);
-  const definition: SensorDefinition<CursorOf<S>, G> = {
+  const definition: Sensor<CursorOf<S>, G> = {
     kind: 'sensor',
     name: options.name,
     jobs: checkJobs(options, place),

@@ -34,6 +34,7 @@ export interface EvaluationServices {
   readonly signal: AbortSignal;
   readonly heartbeat: () => void;
   readonly client: Client;
+  readonly resources: Readonly<Record<string, unknown>>;
   readonly book: LogBook;
 }
 
@@ -106,7 +107,7 @@ function isGenerator(value: unknown): value is Generator | AsyncGenerator {
   );
 }
 
-class EvaluationContext implements SensorContextBase<undefined, undefined> {
+export class EvaluationContext implements SensorContextBase<undefined, undefined> {
   readonly sensor: string;
   readonly tick: number;
   readonly events: readonly Json[];
@@ -117,6 +118,7 @@ class EvaluationContext implements SensorContextBase<undefined, undefined> {
   readonly sensorStartedAt: Date;
   readonly signal: AbortSignal;
   readonly client: Client;
+  readonly resources: Readonly<Record<string, unknown>>;
   readonly log: SensorContextBase<undefined, undefined>['log'];
   readonly heartbeat: () => void;
   /** Requests and skip reasons that were made and not yet given back. */
@@ -148,6 +150,7 @@ class EvaluationContext implements SensorContextBase<undefined, undefined> {
     this.sensorStartedAt = facts.sensorStartedAt;
     this.signal = services.signal;
     this.client = services.client;
+    this.resources = services.resources;
     this.log = services.book.log;
     this.heartbeat = services.heartbeat;
     // own, bound properties: authors take them apart (`const { run, skip } = ctx`)
@@ -175,7 +178,7 @@ class EvaluationContext implements SensorContextBase<undefined, undefined> {
   run(request: { job?: unknown; runKey?: unknown; config?: unknown; tags?: unknown } = {}): RunRequest {
     const made = {
       kind: 'run',
-      job: this.#resolveJob(request.job).name,
+      job: this.resolveJob(request.job).name,
       runKey: request.runKey,
       config: request.config,
       tags: request.tags ?? {},
@@ -201,7 +204,7 @@ class EvaluationContext implements SensorContextBase<undefined, undefined> {
     return made;
   }
 
-  #resolveJob(job: unknown): JobDefinition {
+  protected resolveJob(job: unknown): Pick<JobDefinition, 'name'> {
     const { jobs, name } = this.#definition;
     const names = jobs.map((each) => `'${each.name}'`).join(', ');
     if (jobs.length === 0) {
