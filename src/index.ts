@@ -20,11 +20,13 @@ export type {
   CursorOf,
   HealthChange,
   InitialCursorContext,
+  Sensor,
   SensorContext,
   SensorDefinition,
   SensorLog,
   SensorOptions,
 } from './sensors/define-sensor.js';
+export type { SensorTestContext } from './sensors/test-context.js';
 export type { Evaluation, More, RunRequest, SensorResult, SkipReason } from './sensors/run-request.js';
 // values and errors
 export type { Duration } from './sensors/duration.js';

@@ -8,15 +8,23 @@
 import { createHash } from 'node:crypto';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { ApplicationFailureCategory } from '@temporalio/common';
-import { PageMissingError } from '../client/pages.js';
-import { checkEvents, checkOutcome, isQuiet } from '../sensors/check-outcome.js';
+import { PageMissingError, readPage } from '../client/pages.js';
+import {
+  endOf,
+  failedEvaluation,
+  failureFolds,
+  lastTickBefore,
+  pauseAfter,
+  quietFailure,
+  type AttemptTimes,
+} from '../sensors/attempt-end.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
-import { EvaluationError, FAILURE_TYPES } from '../sensors/errors.js';
-import { evaluate } from '../sensors/evaluation.js';
+import { describeError, EvaluationError, FAILURE_TYPES } from '../sensors/errors.js';
+import { evaluateInput } from '../sensors/evaluate-input.js';
 import { withoutStack } from '../sensors/failures.js';
 import { cutText } from '../sensors/json.js';
 import type { LedgerKeys } from '../sensors/key-ledger.js';
-import { HEARTBEAT_TIMEOUT_MS, MAX_TEXT_BYTES, REST_AFTER_MS } from '../sensors/limits.js';
+import { HEARTBEAT_TIMEOUT_MS, MAX_TEXT_BYTES } from '../sensors/limits.js';
 import { LogBook } from '../sensors/log-book.js';
 import {
   QUERIES,
@@ -26,18 +34,15 @@ import {
   type RestResult,
   type StreakRecord,
 } from '../sensors/protocol.js';
-import { RetryAfterError } from '../sensors/retry-after-error.js';
-import { lastPauseMs, pauseMs } from '../sensors/rhythm.js';
 import { Attempt } from './attempt.js';
 import type { SensorActivityDependencies } from './index.js';
 import { KnownKeys } from './known-keys.js';
 import { deferToNewer, refuseOutdated } from './newest.js';
 import { stageRequests } from './pages.js';
-import { partitionsOf } from './partitions.js';
+import { readSets } from './partitions.js';
 import { SearchAttributes } from './search-attributes.js';
 import { extendStreak } from './streak.js';
 
-const MAX_STACK_BYTES = 4 * 1024;
 /** How soon the run keys are asked for again when they could not be read. */
 const NO_KEYS_RETRY_MS = 2_000;
 const MISSING_PAGE_RETRY_MS = 10_000;
@@ -63,16 +68,17 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
     if (definition === undefined) throw notLoaded(input, [...registry.sensors.keys()]);
     await refuseOutdated();
     const streak = deferToNewer(input, definition);
-    return await evaluateLoaded(input, definition, waitedMs, streak);
+    const times = { scheduledAt: info.currentAttemptScheduledTimestampMs, waitedMs };
+    return await evaluateLoaded(input, definition, times, streak);
   }
 
   async function evaluateLoaded(
     input: EvaluationInput,
     definition: SensorDefinition,
-    waitedMs: number,
+    times: AttemptTimes,
     streak: StreakRecord | undefined
   ): Promise<EvaluationResult | RestResult> {
-    const { client, info, log } = Context.current();
+    const { client, log } = Context.current();
     const began = Date.now();
     const book = new LogBook(
       (level, message, metadata) => log[level](message, { sensor: input.sensor, ...metadata }),
@@ -96,42 +102,28 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
             `a second one was not begun`
         );
       }
-      const { events, rejected } = checkEvents(input, definition);
-      const pause = lastPauseMs(...stretchOf(input));
-      const previousAt = info.currentAttemptScheduledTimestampMs - pause;
-      const lastTickAt = waitedMs - pause >= input.delayMs ? previousAt : input.lastTickAt;
-      const facts = {
-        sensor: input.sensor,
-        tick: input.tick,
-        cursor: input.cursor,
-        events,
-        now: new Date(began),
-        lastTickAt: lastTickAt === undefined ? undefined : new Date(lastTickAt),
-        lastRunKey: input.lastRunKey,
-        isFirstTickSinceStart: input.isFirstTickSinceStart,
-        sensorStartedAt: new Date(input.sensorStartedAt),
-      };
-      const services = { signal: attempt.signal, heartbeat: () => attempt.heartbeat(), client, book };
-      const outcome = await attempt.run(async () => {
-        running.set(input.sensor, new Date(began));
-        try {
-          return await evaluate(definition, facts, services);
-        } finally {
-          running.delete(input.sensor);
-          if (attempt.blockedMs > HEARTBEAT_TIMEOUT_MS) blocked.set(input.sensor, blockedError(attempt.blockedMs));
-        }
-      });
-      warnIfSlow(input, Date.now() - began, book);
-      const known = outcome.requests.some(({ runKey }) => runKey !== undefined)
-        ? await knownKeys(input, attempt)
-        : undefined;
-      const partitions = await partitionsOf(outcome, definition, registry.prefix);
+      const services = { signal: attempt.signal, heartbeat: () => attempt.heartbeat(), client, resources: {}, book };
       const nonce = nonceOf();
-      const checked = checkOutcome(input, definition, outcome, rejected, {
-        isKnown: (hash) => known?.has(hash) === true,
-        partitions,
-        now: facts.now,
+      const checked = await evaluateInput(input, definition, {
+        now: new Date(began),
+        lastTickAt: lastTickBefore(input, times),
         nonce,
+        run: async (work) => {
+          const outcome = await attempt.run(async () => {
+            running.set(input.sensor, new Date(began));
+            try {
+              return await work(services);
+            } finally {
+              running.delete(input.sensor);
+              if (attempt.blockedMs > HEARTBEAT_TIMEOUT_MS) blocked.set(input.sensor, blockedError(attempt.blockedMs));
+            }
+          });
+          warnIfSlow(input, Date.now() - began, book);
+          return outcome;
+        },
+        knownKeys: () => knownKeys(input, attempt),
+        partitionKeys: (sets) => readSets(sets, registry.prefix),
+        prefix: registry.prefix,
       });
       const requests = await searchAttributes.mark(client, checked.requests);
       const staged = await stageRequests(input.sensor, nonce, requests, () => attempt.heartbeat());
@@ -140,11 +132,12 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
       if (error instanceof CancelledFailure && error === attempt.signal.reason) throw error;
       if (error instanceof KeysUnavailableError) throw noKeys(input, error);
       book.traceback(error);
-      throw failed(input, streak, error, reported());
+      throw failed(input, times, streak, error, reported());
     }
-    if (!input.fold || !isQuiet(input, result)) return result;
-    if (input.rest && waitedMs - input.delayMs >= REST_AFTER_MS) return { kind: 'rest' };
-    throw quiet(input, streak, result.skipReason ?? '');
+    const end = endOf(input, result, times);
+    if (end === 'report') return result;
+    if (end === 'rest') return { kind: 'rest' };
+    throw quiet(input, times, streak, result.skipReason ?? '');
   }
 
   /** The run keys of the sensor, up to date. */
@@ -155,57 +148,39 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
     const known = keys.get(input.sensor) ?? new KnownKeys();
     keys.set(input.sensor, known);
     try {
-      await known.refresh(client, input.ledger, ask, () => attempt.heartbeat());
+      await known.refresh(input.ledger, {
+        ask,
+        readPage: (id) => readPage(client, id),
+        alive: () => attempt.heartbeat(),
+      });
       return known;
     } catch (error) {
       throw new KeysUnavailableError((error as Error).message, { cause: error });
     }
   }
 
-  function quiet(input: EvaluationInput, streak: StreakRecord | undefined, reason: string): ApplicationFailure {
+  function quiet(
+    input: EvaluationInput,
+    times: AttemptTimes,
+    streak: StreakRecord | undefined,
+    reason: string
+  ): ApplicationFailure {
     recordInStreak(streak, reason);
-    return withoutStack(
-      ApplicationFailure.create({
-        message: reason,
-        type: FAILURE_TYPES.quiet,
-        category: ApplicationFailureCategory.BENIGN,
-        nextRetryDelay: pauseMs(...stretchOf(input)),
-      })
-    );
+    return quietFailure(reason, pauseAfter(input, times));
   }
 
   function failed(
     input: EvaluationInput,
+    times: AttemptTimes,
     streak: StreakRecord | undefined,
     error: unknown,
     details: FailureDetails
   ): ApplicationFailure {
-    const message = describeError(error);
-    const folds = input.fold && input.failing;
-    if (folds) recordInStreak(streak, message);
-    const retryAfter = error instanceof RetryAfterError ? { retryAfterMs: error.retryAfterMs } : {};
-    const failure = ApplicationFailure.create({
-      message,
-      type: FAILURE_TYPES.failed,
-      ...(folds
-        ? { nextRetryDelay: retryAfter.retryAfterMs ?? pauseMs(...stretchOf(input)) }
-        : { nonRetryable: true, details: [{ ...details, ...retryAfter } satisfies FailureDetails] }),
-    });
-    failure.stack = error instanceof Error ? cutText(error.stack ?? '', MAX_STACK_BYTES) : '';
-    return failure;
+    if (failureFolds(input)) recordInStreak(streak, describeError(error));
+    return failedEvaluation(input, times, error, details);
   }
 
   return { evaluateSensor };
-}
-
-/** The backoff that counts for this evaluation, and how long the stretch it belongs to has lasted. */
-function stretchOf(input: EvaluationInput): Parameters<typeof pauseMs> {
-  const { info } = Context.current();
-  const now = info.currentAttemptScheduledTimestampMs;
-  const [backoff, since] = input.failing
-    ? [input.failureBackoff, input.failingSince]
-    : [input.idleBackoff, input.idleSince];
-  return [backoff, input.intervalMs, now - (since ?? info.scheduledTimestampMs + input.delayMs)];
 }
 
 function warnIfSlow({ timeoutMs }: EvaluationInput, tookMs: number, book: LogBook): void {
@@ -278,14 +253,4 @@ function notLoaded(input: EvaluationInput, loaded: readonly string[]): Applicati
       nextRetryDelay: Math.max(1_000, Math.min(input.intervalMs, NOT_LOADED_RETRY_MS)),
     })
   );
-}
-
-function describeError(error: unknown): string {
-  if (!(error instanceof Error))
-    return cutText(
-      `evaluate threw ${typeof error === 'string' ? `'${error}'` : `a ${typeof error}`}, which is not an Error`,
-      MAX_TEXT_BYTES
-    );
-  const text = error instanceof EvaluationError ? error.message : `${error.name}: ${error.message}`;
-  return cutText(text, MAX_TEXT_BYTES);
 }

@@ -6,9 +6,7 @@
  * are read once; a worker whose recent keys do not add up to that version asks the loop for them. It never guesses: as
  * long as something cannot be read, the evaluation is retried and says why.
  */
-import type { Client } from '@temporalio/client';
 import { inBatches } from '../client/batches.js';
-import { readPage } from '../client/pages.js';
 import {
   combineKeys,
   EMPTY_LEDGER,
@@ -17,10 +15,20 @@ import {
   type KeyPage,
   type LedgerKeys,
   type LedgerView,
+  type Seal,
 } from '../sensors/key-ledger.js';
 import { KeySet } from './key-set.js';
 
 const READS_AT_ONCE = 8;
+
+/** Where keys come from. */
+export interface KeySource {
+  /** Asks the loop for all its recent keys. */
+  readonly ask: () => Promise<LedgerKeys>;
+  readonly readPage: (id: string) => Promise<unknown>;
+  /** Told after each page. */
+  readonly alive: () => void;
+}
 
 export class KnownKeys {
   private sealed = new KeySet();
@@ -32,17 +40,15 @@ export class KnownKeys {
   /**
    * Brings the keys up to date.
    *
-   * @param ask the loop for all its recent keys
-   * @param alive told after each page
    * @throws whatever reading a page or asking the loop throws
    */
-  async refresh(client: Client, view: LedgerView, ask: () => Promise<LedgerKeys>, alive: () => void): Promise<void> {
+  async refresh(view: LedgerView, source: KeySource): Promise<void> {
     this.addLatest(view);
-    if (this.version === view.version) return await this.readPages(client, view.pages, alive);
-    const all = await ask();
+    if (this.version === view.version) return await this.readPages(view.pages, source);
+    const all = await source.ask();
     this.recent = new Set(unpackKeys(all.recent));
     this.version = all.version;
-    await this.readPages(client, all.pages, alive);
+    await this.readPages(all.pages, source);
   }
 
   has(key: string): boolean {
@@ -57,7 +63,7 @@ export class KnownKeys {
     }
   }
 
-  private async readPages(client: Client, pages: readonly KeyPage[], alive: () => void): Promise<void> {
+  private async readPages(pages: readonly KeyPage[], source: KeySource): Promise<void> {
     const expected = pages.reduce((sum, { keys }) => sum + keys, 0);
     // some have expired: what is left is read anew. Merged pages add up to what was there
     if (this.sealed.size > expected) {
@@ -66,11 +72,11 @@ export class KnownKeys {
     }
     const missing = pages.filter(({ id }) => !this.pages.has(id));
     await inBatches(missing, READS_AT_ONCE, async ({ id }) => {
-      const content = await readPage(client, id);
+      const content = await source.readPage(id);
       if (typeof content !== 'string') throw new Error(`page '${id}' does not hold run keys`);
       this.sealed.addPacked(content);
       this.pages.add(id);
-      alive();
+      source.alive();
     });
   }
 }
@@ -80,4 +86,15 @@ export function packKeys(packed: Iterable<string>): { readonly content: string; 
   const keys = new Set<string>();
   for (const text of packed) for (const key of unpackKeys(text)) if (isKey(key)) keys.add(key);
   return { content: [...keys].sort().join(''), keys: keys.size };
+}
+
+/** What a seal writes: its segment and the contents of the pages it takes over, as one page without its ID. */
+export function packSeal(
+  { segment, merge }: Seal,
+  contents: readonly string[]
+): { readonly content: string; readonly page: Omit<KeyPage, 'id'> } {
+  const { content, keys } = packKeys([segment.keys, ...contents]);
+  const since = Math.min(segment.since, ...merge.map((page) => page.since));
+  const until = Math.max(segment.until, ...merge.map((page) => page.until));
+  return { content, page: { keys, since, until } };
 }

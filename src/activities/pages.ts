@@ -8,7 +8,7 @@ import { jsonBytes } from '../sensors/json.js';
 import type { KeyPage, Seal } from '../sensors/key-ledger.js';
 import { MAX_BATCH_BYTES, MAX_BATCH_REQUESTS } from '../sensors/limits.js';
 import { PENDING_PAGES, type LaunchRequest, type RequestPage } from '../sensors/protocol.js';
-import { packKeys } from './known-keys.js';
+import { packSeal } from './known-keys.js';
 
 /**
  * How long the requests of a tick may wait in their pages. An evaluation that dies after staging leaves its pages
@@ -22,17 +22,14 @@ export function createPageActivities() {
     /** Writes a segment of the ledger, and the pages it takes over, as one page. */
     async sealKeys({ sensor, seal }: { sensor: string; seal: Seal }): Promise<KeyPage> {
       const { client, info } = Context.current();
-      const texts = [seal.segment.keys];
+      const contents: string[] = [];
       for (const { id } of seal.merge) {
         Context.current().heartbeat();
-        texts.push(await contentOf<string>(id));
+        contents.push(await contentOf<string>(id));
       }
-      const { content, keys } = packKeys(texts);
-      const since = Math.min(seal.segment.since, ...seal.merge.map((page) => page.since));
-      const until = Math.max(seal.segment.until, ...seal.merge.map((page) => page.until));
-      const memo = { keys, since, until };
-      const id = await writePage(client, { sensor, kind: 'keys', content, taskQueue: info.taskQueue, memo });
-      return { id, ...memo };
+      const { content, page } = packSeal(seal, contents);
+      const id = await writePage(client, { sensor, kind: 'keys', content, taskQueue: info.taskQueue, memo: page });
+      return { id, ...page };
     },
 
     /** The requests of a staged page. */

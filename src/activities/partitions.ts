@@ -1,10 +1,7 @@
 /** What an evaluation reads of dynamic partition sets, and what its tick changes. */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { changePartitions, readPartitions } from '../client/partitions.js';
-import { applyPartitionRequests, setsOf, type Partitions } from '../sensors/change-partitions.js';
-import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { EvaluationError, FAILURE_TYPES } from '../sensors/errors.js';
-import type { EvaluationOutcome } from '../sensors/evaluation.js';
 import type { PartitionChange } from '../sensors/protocol.js';
 
 export function createPartitionActivities() {
@@ -32,17 +29,6 @@ export function createPartitionActivities() {
       return refused;
     },
   };
-}
-
-/** The sets that an outcome depends on, with its own changes. Asks for nothing that it does not need. */
-export async function partitionsOf(
-  outcome: EvaluationOutcome,
-  definition: SensorDefinition,
-  prefix: string
-): Promise<Partitions> {
-  const current = await readSets(setsOf(outcome.requests, outcome.partitionRequests, definition), prefix);
-  const { changes, problem } = applyPartitionRequests(outcome.partitionRequests, current);
-  return { changes: changes.map((change) => ({ ...change, set: prefix + change.set })), problem };
 }
 
 /** Keys by the name of their set, without the prefix. */

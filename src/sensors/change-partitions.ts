@@ -31,11 +31,13 @@ export function setsOf(
  * Applies a tick's changes to the sets as they are on the server.
  *
  * @param current keys by the name of their set, for each of {@link setsOf}
+ * @param prefix of the sets' names on the server
  * @throws {@link EvaluationError} for a key twice in one tick, and for what exceeds the limits of a tick or a set
  */
 export function applyPartitionRequests(
   requests: readonly PartitionRequest[],
-  current: ReadonlyMap<string, readonly string[]>
+  current: ReadonlyMap<string, readonly string[]>,
+  prefix = ''
 ): Partitions {
   const asked = new Map<string, Map<string, PartitionRequest['kind']>>();
   for (const { kind, set, keys } of requests) {
@@ -64,7 +66,7 @@ export function applyPartitionRequests(
         `partition set '${set}' would have ${keys.size} keys of ${size} bytes; at most ${MAX_PARTITION_SET_BYTES} (512 KB): delete some`
       );
     }
-    if (add.length + gone.length > 0) changes.push({ set, add, delete: gone });
+    if (add.length + gone.length > 0) changes.push({ set: prefix + set, add, delete: gone });
   }
   const bytes = jsonBytes(changes);
   if (bytes > MAX_PARTITION_CHANGE_BYTES) {

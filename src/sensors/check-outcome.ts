@@ -18,7 +18,7 @@ const KNOWN_ERROR_BYTES = 256;
 
 /** Pushed events that fit the sensor's schema, and rejections for the others. */
 export function checkEvents(
-  input: EvaluationInput,
+  input: Pick<EvaluationInput, 'events' | 'firstEvent'>,
   definition: SensorDefinition
 ): { readonly events: readonly Json[]; readonly rejected: readonly Rejection[] } {
   const { events: schema } = definition;

@@ -22,6 +22,7 @@ import { jsonBytes, type Json } from './json.js';
 import { MAX_EVENT_ATTEMPTS, MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MIN_INTERVAL_MS } from './limits.js';
 import { stableShare, type Backoff } from './rhythm.js';
 import type { Evaluation, More, RunFunction, SkipReason } from './run-request.js';
+import { boundTo, type SensorTestContext } from './test-context.js';
 
 /** `undefined` until the first `setCursor`, unless the schema accepts "nothing" (`.default`, `.prefault`). */
 export type CursorOf<S> = S extends z.ZodType
@@ -58,6 +59,8 @@ export interface SensorContextBase<S, E> {
   /** Events pushed to this sensor since the last tick that ended well, oldest first. */
   readonly events: readonly EventOf<E>[];
   readonly log: SensorLog;
+  /** Instances of the sensor's resources, by name. */
+  readonly resources: Readonly<Record<string, unknown>>;
   /** The worker's time when the evaluation began. */
   readonly now: Date;
   /** When the previous evaluation ended; inside a quiet streak that is the previous quiet one. */
@@ -117,6 +120,7 @@ export interface SensorOptions<
   Js extends readonly JobDefinition[],
   S extends z.ZodType<Json | undefined> | undefined,
   E extends z.ZodType<Json> | undefined,
+  G extends Evaluation<CursorInput<S>> = Evaluation<CursorInput<S>>,
 > {
   /** 1 to 100 characters of `A-Z a-z 0-9 _ . -`; part of every run's workflow ID. */
   readonly name: string;
@@ -181,10 +185,10 @@ export interface SensorOptions<
   /** Called once when the sensor no longer fails. At least once. */
   readonly onRecovered?: (change: HealthChange) => void | Promise<void>;
   /** Looks outside and says what to run. It runs to its end before anything is started. */
-  readonly evaluate: (ctx: SensorContext<Targets<J, Js>, S, E>) => Evaluation<CursorInput<S>>;
+  readonly evaluate: (ctx: SensorContext<Targets<J, Js>, S, E>) => G;
 }
 
-/** A sensor, as {@link defineSensor} made it: frozen data and one function. */
+/** A sensor: frozen data and one function. */
 export interface SensorDefinition {
   readonly kind: 'sensor';
   readonly name: string;
@@ -213,6 +217,15 @@ export interface SensorDefinition {
   readonly onFailure: ((change: HealthChange) => void | Promise<void>) | undefined;
   readonly onRecovered: ((change: HealthChange) => void | Promise<void>) | undefined;
   readonly evaluate: (ctx: never) => unknown;
+}
+
+declare const cursorOf: unique symbol;
+
+/** What {@link defineSensor} gives: `Cursor` is the type of `ctx.cursor`, `Given` what the author's `evaluate` returns. */
+export interface Sensor<Cursor = unknown, Given = unknown> extends SensorDefinition {
+  readonly [cursorOf]?: Cursor;
+  /** The author's function. Tests call it with what `buildSensorContext` of `temporal-sensors/testing` gives. */
+  readonly evaluate: (ctx: SensorTestContext) => Given;
 }
 
 const OPTIONS = [
@@ -269,7 +282,8 @@ export function defineSensor<
   const Js extends readonly JobDefinition[] = readonly [],
   S extends z.ZodType<Json | undefined> | undefined = undefined,
   E extends z.ZodType<Json> | undefined = undefined,
->(options: SensorOptions<J, Js, S, E>): SensorDefinition {
+  G extends Evaluation<CursorInput<S>> = Evaluation<CursorInput<S>>,
+>(options: SensorOptions<J, Js, S, E, G>): Sensor<CursorOf<S>, G> {
   checkName(options.name, 'the name of a sensor');
   const place = `sensor '${options.name}'`;
   refuseUnknownOptions(options, OPTIONS, place);
@@ -287,7 +301,7 @@ export function defineSensor<
   if (options.events !== undefined) checkSchema(options.events, `${place}: events`);
   checkCursorFunctions(options, place);
   const intervalMs = checkInterval(options, place);
-  const definition: SensorDefinition = {
+  const definition: Sensor<CursorOf<S>, G> = {
     kind: 'sensor',
     name: options.name,
     jobs: checkJobs(options, place),
@@ -321,7 +335,7 @@ export function defineSensor<
     owners: Object.freeze([...(options.owners ?? [])]),
     onFailure: options.onFailure,
     onRecovered: options.onRecovered,
-    evaluate: options.evaluate,
+    evaluate: (ctx) => options.evaluate(boundTo(definition, ctx)),
   };
   const bytes = jsonBytes([
     definition.description,

@@ -6,6 +6,7 @@
  * not encrypt. Pure: the workflow bundle contains this file.
  */
 import { cutText } from './json.js';
+import { MAX_TEXT_BYTES } from './limits.js';
 
 /** A sensor or job that cannot be: thrown by `defineSensor`, `defineJob` and `SensorsPlugin`, before anything runs. */
 export class DefinitionError extends Error {
@@ -73,4 +74,15 @@ export function checkName(name: unknown, what: string): asserts name is string {
       `${what} is ${quote(name)}; accepted: 1 to 100 characters of A-Z a-z 0-9 _ . - (it becomes part of workflow IDs)`
     );
   }
+}
+
+/** What a tick record says of something that was thrown. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error))
+    return cutText(
+      `evaluate threw ${typeof error === 'string' ? `'${error}'` : `a ${typeof error}`}, which is not an Error`,
+      MAX_TEXT_BYTES
+    );
+  const text = error instanceof EvaluationError ? error.message : `${error.name}: ${error.message}`;
+  return cutText(text, MAX_TEXT_BYTES);
 }

@@ -35,6 +35,7 @@ export interface EvaluationServices {
   readonly signal: AbortSignal;
   readonly heartbeat: () => void;
   readonly client: Client;
+  readonly resources: Readonly<Record<string, unknown>>;
   readonly book: LogBook;
 }
 
@@ -115,7 +116,7 @@ function isGenerator(value: unknown): value is Generator | AsyncGenerator {
   );
 }
 
-class EvaluationContext implements SensorContextBase<undefined, undefined> {
+export class EvaluationContext implements SensorContextBase<undefined, undefined> {
   readonly sensor: string;
   readonly tick: number;
   readonly events: readonly Json[];
@@ -126,6 +127,7 @@ class EvaluationContext implements SensorContextBase<undefined, undefined> {
   readonly sensorStartedAt: Date;
   readonly signal: AbortSignal;
   readonly client: Client;
+  readonly resources: Readonly<Record<string, unknown>>;
   readonly log: SensorContextBase<undefined, undefined>['log'];
   readonly heartbeat: () => void;
   /** Requests and skip reasons that were made and not yet given back. */
@@ -157,6 +159,7 @@ class EvaluationContext implements SensorContextBase<undefined, undefined> {
     this.sensorStartedAt = facts.sensorStartedAt;
     this.signal = services.signal;
     this.client = services.client;
+    this.resources = services.resources;
     this.log = services.book.log;
     this.heartbeat = services.heartbeat;
     // own, bound properties: authors take them apart (`const { run, skip } = ctx`)
@@ -184,7 +187,7 @@ class EvaluationContext implements SensorContextBase<undefined, undefined> {
   run(request: Partial<Record<'job' | 'runKey' | 'config' | 'tags' | 'partitionKey', unknown>> = {}): RunRequest {
     const made = {
       kind: 'run',
-      job: this.#resolveJob(request.job).name,
+      job: this.resolveJob(request.job).name,
       runKey: request.runKey,
       config: request.config,
       tags: request.tags ?? {},
@@ -211,7 +214,7 @@ class EvaluationContext implements SensorContextBase<undefined, undefined> {
     return made;
   }
 
-  #resolveJob(job: unknown): JobDefinition {
+  protected resolveJob(job: unknown): Pick<JobDefinition, 'name'> {
     const { jobs, name } = this.#definition;
     const names = jobs.map((each) => `'${each.name}'`).join(', ');
     if (jobs.length === 0) {

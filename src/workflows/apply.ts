@@ -100,10 +100,7 @@ export function applyRetry(state: LoopState, note: Note, { done, started, keys }
 }
 
 /** An evaluation in progress, and whether the loop has asked it to end. */
-export interface InProgress {
-  readonly evaluated: rules.Evaluated;
-  /** `cursorEdits` of the state when it began. */
-  readonly cursorEdits: number;
+export interface InProgress extends rules.Running {
   readonly cancelled: boolean;
 }
 

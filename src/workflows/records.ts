@@ -54,14 +54,14 @@ function compactRecord(record: TickRecord): TickRecord {
 /** The last 50 ticks in 64 KB: older ones lose their log lines first, then the oldest go. */
 export function addTick(ring: readonly TickRecord[], record: TickRecord): readonly TickRecord[] {
   let kept = [...ring, compactRecord(record)].slice(-MAX_RING_TICKS);
-  const sizes = kept.map((each) => jsonBytes(each));
+  const sizes = kept.map(bytesOf);
   let total = sizes.reduce((sum, size) => sum + size, 0);
   for (let index = 0; index < kept.length - 1 && total > MAX_RING_BYTES; index++) {
     const { logs, ...rest } = kept[index] as TickRecord;
     if (logs === undefined) continue;
     const slim = { ...rest, logLinesDropped: (rest.logLinesDropped ?? 0) + logs.length };
-    total -= (sizes[index] ?? 0) - jsonBytes(slim);
-    sizes[index] = jsonBytes(slim);
+    total -= (sizes[index] ?? 0) - bytesOf(slim);
+    sizes[index] = bytesOf(slim);
     kept[index] = slim;
   }
   while (kept.length > 1 && total > MAX_RING_BYTES) {
@@ -71,14 +71,18 @@ export function addTick(ring: readonly TickRecord[], record: TickRecord): readon
   return kept;
 }
 
-/** Measured once: a flood of events that are too large asks for it with each. */
-const measured = new WeakMap<readonly DeadLetter[], number>();
+const measured = new WeakMap<readonly DeadLetter[] | TickRecord, number>();
+
+/** Measured once: each tick asks for every record in the ring, and each event that is too large for the dead letters. */
+function bytesOf(value: readonly DeadLetter[] | TickRecord): number {
+  const bytes = measured.get(value) ?? jsonBytes(value);
+  measured.set(value, bytes);
+  return bytes;
+}
 
 /** Bytes left in the dead letters. */
 export function deadLetterRoom(letters: readonly DeadLetter[]): number {
-  const bytes = measured.get(letters) ?? jsonBytes(letters);
-  measured.set(letters, bytes);
-  return MAX_DEAD_LETTERS_BYTES - bytes;
+  return MAX_DEAD_LETTERS_BYTES - bytesOf(letters);
 }
 
 /**

@@ -1,8 +1,11 @@
 /** Every pure rule of the loop, in one place to import from. */
 export {
+  abortReason,
   audit,
   choose,
   configure,
+  givesWay,
+  healthHook,
   interrupted,
   isHolding,
   isRunning,
@@ -12,7 +15,7 @@ export {
   resumeWhenDue,
   wakeUp,
 } from './state.js';
-export type { Evaluated } from './state.js';
+export type { Evaluated, Running } from './state.js';
 export { pushEvents } from './inbox.js';
 export { beginEvaluation, commit, fail, overtake, rest } from './tick.js';
 export {
@@ -22,6 +25,7 @@ export {
   endLaunch,
   endPartitions,
   expire,
+  isHeld,
   isLimited,
   keepPages,
   loadPage,

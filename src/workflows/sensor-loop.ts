@@ -68,11 +68,8 @@ const MANY_KEYS = 10_000_000;
 const WAITER_GRACE_MS = 60_000;
 
 /** An evaluation in progress. */
-interface Current {
-  readonly input: EvaluationInput;
+interface Current extends rules.Running {
   readonly scope: CancellationScope;
-  readonly cursorEdits: number;
-  readonly asked: boolean;
 }
 
 /** Someone who waits for a tick whose evaluation begins after he asked. */
@@ -115,12 +112,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   const launcher = createLauncher(sensor, {
     get: () => state,
     set: (next) => (state = next),
-    held: () => {
-      if (rules.isRunning(state)) return false;
-      // a tick on a stopped sensor starts its runs; a stop that comes later holds them back
-      const { record } = state.launch ?? {};
-      return record?.trigger !== 'tick' || (state.choice?.at ?? 0) > record.startedAt;
-    },
+    held: () => rules.isHeld(state),
     full: historyFull,
   });
 
@@ -130,15 +122,12 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   function wake(): void {
     messages++;
     if (current === undefined || current.scope.consideredCancelled) return;
-    const { fold, delayMs, evaluation } = current.input;
     // one that no attempt works on (no worker has the sensor) gives way to continue-as-new: messages would fill the history
-    if (fold || delayMs > 0 || abortReason(evaluation) !== null || shouldContinueAsNew()) current.scope.cancel();
+    if (rules.givesWay(state, current) || shouldContinueAsNew()) current.scope.cancel();
   }
 
   function abortReason(evaluation: number): 'stop' | 'cursor' | null {
-    if (current === undefined || current.input.evaluation !== evaluation) return null;
-    if (current.cursorEdits !== state.cursorEdits) return 'cursor';
-    return rules.isRunning(state) || current.asked ? null : 'stop';
+    return current?.evaluated.input.evaluation === evaluation ? rules.abortReason(state, current) : null;
   }
 
   /** Signals, and the updates of the same effect. */
@@ -209,7 +198,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     state = begun.state;
     const scope = new CancellationScope();
     const { cursorEdits } = state;
-    current = { input: evaluated.input, scope, cursorEdits, asked: evaluated.trigger === 'tick' };
+    current = { evaluated, scope, cursorEdits };
     let end: ActivityEnd;
     try {
       end = { value: await scope.run(() => evaluationActivity(evaluated.input).evaluateSensor(evaluated.input)) };
@@ -256,12 +245,11 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
 
   function healthChanged(before: Health): void {
     published();
-    const hook = before.status === 'ok' ? 'onFailure' : 'onRecovered';
-    if (!state.options.hooks[hook]) return;
-    const failing = before.status === 'ok' ? state.health : before;
+    const hooked = rules.healthHook(state, before);
+    if (hooked === undefined) return;
     const call = activities
-      .callHealthHook({ sensor, hook, error: failing.error ?? '', failingSince: failing.since })
-      .catch((error: unknown) => log.warn(`${hook} of sensor '${sensor}' failed`, { error }))
+      .callHealthHook({ sensor, ...hooked })
+      .catch((error: unknown) => log.warn(`${hooked.hook} of sensor '${sensor}' failed`, { error }))
       .finally(() => hooks.delete(call));
     hooks.add(call);
   }

@@ -4,7 +4,15 @@
  * These rules and those of `inbox.ts`, `tick.ts` and `launch-rules.ts` take the state and `now` and return the next
  * state; `sensor-loop.ts` only sequences them, so that every rule can be tested without Temporal and replays the same.
  */
-import type { EvaluationInput, LoopOptions, LoopState, Note, OperatorChoice, Trigger } from '../sensors/protocol.js';
+import type {
+  EvaluationInput,
+  Health,
+  LoopOptions,
+  LoopState,
+  Note,
+  OperatorChoice,
+  Trigger,
+} from '../sensors/protocol.js';
 import { EMPTY_LEDGER } from '../sensors/key-ledger.js';
 import { addAudit, noteOf } from './records.js';
 
@@ -86,6 +94,35 @@ export interface Evaluated {
   readonly input: EvaluationInput;
   readonly trigger: Trigger;
   readonly dueAt: number;
+}
+
+/** An evaluation in progress, and `cursorEdits` of the state when it began. */
+export interface Running {
+  readonly evaluated: Evaluated;
+  readonly cursorEdits: number;
+}
+
+/** Why the author's code should be aborted: for a stop or an edit of the cursor, and for nothing else. */
+export function abortReason(state: LoopState, { evaluated, cursorEdits }: Running): 'stop' | 'cursor' | null {
+  if (cursorEdits !== state.cursorEdits) return 'cursor';
+  return isRunning(state) || evaluated.trigger === 'tick' ? null : 'stop';
+}
+
+/** Whether an evaluation ends because of a message: one that may be waiting, or is no longer wanted. */
+export function givesWay(state: LoopState, running: Running): boolean {
+  const { fold, delayMs } = running.evaluated.input;
+  return fold || delayMs > 0 || abortReason(state, running) !== null;
+}
+
+/** The hook that a change of health calls, if the definition has it. */
+export function healthHook(
+  { options, health }: LoopState,
+  before: Health
+): { readonly hook: 'onFailure' | 'onRecovered'; readonly error: string; readonly failingSince: number } | undefined {
+  if (health.status === before.status) return undefined;
+  const hook = before.status === 'ok' ? 'onFailure' : 'onRecovered';
+  const failing = before.status === 'ok' ? health : before;
+  return options.hooks[hook] ? { hook, error: failing.error ?? '', failingSince: failing.since } : undefined;
 }
 
 /** Asks for an evaluation before its time. A tick that somebody asked for is never replaced by another reason. */

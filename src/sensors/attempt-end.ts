@@ -1,0 +1,90 @@
+/**
+ * What an attempt of an evaluation becomes when it ends: a report to the loop, the end of a long quiet streak, or the
+ * next attempt after a pause, which the server makes without history. Asked by the evaluation activity and by the
+ * testing toolkit. Pure.
+ */
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+import { isQuiet, type CheckedOutcome } from './check-outcome.js';
+import { describeError, FAILURE_TYPES } from './errors.js';
+import { withoutStack } from './failures.js';
+import { cutText } from './json.js';
+import { REST_AFTER_MS } from './limits.js';
+import type { EvaluationInput, FailureDetails } from './protocol.js';
+import { RetryAfterError } from './retry-after-error.js';
+import { lastPauseMs, pauseMs } from './rhythm.js';
+
+const MAX_STACK_BYTES = 4 * 1024;
+
+/** Where an attempt is in its evaluation. */
+export interface AttemptTimes {
+  /** When this attempt was due, by the server's clock. */
+  readonly scheduledAt: number;
+  /** How long the evaluation had then waited since the loop asked for it. */
+  readonly waitedMs: number;
+}
+
+/** When the evaluation before this attempt ended: inside a quiet streak that is the attempt before it. */
+export function lastTickBefore(input: EvaluationInput, times: AttemptTimes): number | undefined {
+  const pause = lastPauseMs(...stretchOf(input, times));
+  return times.waitedMs - pause >= input.delayMs ? times.scheduledAt - pause : input.lastTickAt;
+}
+
+/** The pause until the next attempt when this one folds. */
+export function pauseAfter(input: EvaluationInput, times: AttemptTimes): number {
+  return pauseMs(...stretchOf(input, times));
+}
+
+/** The backoff that counts for this evaluation, and how long the stretch it belongs to has lasted. */
+function stretchOf(input: EvaluationInput, { scheduledAt, waitedMs }: AttemptTimes): Parameters<typeof pauseMs> {
+  const [backoff, since] = input.failing
+    ? [input.failureBackoff, input.failingSince]
+    : [input.idleBackoff, input.idleSince];
+  const began = scheduledAt - waitedMs + input.delayMs;
+  return [backoff, input.intervalMs, scheduledAt - (since ?? began)];
+}
+
+/** Whether a result is reported, ends a long quiet streak, or folds. */
+export function endOf(
+  input: EvaluationInput,
+  result: CheckedOutcome,
+  { waitedMs }: AttemptTimes
+): 'report' | 'rest' | 'quiet' {
+  if (!input.fold || !isQuiet(input, result)) return 'report';
+  return input.rest && waitedMs - input.delayMs >= REST_AFTER_MS ? 'rest' : 'quiet';
+}
+
+/** Whether a failed attempt folds: it repeats a failure that is recorded. */
+export function failureFolds({ fold, failing }: EvaluationInput): boolean {
+  return fold && failing;
+}
+
+/** An evaluation that found nothing new. */
+export function quietFailure(reason: string, retryMs: number): ApplicationFailure {
+  return withoutStack(
+    ApplicationFailure.create({
+      message: reason,
+      type: FAILURE_TYPES.quiet,
+      category: ApplicationFailureCategory.BENIGN,
+      nextRetryDelay: retryMs,
+    })
+  );
+}
+
+/** An evaluation that failed: reported to the loop with its details, unless it folds. */
+export function failedEvaluation(
+  input: EvaluationInput,
+  times: AttemptTimes,
+  error: unknown,
+  details: FailureDetails
+): ApplicationFailure {
+  const retryAfter = error instanceof RetryAfterError ? { retryAfterMs: error.retryAfterMs } : {};
+  const failure = ApplicationFailure.create({
+    message: describeError(error),
+    type: FAILURE_TYPES.failed,
+    ...(failureFolds(input)
+      ? { nextRetryDelay: retryAfter.retryAfterMs ?? pauseAfter(input, times) }
+      : { nonRetryable: true, details: [{ ...details, ...retryAfter } satisfies FailureDetails] }),
+  });
+  failure.stack = error instanceof Error ? cutText(error.stack ?? '', MAX_STACK_BYTES) : '';
+  return failure;
+}

@@ -1,0 +1,40 @@
+/**
+ * A context that tests make (`buildSensorContext`): it learns which sensor it is for when that sensor's `evaluate` is
+ * called with it. So a test need not repeat what the sensor says, and gets the sensor's own checks.
+ */
+import type { SensorContextBase, SensorDefinition } from './define-sensor.js';
+import type { LogLine } from './log-book.js';
+import type { JobDefinition } from './define-job.js';
+import type { Json } from './json.js';
+import type { RunRequest } from './run-request.js';
+
+/** Method of a test context that gives it its sensor. By name, so that an ESM and a CommonJS copy understand each other. */
+export const BIND = Symbol.for('temporal-sensors.bind');
+
+/** What `ctx.run` takes, whatever the job. */
+interface AnyRequest {
+  readonly job?: JobDefinition;
+  readonly runKey?: string | undefined;
+  readonly config?: unknown;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+}
+
+/** The context of a test: everything that `evaluate` gets, and what the test wants to read afterwards. */
+export interface SensorTestContext<Cursor = unknown> extends Omit<
+  SensorContextBase<undefined, undefined>,
+  'cursor' | 'setCursor' | 'events'
+> {
+  /** The position that the test gave, or what `evaluate` has set since. */
+  readonly cursor: Cursor;
+  setCursor(cursor: Cursor): void;
+  readonly events: readonly Json[];
+  readonly run: (request?: AnyRequest) => RunRequest;
+  /** What `ctx.log` wrote, as a tick keeps it (first 50 lines, 4 KB). */
+  readonly logs: readonly LogLine[];
+}
+
+/** The context that the author's code gets: `ctx` itself, or for a test's one that belongs to this sensor. */
+export function boundTo<Ctx>(definition: SensorDefinition, ctx: object): Ctx {
+  const bind: unknown = Reflect.get(ctx, BIND);
+  return (typeof bind === 'function' ? bind.call(ctx, definition) : ctx) as Ctx;
+}
