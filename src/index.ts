@@ -4,9 +4,11 @@ export type { JobConfig, JobConfigInput, JobDefinition, JobOptions } from './sen
 // sensors
 export { defineSensor } from './sensors/define-sensor.js';
 export type {
+  BackoffOptions,
   CursorInput,
   CursorOf,
   HealthChange,
+  InitialCursorContext,
   SensorContext,
   SensorDefinition,
   SensorLog,
@@ -17,3 +19,4 @@ export type { Evaluation, More, RunRequest, SensorResult, SkipReason } from './s
 export type { Duration } from './sensors/duration.js';
 export type { Json } from './sensors/json.js';
 export { DefinitionError, EvaluationError } from './sensors/errors.js';
+export { RetryAfterError } from './sensors/retry-after-error.js';

@@ -26,6 +26,8 @@ import {
   type RestResult,
   type StreakRecord,
 } from '../sensors/protocol.js';
+import { RetryAfterError } from '../sensors/retry-after-error.js';
+import { lastPauseMs, pauseMs } from '../sensors/rhythm.js';
 import { Attempt } from './attempt.js';
 import type { SensorActivityDependencies } from './index.js';
 import { KnownKeys } from './known-keys.js';
@@ -40,6 +42,8 @@ const MISSING_PAGE_RETRY_MS = 10_000;
 /** How soon another worker is tried when this one does not have the definition. */
 const NOT_LOADED_RETRY_MS = 5_000;
 const TIMER_SLACK_MS = 5;
+/** Of its timeout: an evaluation that takes longer is close to failing. */
+const SLOW_SHARE = 0.8;
 
 export function createEvaluateActivity({ registry }: SensorActivityDependencies) {
   /** Evaluations whose author's code still runs on this worker, since when. */
@@ -90,8 +94,9 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
         );
       }
       const { events, rejected } = checkEvents(input, definition);
-      const previousAt = info.currentAttemptScheduledTimestampMs - input.intervalMs;
-      const lastTickAt = waitedMs - input.intervalMs >= input.delayMs ? previousAt : input.lastTickAt;
+      const pause = lastPauseMs(...stretchOf(input));
+      const previousAt = info.currentAttemptScheduledTimestampMs - pause;
+      const lastTickAt = waitedMs - pause >= input.delayMs ? previousAt : input.lastTickAt;
       const facts = {
         sensor: input.sensor,
         tick: input.tick,
@@ -113,6 +118,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
           if (attempt.blockedMs > HEARTBEAT_TIMEOUT_MS) blocked.set(input.sensor, blockedError(attempt.blockedMs));
         }
       });
+      warnIfSlow(input, Date.now() - began, book);
       const known = outcome.requests.some(({ runKey }) => runKey !== undefined)
         ? await knownKeys(input, attempt)
         : undefined;
@@ -126,6 +132,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
     } catch (error) {
       if (error instanceof CancelledFailure && error === attempt.signal.reason) throw error;
       if (error instanceof KeysUnavailableError) throw noKeys(input, error);
+      book.traceback(error);
       throw failed(input, streak, error, reported());
     }
     if (!input.fold || !isQuiet(input, result)) return result;
@@ -155,7 +162,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
         message: reason,
         type: FAILURE_TYPES.quiet,
         category: ApplicationFailureCategory.BENIGN,
-        nextRetryDelay: input.intervalMs,
+        nextRetryDelay: pauseMs(...stretchOf(input)),
       })
     );
   }
@@ -169,16 +176,37 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
     const message = describeError(error);
     const folds = input.fold && input.failing;
     if (folds) recordInStreak(streak, message);
+    const retryAfter = error instanceof RetryAfterError ? { retryAfterMs: error.retryAfterMs } : {};
     const failure = ApplicationFailure.create({
       message,
       type: FAILURE_TYPES.failed,
-      ...(folds ? { nextRetryDelay: input.intervalMs } : { nonRetryable: true, details: [details] }),
+      ...(folds
+        ? { nextRetryDelay: retryAfter.retryAfterMs ?? pauseMs(...stretchOf(input)) }
+        : { nonRetryable: true, details: [{ ...details, ...retryAfter } satisfies FailureDetails] }),
     });
     failure.stack = error instanceof Error ? cutText(error.stack ?? '', MAX_STACK_BYTES) : '';
     return failure;
   }
 
   return { evaluateSensor };
+}
+
+/** The backoff that counts for this evaluation, and how long the stretch it belongs to has lasted. */
+function stretchOf(input: EvaluationInput): Parameters<typeof pauseMs> {
+  const { info } = Context.current();
+  const now = info.currentAttemptScheduledTimestampMs;
+  const [backoff, since] = input.failing
+    ? [input.failureBackoff, input.failingSince]
+    : [input.idleBackoff, input.idleSince];
+  return [backoff, input.intervalMs, now - (since ?? info.scheduledTimestampMs + input.delayMs)];
+}
+
+function warnIfSlow({ timeoutMs }: EvaluationInput, tookMs: number, book: LogBook): void {
+  if (tookMs <= SLOW_SHARE * timeoutMs) return;
+  const share = Math.round((100 * tookMs) / timeoutMs);
+  book.log.warn(
+    `this evaluation took ${tookMs} ms, ${share} % of its timeout; split the work (ctx.more) or raise the timeout`
+  );
 }
 
 /** Without the run keys nothing can be decided: guessing would run something twice. */

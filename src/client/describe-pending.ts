@@ -21,6 +21,8 @@ export interface EvaluationStatus {
   readonly lastAttemptAt?: Date;
   /** What the last attempt said: the skip reason, or the error of a failing sensor. */
   readonly lastOutcome?: string;
+  /** The last attempt found nothing new and cost no history. */
+  readonly folded: boolean;
   readonly notLoaded: boolean;
   /** Somebody paused the activity in Temporal Web: nothing is evaluated until it is unpaused (a push still works). */
   readonly paused: boolean;
@@ -50,6 +52,7 @@ export async function describePending(
     ...(nextAt === undefined ? {} : { nextAt }),
     ...(lastAttemptAt === undefined ? {} : { lastAttemptAt }),
     ...(failure === undefined ? {} : { lastOutcome: failure.message }),
+    folded: failure instanceof ApplicationFailure && failure.type === FAILURE_TYPES.quiet,
     notLoaded: failure instanceof ApplicationFailure && failure.type === FAILURE_TYPES.notLoaded,
     paused: activity.paused === true,
     streak: (streak as StreakRecord | undefined)?.reasons ?? [],

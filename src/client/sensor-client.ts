@@ -58,6 +58,8 @@ export interface SensorSummary {
   /** When a stop ends by itself. */
   readonly statusUntil?: Date;
   readonly health: 'ok' | 'failing';
+  /** Why its idle ticks cost history (`the cursor changes at every tick`); absent while they fold and cost none. */
+  readonly unfolded?: string;
   readonly intervalMs: number;
   readonly jobs: readonly string[];
   readonly pending: number;
@@ -163,9 +165,11 @@ export class SensorClient {
     const loop = await findLoop(this.client, sensor);
     if (loop === undefined) throw new SensorNotFoundError(sensor, this.namespace);
     const evaluation = await describePending(this.client, loop.raw.pendingActivities ?? []);
-    const summary = summaryOf(loop);
+    const { unfolded, ...summary } = summaryOf(loop);
     return {
       ...summary,
+      // what the loop last knew; it does not hear of ticks that fold
+      ...(unfolded === undefined || evaluation?.folded === true ? {} : { unfolded }),
       health: evaluation?.notLoaded === true ? 'notLoaded' : summary.health,
       taskQueue: loop.taskQueue,
       ...timeoutOf(loop),
@@ -413,6 +417,7 @@ function summaryOf({ workflowId, runId, status, memo: memos, unreadable }: LoopE
     ...(memo?.statusReason === undefined ? {} : { statusReason: memo.statusReason }),
     ...(memo?.statusUntil === undefined ? {} : { statusUntil: new Date(memo.statusUntil) }),
     health: memo?.health ?? 'ok',
+    ...(memo?.unfolded === undefined ? {} : { unfolded: memo.unfolded }),
     intervalMs: memo?.intervalMs ?? 0,
     jobs: memo?.jobs ?? [],
     pending: memo?.pending ?? 0,

@@ -98,6 +98,7 @@ export function checkOutcome(
     duplicates: checked.duplicates,
     ...(checked.accepted.length === 0 && unknown.length === 0 ? { skipReason } : {}),
     cursor: changed(input, outcome.cursor),
+    ...(outcome.initialCursor === undefined ? {} : { initialCursor: outcome.initialCursor }),
     more: outcome.more && (checked.accepted.length > 0 || changed(input, outcome.cursor).kind !== 'keep'),
     ...(lastRunKey === undefined ? {} : { lastRunKey: cutText(lastRunKey, 1024) }),
   };

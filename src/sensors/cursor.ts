@@ -36,6 +36,26 @@ export function readCursor(definition: SensorDefinition, stored: StoredCursor | 
 }
 
 /**
+ * The stored cursor for an evaluation. One that no longer fits is migrated, where the author says how.
+ *
+ * @returns what is stored from then on: the same, or the migrated one
+ * @throws {@link EvaluationError} as {@link readCursor}, and when `migrateCursor` throws or its answer does not fit
+ */
+export function openCursor(definition: SensorDefinition, stored: StoredCursor | undefined): StoredCursor | undefined {
+  const { cursor: schema, migrateCursor } = definition;
+  if (schema === undefined || stored === undefined || migrateCursor === undefined) return stored;
+  if (schema.safeParse(stored.value).success) return stored;
+  try {
+    return { value: checkCursor(definition, migrateCursor(stored.value)) };
+  } catch (error) {
+    throw new EvaluationError(
+      `migrateCursor could not migrate the stored cursor, which was kept: ${(error as Error).message}`,
+      { cause: error }
+    );
+  }
+}
+
+/**
  * Checks a new cursor and gives it as it will be stored.
  *
  * @throws {@link EvaluationError} when it does not fit the schema, is not JSON, is over 64 KB, or would not read back

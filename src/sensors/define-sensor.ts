@@ -20,6 +20,7 @@ import { parseDuration, type Duration } from './duration.js';
 import { checkName, DefinitionError, quote, refuseUnknownOptions } from './errors.js';
 import { jsonBytes, type Json } from './json.js';
 import { MAX_EVENT_ATTEMPTS, MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MIN_INTERVAL_MS } from './limits.js';
+import { stableShare, type Backoff } from './rhythm.js';
 import type { Evaluation, More, RunFunction, SkipReason } from './run-request.js';
 
 /** `undefined` until the first `setCursor`, unless the schema accepts "nothing" (`.default`, `.prefault`). */
@@ -82,6 +83,19 @@ export type SensorContext<
   E = undefined,
 > = SensorContextBase<S, E> & RunFunction<Jobs>;
 
+/** What `initialCursor` gets. */
+export type InitialCursorContext = Pick<
+  SensorContextBase<undefined, undefined>,
+  'sensor' | 'now' | 'signal' | 'client' | 'log' | 'sensorStartedAt'
+>;
+
+/** A pause that doubles from `min` to `max`, 100 ms to 30 days. */
+export interface BackoffOptions {
+  /** @default the interval */
+  readonly min?: Duration;
+  readonly max: Duration;
+}
+
 /** A change of health, for `onFailure` and `onRecovered`. */
 export interface HealthChange {
   readonly sensor: string;
@@ -112,12 +126,30 @@ export interface SensorOptions<
   readonly jobs?: Js;
   /** From the end of one evaluation to the next, 100 ms to 30 days. @default '30s' */
   readonly interval?: Duration;
+  /**
+   * Adds a share of this to the interval, always the same for a sensor, so that many sensors with one interval do not
+   * tick at once. @default none
+   */
+  readonly jitter?: Duration;
+  /** Pauses of a sensor that finds nothing new: from `min` (default: the interval), doubling, to `max`. @default none */
+  readonly idleBackoff?: BackoffOptions;
+  /** Pauses of a sensor that fails: from `min` (default: the interval), doubling, to `max`. @default none */
+  readonly failureBackoff?: BackoffOptions;
+  /** After so many failures in a row, 1 to 1,000, the sensor stops itself. Each of them is recorded. @default never */
+  readonly stopAfterFailures?: number;
   /** How long one evaluation may take before `ctx.signal` aborts it and the tick fails. @default '60s' */
   readonly timeout?: Duration;
   /** Whether the sensor runs without anyone starting it; an operator's choice wins. @default 'stopped' */
   readonly defaultStatus?: 'running' | 'stopped';
   /** Schema of the cursor. It must parse what it produced: no transforms, no `.catch`. */
   readonly cursor?: S;
+  /** Makes a cursor that fits out of a stored one that no longer does. Without it such a tick fails. */
+  readonly migrateCursor?: (stored: Json) => CursorInput<S>;
+  /**
+   * Where a sensor without a cursor begins. Called once, by a tick of its own that stores the answer before anything
+   * is read from there; again after the cursor was cleared. For schemas without a default.
+   */
+  readonly initialCursor?: (ctx: InitialCursorContext) => CursorInput<S> | Promise<CursorInput<S>>;
   /** Schema of one pushed event. Events that do not fit go to the dead letters. @default any JSON */
   readonly events?: E;
   /** Failed deliveries of pushed events before they go to the dead letters. @default 10 */
@@ -157,10 +189,16 @@ export interface SensorDefinition {
   readonly kind: 'sensor';
   readonly name: string;
   readonly jobs: readonly JobDefinition[];
+  /** With its jitter. */
   readonly intervalMs: number;
+  readonly idleBackoff: Backoff | undefined;
+  readonly failureBackoff: Backoff | undefined;
+  readonly stopAfterFailures: number | undefined;
   readonly timeoutMs: number;
   readonly defaultStatus: 'running' | 'stopped';
   readonly cursor: z.ZodType | undefined;
+  readonly migrateCursor: ((stored: Json) => unknown) | undefined;
+  readonly initialCursor: ((ctx: InitialCursorContext) => unknown) | undefined;
   readonly events: z.ZodType | undefined;
   readonly maxEventAttempts: number;
   readonly runIds: 'readable' | 'hashed';
@@ -182,9 +220,15 @@ const OPTIONS = [
   'job',
   'jobs',
   'interval',
+  'jitter',
+  'idleBackoff',
+  'failureBackoff',
+  'stopAfterFailures',
   'timeout',
   'defaultStatus',
   'cursor',
+  'migrateCursor',
+  'initialCursor',
   'events',
   'maxEventAttempts',
   'runIds',
@@ -241,14 +285,24 @@ export function defineSensor<
     }
   }
   if (options.events !== undefined) checkSchema(options.events, `${place}: events`);
+  checkCursorFunctions(options, place);
+  const intervalMs = checkInterval(options, place);
   const definition: SensorDefinition = {
     kind: 'sensor',
     name: options.name,
     jobs: checkJobs(options, place),
-    intervalMs: parseDuration(options.interval ?? '30s', `${place}: interval`, MIN_INTERVAL_MS, MAX_INTERVAL_MS),
+    intervalMs,
+    idleBackoff: checkBackoff(options.idleBackoff, intervalMs, `${place}: idleBackoff`),
+    failureBackoff: checkBackoff(options.failureBackoff, intervalMs, `${place}: failureBackoff`),
+    stopAfterFailures:
+      options.stopAfterFailures === undefined
+        ? undefined
+        : checkCount(options.stopAfterFailures, 1_000, `${place}: stopAfterFailures`),
     timeoutMs: parseDuration(options.timeout ?? '60s', `${place}: timeout`, MIN_INTERVAL_MS, DAY_MS),
     defaultStatus: oneOf(options.defaultStatus ?? 'stopped', ['running', 'stopped'], `${place}: defaultStatus`),
     cursor: options.cursor,
+    migrateCursor: options.migrateCursor,
+    initialCursor: options.initialCursor,
     events: options.events,
     maxEventAttempts: checkCount(options.maxEventAttempts ?? MAX_EVENT_ATTEMPTS, 1000, `${place}: maxEventAttempts`),
     runIds: oneOf(options.runIds ?? 'readable', ['readable', 'hashed'], `${place}: runIds`),
@@ -300,6 +354,43 @@ function checkJobs(options: { job?: unknown; jobs?: unknown }, place: string): r
 
 function isJob(value: unknown): value is JobDefinition {
   return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'job';
+}
+
+function checkInterval(
+  { name, interval, jitter }: { name: string; interval?: Duration; jitter?: Duration },
+  place: string
+): number {
+  const ms = parseDuration(interval ?? '30s', `${place}: interval`, MIN_INTERVAL_MS, MAX_INTERVAL_MS);
+  if (jitter === undefined) return ms;
+  const most = parseDuration(jitter, `${place}: jitter`, 0, MAX_INTERVAL_MS - ms);
+  return ms + Math.round(stableShare(name) * most);
+}
+
+function checkBackoff(backoff: unknown, intervalMs: number, place: string): Backoff | undefined {
+  if (backoff === undefined) return undefined;
+  if (typeof backoff !== 'object' || backoff === null)
+    throw new DefinitionError(`${place} is ${quote(backoff)}; accepted: { min, max }, each a duration`);
+  refuseUnknownOptions(backoff, ['min', 'max'], place);
+  const { min, max } = backoff as Partial<BackoffOptions>;
+  const minMs = parseDuration(min ?? intervalMs, `${place}.min`, MIN_INTERVAL_MS, MAX_INTERVAL_MS);
+  const maxMs = parseDuration(max, `${place}.max`, MIN_INTERVAL_MS, MAX_INTERVAL_MS);
+  if (maxMs < minMs) throw new DefinitionError(`${place}.max is ${quote(max)}, less than its min of ${minMs} ms`);
+  return { minMs, maxMs };
+}
+
+function checkCursorFunctions(
+  { cursor, migrateCursor, initialCursor }: { cursor?: unknown; migrateCursor?: unknown; initialCursor?: unknown },
+  place: string
+): void {
+  for (const [name, value] of Object.entries({ migrateCursor, initialCursor })) {
+    if (value === undefined) continue;
+    if (typeof value !== 'function')
+      throw new DefinitionError(`${place}: ${name} is ${quote(value)}; accepted: a function`);
+    if (cursor === undefined) throw new DefinitionError(`${place} has ${name} but no cursor; add the cursor's schema`);
+  }
+  if (initialCursor !== undefined && (cursor as z.ZodType).safeParse(undefined).success) {
+    throw new DefinitionError(`${place} has initialCursor and a cursor schema with a default; accepted: one of them`);
+  }
 }
 
 function checkCount(value: unknown, max: number, place: string): number {

@@ -8,7 +8,7 @@
 import type { Client } from '@temporalio/client';
 import type { JobDefinition } from './define-job.js';
 import type { SensorContextBase, SensorDefinition } from './define-sensor.js';
-import { checkCursor, readCursor, type CursorChange, type StoredCursor } from './cursor.js';
+import { checkCursor, openCursor, readCursor, type CursorChange, type StoredCursor } from './cursor.js';
 import { EvaluationError, quote } from './errors.js';
 import { cutText, type Json } from './json.js';
 import { MAX_TEXT_BYTES } from './limits.js';
@@ -43,6 +43,8 @@ export interface EvaluationOutcome {
   readonly skipReason: string | undefined;
   readonly cursor: CursorChange;
   readonly more: boolean;
+  /** `evaluate` was not called: this is only the first cursor. */
+  readonly initialCursor?: true;
 }
 
 /**
@@ -55,9 +57,23 @@ export async function evaluate(
   facts: EvaluationFacts,
   services: EvaluationServices
 ): Promise<EvaluationOutcome> {
-  const context = new EvaluationContext(definition, facts, services);
+  const stored = openCursor(definition, facts.cursor);
+  if (stored === undefined && definition.initialCursor !== undefined)
+    return await initialCursor(definition, facts, services);
+  const context = new EvaluationContext(definition, facts, services, stored);
   const given = await collect(definition.evaluate(context as never), services.signal);
   return context.settle(given);
+}
+
+/** Stores where the sensor begins, before anything is read from there; the evaluation itself comes right after. */
+async function initialCursor(
+  definition: SensorDefinition,
+  { sensor, now, sensorStartedAt }: EvaluationFacts,
+  { signal, client, book }: EvaluationServices
+): Promise<EvaluationOutcome> {
+  const value = await definition.initialCursor?.({ sensor, now, sensorStartedAt, signal, client, log: book.log });
+  const cursor: CursorChange = { kind: 'set', value: checkCursor(definition, value) };
+  return { requests: [], skipReason: 'the initial cursor was stored', cursor, more: true, initialCursor: true };
 }
 
 /** Everything that was yielded or returned, in order, arrays opened. */
@@ -109,11 +125,19 @@ class EvaluationContext implements SensorContextBase<undefined, undefined> {
   readonly #definition: SensorDefinition;
   #cursor: unknown;
   #change: CursorChange = { kind: 'keep' };
+  #migrated: CursorChange | undefined;
   #more = false;
 
-  constructor(definition: SensorDefinition, facts: EvaluationFacts, services: EvaluationServices) {
+  /** @param stored the cursor as it is stored from now on; another one than `facts.cursor` when it was migrated */
+  constructor(
+    definition: SensorDefinition,
+    facts: EvaluationFacts,
+    services: EvaluationServices,
+    stored: StoredCursor | undefined
+  ) {
     this.#definition = definition;
-    this.#cursor = readCursor(definition, facts.cursor);
+    this.#cursor = readCursor(definition, stored);
+    if (stored !== undefined && stored !== facts.cursor) this.#migrated = { kind: 'set', value: stored.value };
     this.sensor = facts.sensor;
     this.tick = facts.tick;
     this.events = facts.events;
@@ -250,7 +274,8 @@ class EvaluationContext implements SensorContextBase<undefined, undefined> {
   }
 
   #settleCursor(result: SensorResult | undefined): CursorChange {
-    if (result?.cursor === undefined) return this.#change;
+    if (result?.cursor === undefined)
+      return this.#change.kind === 'keep' ? (this.#migrated ?? this.#change) : this.#change;
     if (this.#change.kind !== 'keep') {
       throw new EvaluationError(
         'the cursor was set by ctx.setCursor and by the result object in one tick; accepted: one of them'

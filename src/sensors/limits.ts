@@ -30,6 +30,8 @@ export const MAX_AUDIT_BYTES = 64 * KB;
 export const MAX_AUDIT_ENTRIES = 50;
 export const MAX_LOG_LINES = 50;
 export const MAX_LOG_BYTES = 4 * KB;
+/** Of an evaluation that threw, on top of its log lines. */
+export const MAX_TRACEBACK_BYTES = 2 * KB;
 /** Skip reasons and error texts. */
 export const MAX_TEXT_BYTES = 2 * KB;
 /** Who did something and why, as an operator says it. */

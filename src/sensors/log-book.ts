@@ -1,7 +1,8 @@
 /** The log lines of one tick: all go to the worker's logger, the first 50 (4 KB) are kept with the tick. */
 import type { SensorLog } from './define-sensor.js';
 import { cutText, jsonBytes } from './json.js';
-import { MAX_LOG_BYTES, MAX_LOG_LINES } from './limits.js';
+import { EvaluationError } from './errors.js';
+import { MAX_LOG_BYTES, MAX_LOG_LINES, MAX_TRACEBACK_BYTES } from './limits.js';
 
 export interface LogLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
@@ -30,6 +31,13 @@ export class LogBook {
     warn: (message, metadata) => this.write('warn', message, metadata),
     error: (message, metadata) => this.write('error', message, metadata),
   };
+
+  /** Keeps where an error was thrown, whatever else was logged. Its message is the tick's error. */
+  traceback(error: unknown): void {
+    if (!(error instanceof Error) || error instanceof EvaluationError || error.stack === undefined) return;
+    const message = cutText(error.stack, MAX_TRACEBACK_BYTES);
+    this.lines.push({ level: 'error', at: this.now(), message });
+  }
 
   private write(level: LogLine['level'], message: string, metadata: Readonly<Record<string, unknown>> = {}): void {
     try {

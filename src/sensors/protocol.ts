@@ -8,6 +8,7 @@ import type { CursorChange, StoredCursor } from './cursor.js';
 import type { Json } from './json.js';
 import type { Ledger, LedgerView } from './key-ledger.js';
 import type { LogLine } from './log-book.js';
+import type { Backoff } from './rhythm.js';
 
 /** Version of what this file describes. A worker with a newer one makes running loops continue as new. */
 export const PROTOCOL = 1;
@@ -55,6 +56,11 @@ export interface LoopOptions {
   /** How long run keys are remembered; absent: for ever. */
   readonly dedupeMs?: number;
   readonly maxRunsPerTick?: number;
+  /** Pauses of an idle and of a failing sensor; absent: the interval. */
+  readonly idleBackoff?: Backoff;
+  readonly failureBackoff?: Backoff;
+  /** After so many failures in a row the sensor stops itself. */
+  readonly stopAfterFailures?: number;
   /** Changes with what a worker of an older deployment would get wrong: options and schemas. */
   readonly definition: string;
   readonly hooks: { readonly onFailure: boolean; readonly onRecovered: boolean };
@@ -98,6 +104,9 @@ export interface EvaluationInput {
   /** Whether a quiet or repeatedly failing evaluation may end without history. */
   readonly fold: boolean;
   readonly failing: boolean;
+  /** Since when it is failing, or has been idle before this activity. */
+  readonly failingSince?: number;
+  readonly idleSince?: number;
   /** Wait this long first; the wait folds too, so it needs no timer in the loop. */
   readonly delayMs: number;
   /** Whether a long quiet streak should end, so that the loop can continue as new. */
@@ -105,6 +114,8 @@ export interface EvaluationInput {
   /** What the last recorded tick did, shown while waiting. */
   readonly lastOutcome?: string;
   readonly intervalMs: number;
+  readonly idleBackoff?: Backoff;
+  readonly failureBackoff?: Backoff;
   readonly timeoutMs: number;
   /** {@link LoopOptions.definition} of the worker that started last. */
   readonly definition: string;
@@ -175,6 +186,8 @@ export interface EvaluationResult {
   readonly skipReason?: string;
   readonly cursor: CursorChange;
   readonly more: boolean;
+  /** `evaluate` was not called: the first cursor was resolved, and is stored before anything reads from it. */
+  readonly initialCursor?: true;
   readonly lastRunKey?: string;
   readonly logs: readonly LogLine[];
   readonly logLinesDropped: number;
@@ -194,6 +207,8 @@ export interface FailureDetails {
   readonly logLinesDropped: number;
   readonly durationMs: number;
   readonly quiet: readonly QuietReason[];
+  /** The author said when to try again. */
+  readonly retryAfterMs?: number;
 }
 
 /** Heartbeat details of the evaluation activity. */
@@ -232,6 +247,7 @@ export interface TickRecord {
   readonly error?: string;
   readonly cursorBefore?: StoredCursor;
   readonly cursorAfter?: StoredCursor;
+  readonly cursorChanged?: true;
   readonly logs?: readonly LogLine[];
   readonly logLinesDropped?: number;
   /** Quiet evaluations before this one. */
@@ -315,6 +331,8 @@ export interface LoopState {
   readonly lastRunKey?: string;
   /** When the next evaluation is due. */
   readonly nextAt: number;
+  /** Since when nothing was new, where that is longer than the evaluation that waits. */
+  readonly idleSince?: number;
   /** Something wants an evaluation before `nextAt`, and what. */
   readonly wake?: Trigger;
   /** Pushed events that wait, oldest first, and nothing around them: the smaller an entry, the more of them fit. */
@@ -352,6 +370,8 @@ export interface SensorMemo {
   readonly statusReason?: string;
   readonly statusUntil?: number;
   readonly health: 'ok' | 'failing';
+  /** Why its idle ticks do not fold, so that each costs history. */
+  readonly unfolded?: string;
   readonly intervalMs: number;
   readonly pending: number;
   readonly deadLetters: number;

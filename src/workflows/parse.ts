@@ -150,7 +150,9 @@ export function parseFailureDetails(value: unknown, durationMs: number): Failure
   if (!isObject(value) || !Array.isArray(value['logs']) || !Array.isArray(value['quiet'])) {
     return { logs: [], logLinesDropped: 0, durationMs, quiet: [] };
   }
-  return { ...(value as unknown as FailureDetails), ...parseNumbers(value) };
+  const { retryAfterMs, ...details } = value;
+  const later = typeof retryAfterMs === 'number' && retryAfterMs > 0 && retryAfterMs <= MAX_INTERVAL_MS;
+  return { ...(details as unknown as FailureDetails), ...parseNumbers(value), ...(later ? { retryAfterMs } : {}) };
 }
 
 /** What a worker tells at start: its protocol, and the options of its definition if they are whole. */
@@ -165,6 +167,7 @@ export function parseConfigure(value: unknown): {
 function parseOptions(value: unknown): LoopOptions | undefined {
   if (!isObject(value)) return undefined;
   const { intervalMs, timeoutMs, defaultStatus, maxEventAttempts, definition, hooks, jobs, tags, owners } = value;
+  const { dedupeMs, maxRunsPerTick, stopAfterFailures, idleBackoff, failureBackoff } = value;
   const duration = (given: unknown): boolean => typeof given === 'number' && given > 0 && given <= MAX_INTERVAL_MS;
   const whole =
     jsonBytes(value) <= MAX_OPTIONS_BYTES &&
@@ -173,6 +176,10 @@ function parseOptions(value: unknown): LoopOptions | undefined {
     (defaultStatus === 'running' || defaultStatus === 'stopped') &&
     typeof maxEventAttempts === 'number' &&
     typeof definition === 'string' &&
+    [dedupeMs, maxRunsPerTick, stopAfterFailures].every((each) => each === undefined || typeof each === 'number') &&
+    [idleBackoff, failureBackoff].every(
+      (each) => each === undefined || (isObject(each) && duration(each['minMs']) && duration(each['maxMs']))
+    ) &&
     isObject(hooks) &&
     Array.isArray(jobs) &&
     isObject(tags) &&

@@ -3,6 +3,7 @@ import { describeTick } from '../sensors/describe-tick.js';
 import { cutText } from '../sensors/json.js';
 import { ledgerView } from '../sensors/key-ledger.js';
 import { MAX_TEXT_BYTES } from '../sensors/limits.js';
+import { pauseMs } from '../sensors/rhythm.js';
 import type {
   EvaluationInput,
   EvaluationResult,
@@ -13,7 +14,7 @@ import type {
 } from '../sensors/protocol.js';
 import { consumeEvents, failEvents, firstWaiting, takeEvents } from './inbox.js';
 import { addDeadLetters, addTick, deadLetterRoom, emptyRecord } from './records.js';
-import { wakeUp, type Evaluated } from './state.js';
+import { audit, choose, isRunning, operatorChoice, wakeUp, type Evaluated } from './state.js';
 
 /** What the evaluation is told, and the reason it takes place. */
 export function beginEvaluation(
@@ -25,6 +26,8 @@ export function beginEvaluation(
   const trigger: Trigger = wake ?? (state.first ? 'start' : 'interval');
   const events = takeEvents(state);
   const last = state.ring.at(-1);
+  const { options, health } = state;
+  const failing = health.status === 'failing';
   const input: EvaluationInput = {
     ...begin,
     tick: state.tick + 1,
@@ -35,11 +38,21 @@ export function beginEvaluation(
     deadLetters: state.deadLetters.map(({ id }) => id),
     foreignKeys: state.deadLetters.filter(({ kind }) => kind === 'owner').map(({ id }) => id),
     deadLetterRoom: deadLetterRoom(state.deadLetters),
-    fold: !state.first && events.length === 0 && trigger !== 'tick' && trigger !== 'cursor',
-    failing: state.health.status === 'failing',
-    intervalMs: state.options.intervalMs,
-    timeoutMs: state.options.timeoutMs,
-    definition: state.options.definition,
+    fold:
+      !state.first &&
+      events.length === 0 &&
+      trigger !== 'tick' &&
+      trigger !== 'cursor' &&
+      // folded failures cannot be counted
+      !(failing && options.stopAfterFailures !== undefined),
+    failing,
+    ...(failing ? { failingSince: health.since } : {}),
+    ...(state.idleSince === undefined ? {} : { idleSince: state.idleSince }),
+    intervalMs: options.intervalMs,
+    ...(options.idleBackoff === undefined ? {} : { idleBackoff: options.idleBackoff }),
+    ...(options.failureBackoff === undefined ? {} : { failureBackoff: options.failureBackoff }),
+    timeoutMs: options.timeoutMs,
+    definition: options.definition,
     isFirstTickSinceStart: state.first,
     sensorStartedAt: state.startedAt,
     ...(state.cursor === undefined ? {} : { cursor: state.cursor }),
@@ -75,7 +88,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
     input.tick,
     now
   );
-  const { cursor: _, ...rest } = state;
+  const { cursor: _, idleSince: __, ...rest } = state;
   const cursor =
     result.cursor.kind === 'keep'
       ? state.cursor
@@ -88,12 +101,13 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
     rejected: { count: result.rejected.length, sample: result.rejected.slice(0, 5) },
     ...(result.skipReason === undefined ? {} : { skipReason: cutText(result.skipReason, MAX_TEXT_BYTES) }),
     ...(cursor === undefined ? {} : { cursorAfter: cursor }),
+    ...(result.cursor.kind === 'keep' ? {} : { cursorChanged: true as const }),
   };
   const next: LoopState = {
     ...rest,
     ...(cursor === undefined ? {} : { cursor }),
     tick: input.tick,
-    first: false,
+    first: result.initialCursor === true && state.first,
     lastTickAt: now,
     nextAt: now + state.options.intervalMs,
     deadLetters: letters,
@@ -127,28 +141,41 @@ export function fail(
   const { input } = evaluated;
   const text = cutText(error, MAX_TEXT_BYTES);
   const record: TickRecord = { ...newRecord(evaluated, details, now), status: 'failure', endedAt: now, error: text };
-  const failing = state.health.status === 'failing';
+  const { idleSince: _, ...rest } = state;
+  const { options } = state;
+  const since = state.health.status === 'failing' ? state.health.since : now;
   const next: LoopState = {
-    ...state,
+    ...rest,
     tick: input.tick,
     first: false,
     lastTickAt: now,
-    nextAt: now + state.options.intervalMs,
+    nextAt: now + (details.retryAfterMs ?? pauseMs(options.failureBackoff, options.intervalMs, now - since)),
     ring: addTick(state.ring, record),
     health: {
       status: 'failing',
-      since: failing ? state.health.since : now,
+      since,
       error: text,
       failures: state.health.failures + 1,
     },
     counters: { ...state.counters, ticks: state.counters.ticks + 1, failures: state.counters.failures + 1 },
   };
-  return input.events.length === 0 ? next : failEvents(next, input, text, now);
+  const stopped = stopIfFailingTooOften(next, text, now);
+  return input.events.length === 0 ? stopped : failEvents(stopped, input, text, now);
+}
+
+/** The author's limit of failures in a row is reached: the sensor stops itself, as an operator would. */
+function stopIfFailingTooOften(state: LoopState, error: string, now: number): LoopState {
+  const { stopAfterFailures } = state.options;
+  if (stopAfterFailures === undefined || state.health.failures < stopAfterFailures || !isRunning(state)) return state;
+  const note = { by: 'stopAfterFailures', reason: `${state.health.failures} failures in a row, the last: ${error}` };
+  return choose(audit(state, 'stop', note, now), operatorChoice('stopped', note, now), now);
 }
 
 /** A long quiet streak rests: the loop continues as new, so that an idle sensor has five history events. */
-export function rest(state: LoopState, now: number): LoopState {
-  return { ...state, lastTickAt: now, nextAt: now + state.options.intervalMs };
+export function rest(state: LoopState, { dueAt }: Evaluated, now: number): LoopState {
+  const { idleBackoff, intervalMs } = state.options;
+  const idleSince = state.idleSince ?? dueAt;
+  return { ...state, idleSince, lastTickAt: now, nextAt: now + pauseMs(idleBackoff, intervalMs, now - idleSince) };
 }
 
 /** Drops the result of an evaluation that a cursor edit overtook: nothing of it takes effect, and it is repeated. */

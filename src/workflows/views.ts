@@ -2,7 +2,7 @@
 import { describeTick } from '../sensors/describe-tick.js';
 import { cutText } from '../sensors/json.js';
 import { keyCount } from '../sensors/key-ledger.js';
-import { PROTOCOL, type LoopState, type SensorMemo, type SensorState } from '../sensors/protocol.js';
+import { PROTOCOL, type LoopState, type SensorMemo, type SensorState, type TickRecord } from '../sensors/protocol.js';
 import { waitingRequests } from './launch-rules.js';
 import { isHolding, isRunning } from './state.js';
 
@@ -16,6 +16,7 @@ export function memoOf(state: LoopState): SensorMemo {
     ...(choice?.reason === undefined ? {} : { statusReason: choice.reason }),
     ...(choice?.until === undefined ? {} : { statusUntil: choice.until }),
     health: health.status,
+    ...unfolded(state),
     intervalMs: options.intervalMs,
     pending: pendingOf(state).count,
     deadLetters: deadLetters.length,
@@ -29,6 +30,18 @@ export function memoOf(state: LoopState): SensorMemo {
 }
 
 const SAMPLE = 20;
+/** So many idle ticks in a row that left a record are no accident. */
+const UNFOLDED_TICKS = 3;
+
+/** Why idle ticks do not fold: those that follow each other for no other reason than the interval tell. */
+function unfolded({ ring }: LoopState): Pick<SensorMemo, 'unfolded'> {
+  const last = ring.slice(-UNFOLDED_TICKS);
+  const idle = ({ status, trigger }: TickRecord): boolean => status === 'skipped' && trigger === 'interval';
+  if (last.length < UNFOLDED_TICKS || !last.every(idle)) return {};
+  if (last.every(({ cursorChanged }) => cursorChanged === true))
+    return { unfolded: 'the cursor changes at every tick' };
+  return last.every(({ rejected }) => rejected.count > 0) ? { unfolded: 'every tick rejects something new' } : {};
+}
 
 /** Requests that wait for a start or for the next tick: how many, and the next few. */
 function pendingOf(state: LoopState): SensorState['pending'] {

@@ -19,7 +19,7 @@ test.each(['workflows', 'job'])('src/%s brings only @temporalio and pure files i
   expect(
     own.filter(
       (path) =>
-        !/\/src\/(workflows|job)\/|\/src\/sensors\/(describe-tick|key-ledger|errors|failures|json|limits|protocol)\.ts$/.test(
+        !/\/src\/(workflows|job)\/|\/src\/sensors\/(describe-tick|key-ledger|errors|failures|json|limits|protocol|rhythm)\.ts$/.test(
           path
         )
     )

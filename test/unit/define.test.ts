@@ -27,6 +27,14 @@ test.each([
   [{ cursor: { type: 'number' } }, `sensor 's': cursor is {"type":"number"}; accepted: a zod schema`],
   [{ cursor: z.object({ n: z.number().catch(0) }) }, `which would reset a stored cursor silently`],
   [{ maxEventAttempts: 0 }, `sensor 's': maxEventAttempts is 0; accepted: 1 to 1000`],
+  [{ jitter: 'some' }, `sensor 's': jitter is 'some', which is not a duration`],
+  [{ idleBackoff: '1h' }, `sensor 's': idleBackoff is '1h'; accepted: { min, max }, each a duration`],
+  [{ idleBackoff: { maximum: '1h' } }, `sensor 's': idleBackoff has an unknown option 'maximum'; accepted: min, max`],
+  [{ failureBackoff: { max: '1s' } }, `sensor 's': failureBackoff.max is '1s', less than its min of 30000 ms`],
+  [{ stopAfterFailures: 0 }, `sensor 's': stopAfterFailures is 0; accepted: 1 to 1000`],
+  [{ initialCursor: () => 1 }, `sensor 's' has initialCursor but no cursor`],
+  [{ cursor: z.number(), migrateCursor: 1 }, `sensor 's': migrateCursor is 1; accepted: a function`],
+  [{ cursor: z.number().default(0), initialCursor: () => 1 }, `has initialCursor and a cursor schema with a default`],
 ])('defineSensor refuses %o', (options, message) => {
   const define = (): unknown => defineSensor({ name: 's', evaluate, ...options } as never);
   expect(define).toThrow(DefinitionError);
@@ -50,6 +58,15 @@ test('a registry has each sensor and each job once', () => {
   );
   expect(() => createRegistry([a], 'a/')).toThrow(`prefix is 'a/'`);
   expect([...createRegistry([a], 'p-').sensors.keys()]).toEqual(['p-a']);
+});
+
+test('jitter is the same share of time for a sensor each time, and another one for another', () => {
+  const interval = (name: string): number => defineSensor({ name, interval: '10s', jitter: '5s', evaluate }).intervalMs;
+  const all = Array.from({ length: 50 }, (_, n) => interval(`sensor-${n}`));
+  expect(all).toEqual(Array.from({ length: 50 }, (_, n) => interval(`sensor-${n}`)));
+  expect(new Set(all).size).toBeGreaterThan(45);
+  expect(Math.min(...all)).toBeGreaterThanOrEqual(10_000);
+  expect(Math.max(...all)).toBeLessThan(15_000);
 });
 
 test('defaults are those of the documentation, and definitions are frozen', () => {
