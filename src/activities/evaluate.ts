@@ -11,7 +11,7 @@ import { ApplicationFailureCategory } from '@temporalio/common';
 import { PageMissingError } from '../client/pages.js';
 import { checkEvents, checkOutcome, isQuiet } from '../sensors/check-outcome.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
-import { EvaluationError, FAILURE_TYPES } from '../sensors/errors.js';
+import { describeError, EvaluationError, FAILURE_TYPES, rootCause } from '../sensors/errors.js';
 import { evaluate } from '../sensors/evaluation.js';
 import { withoutStack } from '../sensors/failures.js';
 import { cutText } from '../sensors/json.js';
@@ -45,7 +45,7 @@ const TIMER_SLACK_MS = 5;
 /** Of its timeout: an evaluation that takes longer is close to failing. */
 const SLOW_SHARE = 0.8;
 
-export function createEvaluateActivity({ registry }: SensorActivityDependencies) {
+export function createEvaluateActivity({ registry, resources }: SensorActivityDependencies) {
   /** Evaluations whose author's code still runs on this worker, since when. */
   const running = new Map<string, Date>();
   /** Evaluations that blocked the event loop for so long that the server did not take their result. */
@@ -112,7 +112,9 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
       const outcome = await attempt.run(async () => {
         running.set(input.sensor, new Date(began));
         try {
-          return await evaluate(definition, facts, services);
+          return await resources.use(definition.resources, attempt.signal, (built) =>
+            evaluate(definition, facts, { ...services, resources: built })
+          );
         } finally {
           running.delete(input.sensor);
           if (attempt.blockedMs > HEARTBEAT_TIMEOUT_MS) blocked.set(input.sensor, blockedError(attempt.blockedMs));
@@ -173,10 +175,11 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
     error: unknown,
     details: FailureDetails
   ): ApplicationFailure {
-    const message = describeError(error);
+    const message = describeError(error, 'evaluate');
     const folds = input.fold && input.failing;
     if (folds) recordInStreak(streak, message);
-    const retryAfter = error instanceof RetryAfterError ? { retryAfterMs: error.retryAfterMs } : {};
+    const thrown = rootCause(error);
+    const retryAfter = thrown instanceof RetryAfterError ? { retryAfterMs: thrown.retryAfterMs } : {};
     const failure = ApplicationFailure.create({
       message,
       type: FAILURE_TYPES.failed,
@@ -184,7 +187,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
         ? { nextRetryDelay: retryAfter.retryAfterMs ?? pauseMs(...stretchOf(input)) }
         : { nonRetryable: true, details: [{ ...details, ...retryAfter } satisfies FailureDetails] }),
     });
-    failure.stack = error instanceof Error ? cutText(error.stack ?? '', MAX_STACK_BYTES) : '';
+    failure.stack = thrown instanceof Error ? cutText(thrown.stack ?? '', MAX_STACK_BYTES) : '';
     return failure;
   }
 
@@ -271,14 +274,4 @@ function notLoaded(input: EvaluationInput, loaded: readonly string[]): Applicati
       nextRetryDelay: Math.max(1_000, Math.min(input.intervalMs, NOT_LOADED_RETRY_MS)),
     })
   );
-}
-
-function describeError(error: unknown): string {
-  if (!(error instanceof Error))
-    return cutText(
-      `evaluate threw ${typeof error === 'string' ? `'${error}'` : `a ${typeof error}`}, which is not an Error`,
-      MAX_TEXT_BYTES
-    );
-  const text = error instanceof EvaluationError ? error.message : `${error.name}: ${error.message}`;
-  return cutText(text, MAX_TEXT_BYTES);
 }

@@ -51,9 +51,9 @@ export interface ResourceOptions<T, S extends z.ZodType, D extends Resources> {
    */
   readonly scope?: ResourceScope;
   /** Makes an instance. If it fails, so does the tick that needs it; the next tick tries again. */
-  create(init: ResourceInit<z.output<S>, D>): T | Promise<T>;
+  readonly create: (init: ResourceInit<z.output<S>, D>) => T | Promise<T>;
   /** Ends an instance, in at most 5 s. What it throws is logged, and nothing else depends on it. @default nothing */
-  dispose?(value: NoInfer<T>): void | Promise<void>;
+  readonly dispose?: (value: NoInfer<T>) => void | Promise<void>;
 }
 
 /**
@@ -78,7 +78,7 @@ export function defineResource<
 >(options: ResourceOptions<T, S, D>): ResourceDefinition<T, z.input<S>> {
   const place = 'a resource';
   refuseUnknownOptions(options, ['config', 'dependsOn', 'scope', 'create', 'dispose'], place);
-  const { config, dependsOn = {}, scope = 'worker', create, dispose } = options;
+  const { config, dependsOn = {} as D, scope = 'worker', create, dispose } = options;
   if (config !== undefined) checkSchema(config, `${place}: config`);
   if (scope !== 'worker' && scope !== 'tick') {
     throw new DefinitionError(`${place}: scope is ${quote(scope)}; accepted: 'worker' or 'tick'`);
@@ -92,17 +92,16 @@ export function defineResource<
     throw new DefinitionError(`${place}: dependsOn is ${quote(dependsOn)}; accepted: resources by name`);
   }
   // a getter is read when the resources are collected: it may name what is defined further down
-  for (const [name, { value, get }] of Object.entries(Object.getOwnPropertyDescriptors(dependsOn))) {
-    if (get === undefined) checkDependency(name, value, scope, place);
+  for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors<Resources>(dependsOn))) {
+    if ('value' in property) checkDependency(name, property.value, scope, place);
   }
   const definition: ResourceDefinition<T, z.input<S>> = {
     kind: 'resource',
     config: config as z.ZodType<unknown, z.input<S>> | undefined,
     dependsOn,
     scope,
-    // methods of the options: `this` stays what the author wrote
-    create: create.bind(options),
-    dispose: dispose?.bind(options),
+    create,
+    dispose,
   };
   return Object.freeze(definition);
 }
