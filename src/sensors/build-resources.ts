@@ -7,7 +7,8 @@ import { checkResourceConfig, collectResources } from './resource-names.js';
 import { ResourceStore } from './resource-store.js';
 
 /** What is written as the config of a resource: `ResourceConfig<typeof s3>`. */
-export type ResourceConfig<D> = D extends ResourceDefinition<unknown, infer In> ? WithEnv<In> : never;
+export type ResourceConfig<D> =
+  D extends ResourceDefinition<unknown, infer In> ? ([In] extends [undefined] ? undefined : WithEnv<In>) : never;
 
 export interface BuildResourcesOptions<R extends Resources> {
   /** Config by the name of its resource, those that are only depended on included. @default none */
@@ -26,8 +27,8 @@ export interface ResourceSet<R extends Resources> {
    *
    * @throws AggregateError of what the failing ones threw
    */
-  dispose(): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
+  readonly dispose: () => Promise<void>;
+  readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
 
 /**

@@ -74,7 +74,7 @@ export function checkResourceConfig(
   place: string
 ): void {
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
-    throw new DefinitionError(`${place} is ${quote(typeof config)}; accepted: config by the name of its resource`);
+    throw new DefinitionError(`${place} is not an object; accepted: config by the name of its resource`);
   }
   for (const name of Object.keys(config)) {
     const definition = definitions.get(name);

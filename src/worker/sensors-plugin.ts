@@ -57,7 +57,7 @@ export class SensorsPlugin extends SimplePlugin {
   readonly #registry: SensorRegistry;
   readonly #resourceUses: readonly ResourceUse[];
   readonly #resourceConfig: Readonly<Record<string, unknown>>;
-  /** By a function that only one worker has: a plugin may serve several. */
+  /** By an activity of its worker: a plugin may serve several. */
   readonly #containers = new WeakMap<object, ResourceContainer>();
   #bundleCode: string | undefined;
 
@@ -111,6 +111,16 @@ export class SensorsPlugin extends SimplePlugin {
 
   override async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
     try {
+      await this.#start(worker, next);
+      await next(worker);
+    } finally {
+      const evaluateSensor = worker.options.activities.get('evaluateSensor');
+      if (evaluateSensor !== undefined) await this.#containers.get(evaluateSensor)?.dispose();
+    }
+  }
+
+  async #start(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
+    try {
       await this.#checkBundle(worker);
       await reconcileAll(worker, this.#registry);
     } catch (error) {
@@ -119,12 +129,6 @@ export class SensorsPlugin extends SimplePlugin {
       if (worker.getState() === 'RUNNING') worker.shutdown();
       await running;
       throw error;
-    }
-    try {
-      await next(worker);
-    } finally {
-      const { evaluateSensor } = Object.fromEntries(worker.options.activities);
-      await this.#containers.get(evaluateSensor ?? this)?.dispose();
     }
   }
 
