@@ -27,9 +27,26 @@ export type {
   SensorOptions,
 } from './sensors/define-sensor.js';
 export type { SensorTestContext } from './sensors/test-context.js';
+// resources
+export { defineResource } from './sensors/define-resource.js';
+export type {
+  BuiltResources,
+  ResourceDefinition,
+  ResourceInit,
+  ResourceOptions,
+  Resources,
+  ResourceScope,
+  ResourceValue,
+} from './sensors/define-resource.js';
+export { buildResources } from './sensors/build-resources.js';
+export type { BuildResourcesOptions, ResourceConfig, ResourceSet } from './sensors/build-resources.js';
+export { withResources } from './sensors/with-resources.js';
+export type { ActivitiesWithResources } from './sensors/with-resources.js';
+export { env } from './sensors/env.js';
+export type { Environment, EnvValue, WithEnv } from './sensors/env.js';
 export type { Evaluation, More, RunRequest, SensorResult, SkipReason } from './sensors/run-request.js';
 // values and errors
 export type { Duration } from './sensors/duration.js';
 export type { Json } from './sensors/json.js';
-export { DefinitionError, EvaluationError } from './sensors/errors.js';
+export { DefinitionError, EvaluationError, ResourceError } from './sensors/errors.js';
 export { RetryAfterError } from './sensors/retry-after-error.js';

@@ -52,7 +52,7 @@ const TIMER_SLACK_MS = 5;
 /** Of its timeout: an evaluation that takes longer is close to failing. */
 const SLOW_SHARE = 0.8;
 
-export function createEvaluateActivity({ registry }: SensorActivityDependencies) {
+export function createEvaluateActivity({ registry, resources }: SensorActivityDependencies) {
   /** Evaluations whose author's code still runs on this worker, since when. */
   const running = new Map<string, Date>();
   /** Evaluations that blocked the event loop for so long that the server did not take their result. */
@@ -102,7 +102,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
             `a second one was not begun`
         );
       }
-      const services = { signal: attempt.signal, heartbeat: () => attempt.heartbeat(), client, resources: {}, book };
+      const services = { signal: attempt.signal, heartbeat: () => attempt.heartbeat(), client, book };
       const nonce = nonceOf();
       const checked = await evaluateInput(input, definition, {
         now: new Date(began),
@@ -112,7 +112,9 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
           const outcome = await attempt.run(async () => {
             running.set(input.sensor, new Date(began));
             try {
-              return await work(services);
+              return await resources.use(definition.resources, attempt.signal, (built) =>
+                work({ ...services, resources: built })
+              );
             } finally {
               running.delete(input.sensor);
               if (attempt.blockedMs > HEARTBEAT_TIMEOUT_MS) blocked.set(input.sensor, blockedError(attempt.blockedMs));
@@ -176,7 +178,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies)
     error: unknown,
     details: FailureDetails
   ): ApplicationFailure {
-    if (failureFolds(input)) recordInStreak(streak, describeError(error));
+    if (failureFolds(input)) recordInStreak(streak, describeError(error, 'evaluate'));
     return failedEvaluation(input, times, error, details);
   }
 

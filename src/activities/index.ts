@@ -1,5 +1,6 @@
 /** The activities of the loop: everything that touches the world. Registered by `SensorsPlugin`. */
 import type { SensorRegistry } from '../sensors/registry.js';
+import type { ResourceContainer } from '../sensors/resource-container.js';
 import { createEvaluateActivity } from './evaluate.js';
 import { createControlActivities } from './control.js';
 import { createPageActivities } from './pages.js';
@@ -8,6 +9,7 @@ import { createRepeatActivities } from './repeat.js';
 
 export interface SensorActivityDependencies {
   readonly registry: SensorRegistry;
+  readonly resources: ResourceContainer;
 }
 
 export function createSensorActivities(dependencies: SensorActivityDependencies) {

@@ -16,10 +16,12 @@
 import type { Client } from '@temporalio/client';
 import type { z } from 'zod';
 import { checkSchema, type JobDefinition } from './define-job.js';
+import type { BuiltResources, Resources } from './define-resource.js';
 import { parseDuration, type Duration } from './duration.js';
 import { checkName, DefinitionError, quote, refuseUnknownOptions } from './errors.js';
 import { jsonBytes, type Json } from './json.js';
 import { MAX_EVENT_ATTEMPTS, MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MIN_INTERVAL_MS } from './limits.js';
+import { collectResources } from './resource-names.js';
 import { stableShare, type Backoff } from './rhythm.js';
 import type { Evaluation, More, RunFunction, SkipReason } from './run-request.js';
 import { boundTo, type SensorTestContext } from './test-context.js';
@@ -43,7 +45,7 @@ export interface SensorLog {
 }
 
 /** What `evaluate` gets, beside `run`. */
-export interface SensorContextBase<S, E> {
+export interface SensorContextBase<S, E, R extends Resources> {
   /** Name of the sensor, with the plugin's prefix. */
   readonly sensor: string;
   /** The stored position, or what `setCursor` set in this evaluation. Frozen. */
@@ -59,8 +61,8 @@ export interface SensorContextBase<S, E> {
   /** Events pushed to this sensor since the last tick that ended well, oldest first. */
   readonly events: readonly EventOf<E>[];
   readonly log: SensorLog;
-  /** Instances of the sensor's resources, by name. */
-  readonly resources: Readonly<Record<string, unknown>>;
+  /** Instances of the sensor's resources, by name; ready before `evaluate` is called. */
+  readonly resources: BuiltResources<R>;
   /** The worker's time when the evaluation began. */
   readonly now: Date;
   /** When the previous evaluation ended; inside a quiet streak that is the previous quiet one. */
@@ -84,12 +86,13 @@ export type SensorContext<
   Jobs extends readonly JobDefinition[] = readonly [],
   S = undefined,
   E = undefined,
-> = SensorContextBase<S, E> & RunFunction<Jobs>;
+  R extends Resources = {},
+> = SensorContextBase<S, E, R> & RunFunction<Jobs>;
 
 /** What `initialCursor` gets. */
-export type InitialCursorContext = Pick<
-  SensorContextBase<undefined, undefined>,
-  'sensor' | 'now' | 'signal' | 'client' | 'log' | 'sensorStartedAt'
+export type InitialCursorContext<R extends Resources = {}> = Pick<
+  SensorContextBase<undefined, undefined, R>,
+  'sensor' | 'now' | 'signal' | 'client' | 'log' | 'resources' | 'sensorStartedAt'
 >;
 
 /** A pause that doubles from `min` to `max`, 100 ms to 30 days. */
@@ -120,6 +123,7 @@ export interface SensorOptions<
   Js extends readonly JobDefinition[],
   S extends z.ZodType<Json | undefined> | undefined,
   E extends z.ZodType<Json> | undefined,
+  R extends Resources,
   G extends Evaluation<CursorInput<S>> = Evaluation<CursorInput<S>>,
 > {
   /** 1 to 100 characters of `A-Z a-z 0-9 _ . -`; part of every run's workflow ID. */
@@ -153,9 +157,11 @@ export interface SensorOptions<
    * Where a sensor without a cursor begins. Called once, by a tick of its own that stores the answer before anything
    * is read from there; again after the cursor was cleared. For schemas without a default.
    */
-  readonly initialCursor?: (ctx: InitialCursorContext) => CursorInput<S> | Promise<CursorInput<S>>;
+  readonly initialCursor?: (ctx: InitialCursorContext<R>) => CursorInput<S> | Promise<CursorInput<S>>;
   /** Schema of one pushed event. Events that do not fit go to the dead letters. @default any JSON */
   readonly events?: E;
+  /** What `ctx.resources` has, by name. Made before `evaluate` is called, shared by the worker. @default none */
+  readonly resources?: R;
   /** Failed deliveries of pushed events before they go to the dead letters. @default 10 */
   readonly maxEventAttempts?: number;
   /** `'hashed'` keeps run keys out of workflow IDs, which are never encrypted. @default 'readable' */
@@ -185,7 +191,7 @@ export interface SensorOptions<
   /** Called once when the sensor no longer fails. At least once. */
   readonly onRecovered?: (change: HealthChange) => void | Promise<void>;
   /** Looks outside and says what to run. It runs to its end before anything is started. */
-  readonly evaluate: (ctx: SensorContext<Targets<J, Js>, S, E>) => G;
+  readonly evaluate: (ctx: SensorContext<Targets<J, Js>, S, E, R>) => G;
 }
 
 /** A sensor: frozen data and one function. */
@@ -202,8 +208,9 @@ export interface SensorDefinition {
   readonly defaultStatus: 'running' | 'stopped';
   readonly cursor: z.ZodType | undefined;
   readonly migrateCursor: ((stored: Json) => unknown) | undefined;
-  readonly initialCursor: ((ctx: InitialCursorContext) => unknown) | undefined;
+  readonly initialCursor: ((ctx: never) => unknown) | undefined;
   readonly events: z.ZodType | undefined;
+  readonly resources: Resources;
   readonly maxEventAttempts: number;
   readonly runIds: 'readable' | 'hashed';
   /** Absent: for ever. */
@@ -243,6 +250,7 @@ const OPTIONS = [
   'migrateCursor',
   'initialCursor',
   'events',
+  'resources',
   'maxEventAttempts',
   'runIds',
   'dedupe',
@@ -282,8 +290,9 @@ export function defineSensor<
   const Js extends readonly JobDefinition[] = readonly [],
   S extends z.ZodType<Json | undefined> | undefined = undefined,
   E extends z.ZodType<Json> | undefined = undefined,
+  const R extends Resources = {},
   G extends Evaluation<CursorInput<S>> = Evaluation<CursorInput<S>>,
->(options: SensorOptions<J, Js, S, E, G>): Sensor<CursorOf<S>, G> {
+>(options: SensorOptions<J, Js, S, E, R, G>): Sensor<CursorOf<S>, G> {
   checkName(options.name, 'the name of a sensor');
   const place = `sensor '${options.name}'`;
   refuseUnknownOptions(options, OPTIONS, place);
@@ -300,6 +309,7 @@ export function defineSensor<
   }
   if (options.events !== undefined) checkSchema(options.events, `${place}: events`);
   checkCursorFunctions(options, place);
+  collectResources([{ place, resources: options.resources ?? {} }]);
   const intervalMs = checkInterval(options, place);
   const definition: Sensor<CursorOf<S>, G> = {
     kind: 'sensor',
@@ -318,6 +328,7 @@ export function defineSensor<
     migrateCursor: options.migrateCursor,
     initialCursor: options.initialCursor,
     events: options.events,
+    resources: Object.freeze({ ...options.resources }),
     maxEventAttempts: checkCount(options.maxEventAttempts ?? MAX_EVENT_ATTEMPTS, 1000, `${place}: maxEventAttempts`),
     runIds: oneOf(options.runIds ?? 'readable', ['readable', 'hashed'], `${place}: runIds`),
     dedupeMs:

@@ -7,7 +7,8 @@
  */
 import type { Client } from '@temporalio/client';
 import type { JobDefinition } from './define-job.js';
-import type { SensorContextBase, SensorDefinition } from './define-sensor.js';
+import type { BuiltResources, Resources } from './define-resource.js';
+import type { SensorContextBase, SensorDefinition, SensorLog } from './define-sensor.js';
 import { checkCursor, openCursor, readCursor, type CursorChange, type StoredCursor } from './cursor.js';
 import { EvaluationError, quote } from './errors.js';
 import { cutText, type Json } from './json.js';
@@ -35,8 +36,9 @@ export interface EvaluationServices {
   readonly signal: AbortSignal;
   readonly heartbeat: () => void;
   readonly client: Client;
-  readonly resources: Readonly<Record<string, unknown>>;
   readonly book: LogBook;
+  /** Instances of the sensor's resources, by name. */
+  readonly resources: Readonly<Record<string, unknown>>;
 }
 
 /** What an evaluation gave. */
@@ -60,6 +62,10 @@ export async function evaluate(
   facts: EvaluationFacts,
   services: EvaluationServices
 ): Promise<EvaluationOutcome> {
+  for (const name of Object.keys(definition.resources)) {
+    if (!Object.hasOwn(services.resources, name))
+      throw new EvaluationError(`sensor '${definition.name}' needs resource '${name}', which it was not given`);
+  }
   const stored = openCursor(definition, facts.cursor);
   if (stored === undefined && definition.initialCursor !== undefined)
     return await initialCursor(definition, facts, services);
@@ -72,9 +78,10 @@ export async function evaluate(
 async function initialCursor(
   definition: SensorDefinition,
   { sensor, now, sensorStartedAt }: EvaluationFacts,
-  { signal, client, book }: EvaluationServices
+  { signal, client, book, resources }: EvaluationServices
 ): Promise<EvaluationOutcome> {
-  const value = await definition.initialCursor?.({ sensor, now, sensorStartedAt, signal, client, log: book.log });
+  const context = { sensor, now, sensorStartedAt, signal, client, log: book.log, resources };
+  const value = await definition.initialCursor?.(context as never);
   const cursor: CursorChange = { kind: 'set', value: checkCursor(definition, value) };
   return {
     requests: [],
@@ -116,7 +123,7 @@ function isGenerator(value: unknown): value is Generator | AsyncGenerator {
   );
 }
 
-export class EvaluationContext implements SensorContextBase<undefined, undefined> {
+export class EvaluationContext implements SensorContextBase<undefined, undefined, Resources> {
   readonly sensor: string;
   readonly tick: number;
   readonly events: readonly Json[];
@@ -127,8 +134,8 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
   readonly sensorStartedAt: Date;
   readonly signal: AbortSignal;
   readonly client: Client;
-  readonly resources: Readonly<Record<string, unknown>>;
-  readonly log: SensorContextBase<undefined, undefined>['log'];
+  readonly log: SensorLog;
+  readonly resources: BuiltResources<Resources>;
   readonly heartbeat: () => void;
   /** Requests and skip reasons that were made and not yet given back. */
   readonly #open = new Set<RunRequest | SkipReason>();
@@ -159,8 +166,8 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
     this.sensorStartedAt = facts.sensorStartedAt;
     this.signal = services.signal;
     this.client = services.client;
-    this.resources = services.resources;
     this.log = services.book.log;
+    this.resources = services.resources;
     this.heartbeat = services.heartbeat;
     // own, bound properties: authors take them apart (`const { run, skip } = ctx`)
     this.run = this.run.bind(this);

@@ -85,7 +85,7 @@ export async function simulateAttempt(facts: AttemptFacts): Promise<AttemptEnd> 
   } catch (error) {
     if (signal.reason instanceof CancelledFailure) return { kind: 'aborted', error: signal.reason };
     book.traceback(error);
-    const reason = describeError(error);
+    const reason = describeError(error, 'evaluate');
     const failure = { message: reason, cause: error };
     if (!failureFolds(input))
       return { kind: 'failed', error: failedEvaluation(input, times, error, reported()), failure };
