@@ -26,6 +26,7 @@ import {
 import {
   applyCursorEdit,
   applyMessage,
+  applyPreview,
   applyRerun,
   applyRetry,
   endEvaluation,
@@ -194,6 +195,13 @@ class HistoryFold {
       case 'sealKeys': {
         const page = parseKeyPage(result);
         return page === undefined ? state : rules.seal(state, given.seal, page);
+      }
+      case 'readPreview': {
+        // the fold ends a launch late
+        const { launch } = state;
+        const ended = launch !== undefined && rules.waitingRequests(launch) === 0 ? this.settled(state) : state;
+        const applied = applyPreview(ended, result, {}, this.now);
+        return typeof applied === 'string' ? state : applied;
       }
       case 'changePartitions':
         return rules.endPartitions(state, parseRefusals(result), this.now);

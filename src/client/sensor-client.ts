@@ -29,6 +29,8 @@ import {
   type KeyEdit,
   type LoopOptions,
   type Note,
+  type Preview,
+  type PreviewEdit,
   type RerunResult,
   type RetryResult,
   type RunMemo,
@@ -228,6 +230,26 @@ export class SensorClient {
   /** Forgets the cursor. */
   async clearCursor(sensor: string, note: Note = {}): Promise<SensorState> {
     return await this.update<SensorState>(sensor, UPDATES.setCursor, { ...note, clear: true });
+  }
+
+  /**
+   * Evaluates without committing, also a stopped sensor: what would start, what is a duplicate, what would be rejected.
+   * The author's code runs, with whatever it does outside.
+   *
+   * @param edit with another cursor than the stored one, or with none
+   */
+  async preview(sensor: string, edit: PreviewEdit = {}): Promise<Preview> {
+    return await this.update<Preview>(sensor, UPDATES.preview, edit);
+  }
+
+  /**
+   * Commits exactly what a preview showed, as a tick.
+   *
+   * @param id of the preview
+   * @throws {@link SensorRejectedError} when the sensor has done something else since
+   */
+  async apply(sensor: string, id: string, note: Note = {}): Promise<TickRecord> {
+    return await this.update<TickRecord>(sensor, UPDATES.apply, { ...note, id });
   }
 
   /** Forgets the operator's start or stop: the code's default counts again. */

@@ -19,6 +19,7 @@ import { checkSchema, type JobDefinition } from './define-job.js';
 import type { BuiltResources, Resources } from './define-resource.js';
 import { parseDuration, type Duration } from './duration.js';
 import { checkName, DefinitionError, quote, refuseUnknownOptions } from './errors.js';
+import { resolveEnv, type EnvValue } from './env.js';
 import { jsonBytes, type Json } from './json.js';
 import { MAX_EVENT_ATTEMPTS, MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MIN_INTERVAL_MS } from './limits.js';
 import { collectResources } from './resource-names.js';
@@ -133,7 +134,7 @@ export interface SensorOptions<
   /** Several jobs: `ctx.run` then needs `job`. */
   readonly jobs?: Js;
   /** From the end of one evaluation to the next, 100 ms to 30 days. @default '30s' */
-  readonly interval?: Duration;
+  readonly interval?: Duration | EnvValue;
   /**
    * Adds a share of this to the interval, always the same for a sensor, so that many sensors with one interval do not
    * tick at once. @default none
@@ -382,10 +383,11 @@ function isJob(value: unknown): value is JobDefinition {
 }
 
 function checkInterval(
-  { name, interval, jitter }: { name: string; interval?: Duration; jitter?: Duration },
+  { name, interval, jitter }: { name: string; interval?: Duration | EnvValue; jitter?: Duration },
   place: string
 ): number {
-  const ms = parseDuration(interval ?? '30s', `${place}: interval`, MIN_INTERVAL_MS, MAX_INTERVAL_MS);
+  const given = resolveEnv(interval ?? '30s', `${place}: interval`);
+  const ms = parseDuration(given, `${place}: interval`, MIN_INTERVAL_MS, MAX_INTERVAL_MS);
   if (jitter === undefined) return ms;
   const most = parseDuration(jitter, `${place}: jitter`, 0, MAX_INTERVAL_MS - ms);
   return ms + Math.round(stableShare(name) * most);

@@ -43,6 +43,8 @@ export const UPDATES = {
   stop: 'stop',
   tick: 'tick',
   setCursor: 'setCursor',
+  preview: 'preview',
+  apply: 'apply',
   reset: 'reset',
   rerun: 'rerun',
   rearm: 'rearm',
@@ -256,7 +258,7 @@ export interface StreakRecord {
 export type TickStatus = 'started' | 'success' | 'skipped' | 'failure';
 
 /** Why an evaluation took place. */
-export type Trigger = 'start' | 'interval' | 'more' | 'tick' | 'push' | 'cursor' | 'pending';
+export type Trigger = 'start' | 'interval' | 'more' | 'tick' | 'push' | 'cursor' | 'pending' | 'preview';
 
 /** What one tick did. */
 export interface TickRecord {
@@ -508,6 +510,50 @@ export interface Note {
   readonly reason?: string;
   /** `stop` only: resume by itself at this time (ISO 8601, or milliseconds since the epoch). */
   readonly until?: string | number;
+}
+
+/** Argument of `preview`: with the stored cursor, with another one, or with none. */
+export type PreviewEdit = Note & { readonly cursor?: Json; readonly clear?: boolean };
+
+/** What an evaluation would do now. Nothing of it has taken effect. */
+export interface Preview {
+  /** `apply` takes it, within a day, as long as the sensor has done nothing else. Absent when the evaluation failed. */
+  readonly id?: string;
+  readonly tick: number;
+  readonly status: 'success' | 'skipped' | 'failure';
+  /** Runs that would start: how many, and the first few. A big tick shows only their number. */
+  readonly requests: { readonly count: number; readonly sample: readonly PreviewedRequest[] };
+  readonly duplicates: { readonly count: number; readonly sample: readonly Duplicate[] };
+  readonly rejected: { readonly count: number; readonly sample: readonly Rejection[] };
+  readonly partitions?: readonly PartitionChange[];
+  readonly skipReason?: string;
+  readonly error?: string;
+  readonly cursorBefore?: StoredCursor;
+  /** What would become of the cursor. */
+  readonly cursor?: CursorChange;
+  readonly more?: boolean;
+  /** Pushed events that the evaluation was given. */
+  readonly events: number;
+  readonly logs: readonly LogLine[];
+  readonly evaluationMs: number;
+}
+
+export interface PreviewedRequest {
+  /** Workflow ID of the run. */
+  readonly id: string;
+  readonly job: string;
+  readonly runKey?: string;
+  readonly partitionKey?: string;
+  readonly tags?: Tags;
+  /** Arguments of the job's workflow: the parsed config. */
+  readonly args: readonly Json[];
+}
+
+/** A preview as its page keeps it. */
+export interface PreviewContent {
+  readonly input: EvaluationInput;
+  readonly cursorEdits: number;
+  readonly result: EvaluationResult;
 }
 
 /** Argument of `setCursor`. */

@@ -22,11 +22,12 @@ export function mayLaunch(state: LoopState, now: number): boolean {
   return isRunning(state) && due;
 }
 
-/** Whether a stop holds back what is not yet started. A tick on a stopped sensor starts its runs, unless a later stop comes. */
+/** Whether a stop holds back what is not yet started. What somebody asked of a stopped sensor starts, unless a later stop comes. */
 export function isHeld(state: LoopState): boolean {
   if (isRunning(state)) return false;
   const { record } = state.launch ?? {};
-  return record?.trigger !== 'tick' || (state.choice?.at ?? 0) > record.startedAt;
+  const asked = record?.trigger === 'tick' || record?.trigger === 'preview';
+  return !asked || (state.choice?.at ?? 0) > record.startedAt;
 }
 
 /** A record for pending requests that are started now. */

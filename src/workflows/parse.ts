@@ -10,6 +10,7 @@ import { MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MAX_RUN_KEY_BYTES, MAX_WORKFLOW_ID_
 import type {
   CursorEdit,
   DeadLetterEdit,
+  EvaluationInput,
   EvaluationResult,
   FailureDetails,
   KeyEdit,
@@ -17,6 +18,7 @@ import type {
   LoopOptions,
   Note,
   PartitionChange,
+  PreviewContent,
   RequestPage,
   RestResult,
 } from '../sensors/protocol.js';
@@ -43,6 +45,28 @@ export function parseCursorEdit(value: unknown): CursorEdit | undefined {
   if (!isObject(value)) return undefined;
   if (value['clear'] === true) return { ...parseNote(value), clear: true };
   return value['cursor'] === undefined ? undefined : { ...parseNote(value), cursor: value['cursor'] as Json };
+}
+
+/** Which cursor a preview begins with; `null`: none, `undefined`: the stored one. */
+export function parsePreviewEdit(value: unknown): { readonly value: Json } | null | undefined {
+  if (!isObject(value)) return undefined;
+  if (value['clear'] === true) return null;
+  return value['cursor'] === undefined ? undefined : { value: value['cursor'] as Json };
+}
+
+/** ID of the preview to apply. */
+export function parsePreviewId(value: unknown): string | undefined {
+  return isObject(value) && typeof value['id'] === 'string' ? value['id'] : undefined;
+}
+
+/** What a preview's page holds, or `undefined` when it is something else. */
+export function parsePreviewContent(value: unknown): PreviewContent | undefined {
+  if (!isObject(value) || !isObject(value['input']) || typeof value['cursorEdits'] !== 'number') return undefined;
+  const { tick, firstEvent, events } = value['input'];
+  const result = parseEvaluationResult(value['result']);
+  if (result?.kind !== 'evaluated' || typeof tick !== 'number' || typeof firstEvent !== 'number') return undefined;
+  if (!Array.isArray(events)) return undefined;
+  return { input: value['input'] as unknown as EvaluationInput, cursorEdits: value['cursorEdits'], result };
 }
 
 /** Which dead letters are meant; all of them when nothing names some. */

@@ -166,6 +166,14 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     );
   }
 
+  async function recorded(tick: number): Promise<TickRecord> {
+    const ended = (): TickRecord | undefined => state.ring.find((record) => record.tick === tick);
+    await condition(() => ended() !== undefined || ending, state.options.timeoutMs + GRACE_MS + WAITER_GRACE_MS);
+    const record = ended() ?? state.launch?.record;
+    if (record !== undefined) return record;
+    throw rejected(`tick ${tick} of sensor '${sensor}' is committed and has not ended yet; its ticks will show it`);
+  }
+
   const edits = createEdits(
     sensor,
     {
@@ -176,6 +184,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
         wake();
       },
       view,
+      recorded,
     },
     launcher
   );

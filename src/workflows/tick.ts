@@ -189,13 +189,16 @@ export function rest(state: LoopState, { dueAt }: Evaluated, now: number): LoopS
 /** Drops the result of an evaluation that a cursor edit overtook: nothing of it takes effect, and it is repeated. */
 export function overtake(state: LoopState, evaluated: Evaluated, now: number): LoopState {
   const details = { logs: [], logLinesDropped: 0, durationMs: Math.max(0, now - evaluated.dueAt), quiet: [] };
+  // a preview that was applied meanwhile had its number
+  const tick = Math.max(state.tick + 1, evaluated.input.tick);
   const record: TickRecord = {
     ...newRecord(evaluated, details, now),
+    tick,
     status: 'skipped',
     endedAt: now,
     skipReason: 'the cursor was edited while this tick was evaluated; its result was dropped and it is evaluated again',
   };
   const counters = { ...state.counters, ticks: state.counters.ticks + 1 };
-  const next = { ...state, tick: evaluated.input.tick, ring: addTick(state.ring, record), counters };
+  const next = { ...state, tick, ring: addTick(state.ring, record), counters };
   return wakeUp(next, evaluated.trigger === 'tick' ? 'tick' : 'cursor');
 }
