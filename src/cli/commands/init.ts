@@ -53,15 +53,12 @@ export async function init(output: Output, { dir }: InitOptions, root = process.
     ...project.repairs.map(({ what, run }) => ({ what, run: run === undefined ? [] : [run] })),
     ...(install === undefined ? [] : [{ what: 'Install what is missing', run: [install] }]),
     { what: 'Start a Temporal server for development, in a shell of its own', run: [`${manager.exec} sensors dev`] },
-    { what: 'Start the worker, in another one', run: [worker.run] },
+    { what: 'Start the worker, in another one, and wait until its log says RUNNING', run: [worker.run] },
     {
-      what: 'Give it a file, let the sensor look now instead of in 5 s, and see the run',
-      run: [
-        `echo hello > ${INBOX}/hello.txt`,
-        `${manager.exec} sensors tick ${SENSOR}`,
-        `${manager.exec} sensors runs ${SENSOR}`,
-      ],
+      what: 'Give it a file, and see its run 2 s later',
+      run: [`mkdir -p ${INBOX} && echo hello > ${INBOX}/hello.txt`, `${manager.exec} sensors runs ${SENSOR}`],
     },
+    { what: 'If there is none, ask why', run: [`${manager.exec} sensors describe ${SENSOR}`] },
   ];
   const remarks = remarksOn(layout, packages);
   output.result({ files: files.map(({ path, state, add }) => ({ path, state, add })), remarks, steps }, (colors) =>

@@ -11,12 +11,27 @@ export interface PackageManager {
   /** Runs a command of an installed package. */
   readonly exec: string;
   /** Runs a script of package.json. */
-  readonly run: string;
+  readonly run: (script: string) => string;
 }
 
-const NPM: PackageManager = { install: 'npm install', installDev: 'npm install -D', exec: 'npx', run: 'npm run' };
-const PNPM: PackageManager = { install: 'pnpm add', installDev: 'pnpm add -D', exec: 'pnpm exec', run: 'pnpm run' };
-const YARN: PackageManager = { install: 'yarn add', installDev: 'yarn add -D', exec: 'yarn', run: 'yarn' };
+const NPM: PackageManager = {
+  install: 'npm install',
+  installDev: 'npm install -D',
+  exec: 'npx',
+  run: (script) => (script === 'start' ? 'npm start' : `npm run ${script}`),
+};
+const PNPM: PackageManager = {
+  install: 'pnpm add',
+  installDev: 'pnpm add -D',
+  exec: 'pnpm exec',
+  run: (script) => `pnpm ${script}`,
+};
+const YARN: PackageManager = {
+  install: 'yarn add',
+  installDev: 'yarn add -D',
+  exec: 'yarn',
+  run: (script) => `yarn ${script}`,
+};
 
 export function packageManager(root: string): PackageManager {
   if (existsSync(join(root, 'pnpm-lock.yaml'))) return PNPM;

@@ -14,8 +14,8 @@ export function workerCommand({ manifest, esm }: Project, worker: string, manage
   const name = scriptOf(scripts, worker);
   if (name !== undefined) {
     const compiled = /\.js\b/.test(scripts[name] ?? '') && scripts['build'] !== undefined;
-    const build = compiled && !/\bbuild\b/.test(scripts[name] ?? '') ? `${manager.run} build && ` : '';
-    return { run: `${build}${manager.run} ${name}`, tools: [] };
+    const build = compiled && !/\bbuild\b/.test(scripts[name] ?? '') ? `${manager.run('build')} && ` : '';
+    return { run: `${build}${manager.run(name)}`, tools: [] };
   }
   const declared = declaredBy(manifest);
   // ts-node does not know how to load ES modules on today's Node.js

@@ -55,7 +55,7 @@ export const processFile = defineJob({ name: 'processFile', config: z.object({ p
     path,
     purpose: 'the job processFile: its name and its config',
     content: `${lines(imports)}\n${code}`,
-    additions: (existing) => (has(existing, 'processFile') ? [] : [{ code: lines(imports, existing) + code }]),
+    additions: (existing) => (has(existing, 'processFile') ? [] : [{ code: `${lines(imports, existing)}\n${code}` }]),
   };
 }
 
@@ -72,7 +72,7 @@ function sensors(project: Project, layout: Layout): Template {
 export const ${SENSOR} = defineSensor({
   name: '${SENSOR}',
   job: processFile,
-  interval: '5s',
+  interval: '2s',
   defaultStatus: 'running',
   async *evaluate(ctx) {
     await mkdir(inbox, { recursive: true });
@@ -86,9 +86,9 @@ export const ${SENSOR} = defineSensor({
   return {
     kind: 'sensors',
     path: layout.sensors,
-    purpose: `the sensor ${SENSOR}: looks into ./${INBOX} every 5 s`,
+    purpose: `the sensor ${SENSOR}: looks into ./${INBOX} every 2 s`,
     content: `${lines(imports)}\n${code}`,
-    additions: (existing) => (has(existing, SENSOR) ? [] : [{ code: lines(imports, existing) + code }]),
+    additions: (existing) => (has(existing, SENSOR) ? [] : [{ code: `${lines(imports, existing)}\n${code}` }]),
   };
 }
 
@@ -111,8 +111,8 @@ export async function processFile({ path }: JobConfig<typeof jobs.processFile>):
     content: `${lines(imports)}${loop}\n${code}`,
     additions: (existing) => {
       const added = existing.includes('temporal-sensors/workflows') ? '' : loop;
-      const job = has(existing, 'processFile') ? '' : lines(imports, existing) + code;
-      return added + job === '' ? [] : [{ code: added + job }];
+      if (has(existing, 'processFile')) return added === '' ? [] : [{ code: added }];
+      return [{ code: `${lines(imports, existing)}${added}\n${code}` }];
     },
   };
 }
@@ -129,10 +129,9 @@ function worker(project: Project, layout: Layout): Template {
     ...(activities === undefined ? [] : [['* as activities', specifier(project, path, activities)] as const]),
     sensors,
   ];
-  // without an ending, so that it is found as source and when it is compiled
-  const module = relative(path, layout.workflows).replace(/\.ts$/, '');
+  const module = specifier(project, path, layout.workflows);
   const workflowsPath = project.esm
-    ? `fileURLToPath(new URL('${module}', import.meta.url))`
+    ? `fileURLToPath(import.meta.resolve('${module}'))`
     : `require.resolve('${module}')`;
   const code = `async function run(): Promise<void> {
   // TEMPORAL_ADDRESS, TLS, API key, profile: as the temporal CLI reads them
@@ -206,12 +205,8 @@ function has(code: string, name: string): boolean {
 
 /** How the file `from` imports the file `to`. */
 function specifier({ esm, extension }: Project, from: string, to: string): string {
-  const path = relative(from, to).replace(/\.ts$/, '');
+  const path = posix.relative(posix.dirname(from), to).replace(/\.ts$/, '');
   // only CommonJS finds the index of a folder
-  return esm || extension === '.ts' ? path + extension : path.replace(/\/index$/, '');
-}
-
-function relative(from: string, to: string): string {
-  const path = posix.relative(posix.dirname(from), to);
-  return path.startsWith('.') ? path : `./${path}`;
+  const module = esm || extension === '.ts' ? path + extension : path.replace(/\/index$/, '');
+  return module.startsWith('.') ? module : `./${module}`;
 }
