@@ -11,6 +11,7 @@ import { ApplicationFailureCategory } from '@temporalio/common';
 import { PageMissingError } from '../client/pages.js';
 import { checkEvents, checkOutcome, isQuiet } from '../sensors/check-outcome.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
+import { describeWait } from '../sensors/describe-tick.js';
 import { EvaluationError, FAILURE_TYPES } from '../sensors/errors.js';
 import { evaluate } from '../sensors/evaluation.js';
 import { withoutStack } from '../sensors/failures.js';
@@ -225,7 +226,7 @@ function blockedError(ms: number): EvaluationError {
 function waiting(input: EvaluationInput, remainingMs: number): ApplicationFailure {
   return withoutStack(
     ApplicationFailure.create({
-      message: `waiting for the interval${input.lastOutcome === undefined ? '' : `; ${input.lastOutcome}`}`,
+      message: describeWait(input.lastOutcome),
       type: FAILURE_TYPES.waiting,
       category: ApplicationFailureCategory.BENIGN,
       // 0 would end the activity

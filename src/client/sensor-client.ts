@@ -42,6 +42,7 @@ import { findLoop, loopId, recoverLoop, SensorPrunedError, SensorRenamedError } 
 import { Outbox } from './outbox.js';
 import { prune, type Pruned } from './prune.js';
 import { quoted } from './query.js';
+import { readRunError } from './run-error.js';
 
 /** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
 const WORKFLOW_TASKS = 1;
@@ -278,6 +279,12 @@ export class SensorClient {
   /** The last ticks that were recorded, oldest first. Asks a worker. */
   async ticks(sensor: string): Promise<readonly TickRecord[]> {
     return await this.ask(sensor, () => this.handle(sensor).query<readonly TickRecord[]>(QUERIES.ticks));
+  }
+
+  /** Why a run failed or was terminated, in one message; undefined for any other, and when it is not known. */
+  async runError({ workflowId, runId, status }: SensorRun): Promise<string | undefined> {
+    if (status !== 'FAILED' && status !== 'TERMINATED') return undefined;
+    return await readRunError(this.client, { workflowId, runId });
   }
 
   /** The runs of a sensor, newest first. */
