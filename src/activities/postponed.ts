@@ -1,6 +1,7 @@
 /** Ends of an attempt that only postpone the evaluation: Temporal tries again, and nothing was evaluated or decided. */
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import { PageMissingError } from '../client/pages.js';
+import { describeWait } from '../sensors/describe-tick.js';
 import { FAILURE_TYPES } from '../sensors/errors.js';
 import { withoutStack } from '../sensors/failures.js';
 import { cutText } from '../sensors/json.js';
@@ -34,7 +35,7 @@ export function noKeys({ intervalMs }: EvaluationInput, { message, cause }: Keys
 export function waiting(input: EvaluationInput, remainingMs: number): ApplicationFailure {
   return withoutStack(
     ApplicationFailure.create({
-      message: `waiting for the interval${input.lastOutcome === undefined ? '' : `; ${input.lastOutcome}`}`,
+      message: describeWait(input.lastOutcome),
       type: FAILURE_TYPES.waiting,
       category: ApplicationFailureCategory.BENIGN,
       // 0 would end the activity

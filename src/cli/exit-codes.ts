@@ -13,6 +13,8 @@ export const EXIT = {
   noAccess: 6,
   /** `tick` and `preview`: the tick ended as a failure, or would. */
   tickFailed: 7,
+  /** `init` only: all four files exist. */
+  nothingWritten: 8,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

@@ -9,6 +9,7 @@ import { debuglog } from 'node:util';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { describe } from './commands/describe.js';
 import type { DevOptions } from './commands/dev.js';
+import { init, type InitOptions } from './commands/init.js';
 import { list } from './commands/list.js';
 import { preview, type PreviewOptions } from './commands/preview.js';
 import { runs } from './commands/runs.js';
@@ -104,6 +105,13 @@ function createProgram(run: Run): Command {
     run.exitCode = (await withSession(connection, options().timeoutMs, act)) ?? EXIT.ok;
   };
 
+  program
+    .command('init')
+    .description('write the four files of a first sensor into the TypeScript project of this folder')
+    .option('--dir <folder>', "the files' folder (default: that of the project's worker, or src)", text)
+    .action(async (own: InitOptions) => {
+      run.exitCode = await init(output, own);
+    });
   program
     .command('dev')
     .description('run a local Temporal server until Ctrl-C, unless one runs already or is configured')

@@ -78,6 +78,7 @@ export function descriptionView(
             nextAt: iso(evaluation.nextAt),
             lastAttemptAt: iso(evaluation.lastAttemptAt),
             lastOutcome: evaluation.lastOutcome,
+            lastTickOutcome: evaluation.lastTickOutcome,
             notLoaded: evaluation.notLoaded,
             paused: evaluation.paused,
             streak: evaluation.streak.map(quietView),
@@ -149,7 +150,7 @@ export function tickView(tick: TickRecord) {
 }
 
 /** One element of `runs`. */
-export function runView(run: SensorRun, webUrl: string | undefined) {
+export function runView(run: SensorRun, error: string | undefined, webUrl: string | undefined) {
   return {
     workflowId: run.workflowId,
     runId: run.runId,
@@ -160,6 +161,7 @@ export function runView(run: SensorRun, webUrl: string | undefined) {
     tags: run.tags,
     startTime: iso(run.startTime),
     closeTime: iso(run.closeTime),
+    error,
     webUrl,
   };
 }

@@ -45,6 +45,7 @@ import { Outbox } from './outbox.js';
 import { readPartitions } from './partitions.js';
 import { prune, type Pruned } from './prune.js';
 import { quoted } from './query.js';
+import { readRunError } from './run-error.js';
 
 /** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
 const WORKFLOW_TASKS = 1;
@@ -311,6 +312,12 @@ export class SensorClient {
   /** The keys of a dynamic partition set, by its name with the plugin's prefix, as they were added. Asks a worker. */
   async partitions(set: string): Promise<readonly string[]> {
     return await readPartitions(this.client, set);
+  }
+
+  /** Why a run failed or was terminated, in one message; undefined for any other, and when it is not known. */
+  async runError({ workflowId, runId, status }: SensorRun): Promise<string | undefined> {
+    if (status !== 'FAILED' && status !== 'TERMINATED') return undefined;
+    return await readRunError(this.client, { workflowId, runId });
   }
 
   /** The runs of a sensor, newest first. */

@@ -21,6 +21,18 @@ export function describeTick(record: TickRecord): string {
   return parts.filter((part) => part !== '').join(', ');
 }
 
+const WAITING = 'waiting for the interval';
+
+/** What an evaluation says while it waits for the interval: that, and what the last tick did. */
+export function describeWait(lastOutcome: string | undefined): string {
+  return lastOutcome === undefined ? WAITING : `${WAITING}; ${lastOutcome}`;
+}
+
+/** What the last tick did, from the text of {@link describeWait}. */
+export function lastOutcomeOf(wait: string): string | undefined {
+  return wait.startsWith(`${WAITING}; `) ? wait.slice(WAITING.length + 2) : undefined;
+}
+
 function count(n: number, one: string, many: string): string {
   return n === 0 ? '' : `${n} ${n === 1 ? one : many}`;
 }

@@ -175,7 +175,7 @@ export class Harness {
   async folded(sensor: SensorDefinition | string): Promise<SensorDescription> {
     return await waitFor(async () => {
       const description = await this.sensors.describe(this.name(sensor));
-      return description.evaluation?.lastOutcome?.startsWith('waiting') === false ? description : undefined;
+      return description.evaluation?.lastOutcome !== undefined ? description : undefined;
     }, 'a folded evaluation');
   }
 

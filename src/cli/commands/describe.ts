@@ -60,7 +60,7 @@ function text(sensor: SensorDescription, extras: DescriptionExtras, colors: Colo
         ['Last skip reason', failing || sensor.status !== 'running' ? undefined : skipReason(sensor)],
         ['Attempt', evaluation === undefined ? undefined : attemptLine(evaluation)],
         ['Next evaluation', nextLine(sensor)],
-        ['Last tick', lastTick === undefined ? undefined : tickLine(lastTick)],
+        ['Last tick', lastTick === undefined ? lastTickOf(sensor) : tickLine(lastTick)],
         ['Interval', `${duration(sensor.intervalMs)}${timeoutLine(sensor)}`],
         ['Jobs', plain(sensor.jobs.join(', '))],
         ['Pending', pendingLine(sensor)],
@@ -98,7 +98,7 @@ export function why(sensor: SensorDescription): string {
   }
   if (evaluation.phase === 'running') return 'running; it is evaluated now, or as soon as a worker takes it.';
   const next = evaluation.nextAt === undefined ? '' : `; next evaluation ${relative(evaluation.nextAt)}`;
-  return `running${health === 'failing' ? ' and failing' : ''}: ${plain(evaluation.lastOutcome ?? 'waiting', 300)}${next}.`;
+  return `running${health === 'failing' ? ' and failing' : ''}: ${plain(evaluation.lastOutcome ?? evaluation.lastTickOutcome ?? 'waiting', 300)}${next}.`;
 }
 
 function decision({ statusFrom, statusBy }: SensorDescription): string {
@@ -133,7 +133,7 @@ function healthLine({ health, evaluation }: SensorDescription, state: SensorStat
   const word = colored(health, colors);
   if (health !== 'failing') return word;
   const since = state === undefined ? '' : ` since ${relative(state.health.since)}`;
-  const error = state?.health.error ?? evaluation?.lastOutcome;
+  const error = state?.health.error ?? evaluation?.lastOutcome ?? evaluation?.lastTickOutcome;
   return `${word}${since}${error === undefined ? '' : `: ${plain(error)}`}`;
 }
 
@@ -161,6 +161,13 @@ function at(date: Date): string {
 function tickLine(tick: TickRecord): string {
   const what = plain(describeTick(tick), 300);
   return `${tick.tick}, ${relative(tick.startedAt)}: ${tick.status}${what === '' ? '' : `: ${what}`}`;
+}
+
+/** As much as is known without the loop. */
+function lastTickOf({ evaluation }: SensorDescription): string | undefined {
+  return evaluation?.lastTickOutcome === undefined
+    ? undefined
+    : plain(evaluation.lastTickOutcome.replace(/^tick /, ''), 300);
 }
 
 function reasonOf({ statusReason }: SensorDescription): string {
