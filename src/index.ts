@@ -13,6 +13,15 @@ export type {
   SensorOptions,
 } from './sensors/define-sensor.js';
 export type { Evaluation, More, RunRequest, SensorResult, SkipReason } from './sensors/run-request.js';
+// cursors
+export { highWatermark } from './sensors/high-watermark.js';
+export type {
+  HighWatermark,
+  HighWatermarkOptions,
+  Taken,
+  TakeOptions,
+  WatermarkCursor,
+} from './sensors/high-watermark.js';
 // values and errors
 export type { Duration } from './sensors/duration.js';
 export type { Json } from './sensors/json.js';
