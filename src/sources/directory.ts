@@ -13,7 +13,13 @@ import type { JobDefinition } from '../sensors/define-job.js';
 import { defineSensor, type SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError, quote } from '../sensors/errors.js';
 import { Listing, type DirectoryFile, type ListOptions, type LookedAt } from './list-files.js';
-import { requestRuns, type SourceContext, type SourceOptions, type SourceRequest } from './source-options.js';
+import {
+  checkSourceOptions,
+  requestRuns,
+  type SourceContext,
+  type SourceOptions,
+  type SourceRequest,
+} from './source-options.js';
 import type { Entry, FileProblem } from './walk.js';
 export { fsPath } from './file-names.js';
 export { listFiles, type DirectoryFile, type ListedFiles, type ListOptions } from './list-files.js';
@@ -69,12 +75,10 @@ export interface DirectorySensorOptions<J extends JobDefinition> extends SourceO
  */
 export function directorySensor<J extends JobDefinition>(options: DirectorySensorOptions<J>): SensorDefinition {
   const { path, glob, recursive, hidden, stableFor, by = 'name', request, ...sensor } = options;
+  checkSourceOptions(options);
   const place = `sensor '${options.name}'`;
   if (by !== 'name' && by !== 'modified') {
     throw new DefinitionError(`${place}: by is ${quote(by)}; accepted: 'name' or 'modified'`);
-  }
-  if (typeof request !== 'function') {
-    throw new DefinitionError(`${place}: request is ${quote(request)}; accepted: a function of a file`);
   }
   const given = Object.entries({ glob, recursive, hidden, stableFor }).filter(([, value]) => value !== undefined);
   const watched = new WatchedDirectory(new Listing(path, Object.fromEntries(given) as ListOptions, place), by);

@@ -1,6 +1,6 @@
 /** The files in a directory that are complete and can be read, and what is wrong with the others. */
-import { constants, type Stats } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import picomatch from 'picomatch';
@@ -129,7 +129,8 @@ export class Listing {
   ): Promise<Looked & { readonly changing: number }> {
     const looked = new Map(files.map((file) => [file.entry, file]));
     const readable = await this.forEach([...looked.keys()], signal, async (entry) => {
-      await access(fsPath(entry.path), constants.R_OK);
+      // access(2) would answer for the user who started the process
+      await (await open(fsPath(entry.path))).close();
       return looked.get(entry);
     });
     const recent = new Set(readable.files.filter(({ ctimeMs }) => this.isRecent(ctimeMs)));
