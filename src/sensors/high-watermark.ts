@@ -143,10 +143,12 @@ export function createWatermark<Item>(
       if (memory.forgotten > 0) {
         // many at once, and then silence: by the clock they may be out of the window, but never those left behind
         const left = fresh[taken.length]?.at ?? Number.POSITIVE_INFINITY;
-        next = Math.max(next, floor(Math.min(now.getTime() - overlapMs, left)));
-        memory = remember(cursor.seen, taken, next, groupMs);
+        const later = Math.max(next, floor(Math.min(now.getTime() - overlapMs, left)));
+        const smaller = remember(cursor.seen, taken, later, groupMs);
+        // as long as that does not help, the position stays, so that repeats are no news
+        if (smaller.forgotten === 0) [next, memory] = [later, smaller];
+        else if (whenFull === 'fail') throw tooMany(smaller, overlapMs);
       }
-      if (memory.forgotten > 0 && whenFull === 'fail') throw tooMany(memory, overlapMs);
       return {
         items: taken.map(({ item }) => item),
         cursor: { since: new Date(next).toISOString(), seen: memory.seen },
