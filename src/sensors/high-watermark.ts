@@ -11,7 +11,6 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { parseDuration, type Duration } from './duration.js';
 import { DefinitionError, EvaluationError, quote, refuseUnknownOptions } from './errors.js';
-import { jsonBytes } from './json.js';
 import { MAX_CURSOR_BYTES, MAX_INTERVAL_MS } from './limits.js';
 
 /** 72 bits of SHA-256 in base64url. A million items that meet 5,000 others by chance: once in 10^12. */

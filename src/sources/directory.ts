@@ -80,8 +80,7 @@ export function directorySensor<J extends JobDefinition>(options: DirectorySenso
   if (by !== 'name' && by !== 'modified') {
     throw new DefinitionError(`${place}: by is ${quote(by)}; accepted: 'name' or 'modified'`);
   }
-  const given = Object.entries({ glob, recursive, hidden, stableFor }).filter(([, value]) => value !== undefined);
-  const watched = new WatchedDirectory(new Listing(path, Object.fromEntries(given) as ListOptions, place), by);
+  const watched = new WatchedDirectory(new Listing(path, { glob, recursive, hidden, stableFor }, place), by);
 
   const evaluate = async (ctx: SourceContext<typeof cursorSchema>) => {
     const { files, cursor, about } = await watched.news(ctx);
@@ -94,8 +93,8 @@ export function directorySensor<J extends JobDefinition>(options: DirectorySenso
     description: `Files in ${path}`,
     ...sensor,
     cursor: cursorSchema,
-    evaluate: evaluate as never,
-  } as Parameters<typeof defineSensor>[0]);
+    evaluate,
+  });
 }
 
 function runKeyOf({ relativePath, modifiedAt, size }: DirectoryFile, by: 'name' | 'modified'): string {

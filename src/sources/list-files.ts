@@ -32,16 +32,16 @@ export interface ListOptions {
    * Pattern, or patterns, of the relative path: `*.csv`, `2026/**`, and with `!` what does not count. One without a slash is
    * for the name alone, in whatever folder. @default every file
    */
-  readonly glob?: string | readonly string[];
+  readonly glob?: string | readonly string[] | undefined;
   /** Whether folders in the directory count, and links to folders. @default false */
-  readonly recursive?: boolean;
+  readonly recursive?: boolean | undefined;
   /** Whether names that begin with a dot count; other programs' unfinished files often do. @default false */
-  readonly hidden?: boolean;
+  readonly hidden?: boolean | undefined;
   /**
    * How long a file must not have changed to be taken for complete; 0 to 1 day. It needs clocks of file system and
    * machine that agree about that well. @default '1s'
    */
-  readonly stableFor?: Duration;
+  readonly stableFor?: Duration | undefined;
 }
 
 export interface ListedFiles {

@@ -212,14 +212,14 @@ export function s3Sensor<J extends JobDefinition>(options: S3SensorOptions<J>): 
     const { objects, cursor, more } = await listObjectsSince(s3, {
       bucket,
       order,
-      cursor: ctx.cursor as never,
+      cursor: ctx.cursor,
       now,
       signal,
       ...(prefix === undefined ? {} : { prefix }),
       ...(overlap === undefined ? {} : { overlap }),
     });
     if (objects.length === 0) return ctx.skip(`no new objects in ${where}`);
-    ctx.setCursor(cursor as never);
+    ctx.setCursor(cursor);
     const runs = await requestRuns(ctx, objects, request, (object) => runKeyOf(object, order));
     if (more) return [...runs, ctx.more()];
     return runs.length > 0 ? runs : ctx.skip(`nothing to run for ${objects.length} new objects in ${where}`);
@@ -228,8 +228,8 @@ export function s3Sensor<J extends JobDefinition>(options: S3SensorOptions<J>): 
     description: `Objects in ${where}`,
     ...sensor,
     cursor: objectsCursor(order),
-    evaluate: evaluate as never,
-  } as Parameters<typeof defineSensor>[0]);
+    evaluate,
+  });
 }
 
 function runKeyOf({ key, lastModified, etag }: S3Object, order: ObjectOrder): string {

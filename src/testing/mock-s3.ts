@@ -110,25 +110,21 @@ class MockService implements MockS3 {
     const bucket = this.buckets.get(name);
     if (bucket === undefined) throw serviceError('NoSuchBucket', 404, 'The specified bucket does not exist');
     const $metadata = { httpStatusCode: 200 };
-    switch (operation) {
-      case 'ListObjectsV2':
-        return { $metadata, ...bucket.list(name, input) };
-      case 'PutObject':
-        this.put(name, key, bodyOf(input.Body));
-        return { $metadata, ETag: bucket.get(key)?.ETag };
-      case 'DeleteObject':
-        bucket.delete(key);
-        return { $metadata };
-      case 'GetObject':
-      case 'HeadObject': {
-        const object = bucket.get(key);
-        if (object === undefined && operation === 'HeadObject') throw serviceError('NotFound', 404, 'UnknownError');
-        if (object === undefined) throw serviceError('NoSuchKey', 404, 'The specified key does not exist.');
-        const { content, ETag, LastModified } = object;
-        const head = { $metadata, ETag, LastModified, ContentLength: content.length };
-        return operation === 'HeadObject' ? head : { ...head, Body: streamOf(content) };
-      }
+    if (operation === 'ListObjectsV2') return { $metadata, ...bucket.list(name, input) };
+    if (operation === 'PutObject') {
+      this.put(name, key, bodyOf(input.Body));
+      return { $metadata, ETag: bucket.get(key)?.ETag };
     }
+    if (operation === 'DeleteObject') {
+      bucket.delete(key);
+      return { $metadata };
+    }
+    const object = bucket.get(key);
+    if (object === undefined && operation === 'HeadObject') throw serviceError('NotFound', 404, 'UnknownError');
+    if (object === undefined) throw serviceError('NoSuchKey', 404, 'The specified key does not exist.');
+    const { content, ETag, LastModified } = object;
+    const head = { $metadata, ETag, LastModified, ContentLength: content.length };
+    return operation === 'HeadObject' ? head : { ...head, Body: streamOf(content) };
   }
 }
 
