@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- quiet|launch|push|ledger|bigtick [--json]`: ours and the hand-written way in one run on one server.
+ * `npm run bench -- quiet|launch|push|ledger|bigtick|s3 [--json]`: ours and the hand-written way in one run on one server.
  *
  * Absolute times on a shared machine mean little; the ratios are what to look at.
  */
@@ -9,6 +9,7 @@ import { launch } from './launch.js';
 import { ledger } from './ledger.js';
 import { push } from './push.js';
 import { quiet } from './quiet.js';
+import { s3 } from './s3.js';
 import { withBench, type Bench, type Result } from './support.js';
 
 const BENCHES: Readonly<Record<string, (bench: Bench) => AsyncGenerator<Result>>> = {
@@ -17,6 +18,7 @@ const BENCHES: Readonly<Record<string, (bench: Bench) => AsyncGenerator<Result>>
   push,
   ledger,
   bigtick,
+  s3,
 };
 
 await new Command('bench')

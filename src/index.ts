@@ -45,6 +45,15 @@ export type { ActivitiesWithResources } from './sensors/with-resources.js';
 export { env } from './sensors/env.js';
 export type { Environment, EnvValue, WithEnv } from './sensors/env.js';
 export type { Evaluation, More, RunRequest, SensorResult, SkipReason } from './sensors/run-request.js';
+// cursors
+export { highWatermark } from './sensors/high-watermark.js';
+export type {
+  HighWatermark,
+  HighWatermarkOptions,
+  Taken,
+  TakeOptions,
+  WatermarkCursor,
+} from './sensors/high-watermark.js';
 // values and errors
 export type { Duration } from './sensors/duration.js';
 export type { Json } from './sensors/json.js';

@@ -12,6 +12,7 @@ import {
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   type Client,
+  type WorkflowExecutionDescription,
 } from '@temporalio/client';
 import { ApplicationFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { optionalTsToDate } from '@temporalio/common/lib/time.js';
@@ -38,15 +39,17 @@ import {
   type SensorState,
   type TickRecord,
 } from '../sensors/protocol.js';
+import { inBatches } from './batches.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
 import { listExecutions } from './executions.js';
-import { findLoop, loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
+import { findLoop, loopId, PRUNED, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
 import { Outbox } from './outbox.js';
 import { readPartitions } from './partitions.js';
 import { prune, type Pruned } from './prune.js';
 import { quoted } from './query.js';
 import { readRunError } from './run-error.js';
 
+const LOOKUPS_AT_ONCE = 20;
 /** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
 const WORKFLOW_TASKS = 1;
 
@@ -67,6 +70,8 @@ export interface SensorSummary {
   readonly intervalMs: number;
   readonly jobs: readonly string[];
   readonly pending: number;
+  /** When the next of them start, if `maxRunsPerTick` left them over. */
+  readonly pendingUntil?: Date;
   readonly deadLetters: number;
   readonly description?: string;
   readonly tags: Readonly<Record<string, string>>;
@@ -160,14 +165,21 @@ export class SensorClient {
       if (!execution.workflowId.startsWith(LOOP_ID_PREFIX) || latest.has(execution.workflowId)) continue;
       latest.set(execution.workflowId, summaryOf(execution));
     }
-    return [...latest.values()].sort((a, b) => a.sensor.localeCompare(b.sensor));
+    const pruned = new Set<string>();
+    const closed = [...latest.values()].filter(({ status }) => status === 'closed');
+    await inBatches(closed, LOOKUPS_AT_ONCE, async (each) => {
+      if (await isPruned(this.client, each)) pruned.add(each.workflowId);
+    });
+    return [...latest.values()]
+      .filter(({ workflowId }) => !pruned.has(workflowId))
+      .sort((a, b) => a.sensor.localeCompare(b.sensor));
   }
 
   /**
    * @throws {@link SensorNotFoundError}
    */
   async describe(sensor: string): Promise<SensorDescription> {
-    const loop = await findLoop(this.client, sensor);
+    const loop = await this.lastLoop(sensor);
     if (loop === undefined) throw new SensorNotFoundError(sensor, this.namespace);
     const evaluation = await describePending(this.client, loop.raw.pendingActivities ?? []);
     const { unfolded, ...summary } = summaryOf(loop);
@@ -419,8 +431,14 @@ export class SensorClient {
     }
   }
 
-  private async explainMissing(sensor: string): Promise<Error> {
+  /** The last run of the sensor's loop; none when it was pruned, though the server may take a minute to delete it. */
+  private async lastLoop(sensor: string): Promise<WorkflowExecutionDescription | undefined> {
     const loop = await findLoop(this.client, sensor);
+    return loop === undefined || (await isPruned(this.client, loop)) ? undefined : loop;
+  }
+
+  private async explainMissing(sensor: string): Promise<Error> {
+    const loop = await this.lastLoop(sensor);
     if (loop === undefined) return new SensorNotFoundError(sensor, this.namespace);
     return new SensorRejectedError(
       sensor,
@@ -428,6 +446,17 @@ export class SensorClient {
       undefined
     );
   }
+}
+
+/** Whether a loop was ended for good. */
+async function isPruned(
+  client: Client,
+  execution: { readonly workflowId: string; readonly runId: string; readonly status: unknown }
+): Promise<boolean> {
+  const { status } = execution;
+  const name = typeof status === 'object' && status !== null && 'name' in status ? status.name : status;
+  if (name !== 'TERMINATED' && name !== 'closed') return false;
+  return (await readRunError(client, execution)) === PRUNED;
 }
 
 /** Temporal has no code of its own for it. See `ErrSignalsLimitExceeded` in the server's `service/history/consts`. */
@@ -458,6 +487,7 @@ function summaryOf({ workflowId, runId, status, memo: memos, unreadable }: LoopE
     intervalMs: memo?.intervalMs ?? 0,
     jobs: memo?.jobs ?? [],
     pending: memo?.pending ?? 0,
+    ...(memo?.pendingUntil === undefined ? {} : { pendingUntil: new Date(memo.pendingUntil) }),
     deadLetters: memo?.deadLetters ?? 0,
     ...(memo?.description === undefined ? {} : { description: memo.description }),
     tags: memo?.tags ?? {},

@@ -411,6 +411,8 @@ export interface SensorMemo {
   readonly unfolded?: string;
   readonly intervalMs: number;
   readonly pending: number;
+  /** When the next of them start, if `maxRunsPerTick` left them over. */
+  readonly pendingUntil?: number;
   readonly deadLetters: number;
   readonly jobs: readonly string[];
   readonly description?: string;

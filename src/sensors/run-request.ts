@@ -65,6 +65,9 @@ interface RequestFields {
 type ConfigField<J> =
   {} extends JobConfigInput<J> ? { readonly config?: JobConfigInput<J> } : { readonly config: JobConfigInput<J> };
 
+/** What `ctx.run` takes in a sensor of one job: for helpers that make requests. */
+export type JobRequest<J> = RequestFields & ConfigField<J>;
+
 /** `ctx.run` for the jobs of a sensor: absent without jobs, `job` required with several. */
 export type RunFunction<Jobs extends readonly JobDefinition[]> = Jobs extends readonly []
   ? {}
@@ -72,8 +75,8 @@ export type RunFunction<Jobs extends readonly JobDefinition[]> = Jobs extends re
     ? {
         /** Requests a run of the sensor's job. Yield or return what it gives. */
         readonly run: {} extends JobConfigInput<Only>
-          ? (request?: RequestFields & ConfigField<Only>) => RunRequest
-          : (request: RequestFields & ConfigField<Only>) => RunRequest;
+          ? (request?: JobRequest<Only>) => RunRequest
+          : (request: JobRequest<Only>) => RunRequest;
       }
     : {
         /** Requests a run of one of the sensor's jobs. Yield or return what it gives. */

@@ -58,6 +58,9 @@ test('compilers that know no exports find the same types', () => {
 
 const SENSORS = `
 import { defineJob, defineSensor } from 'temporal-sensors';
+import { directorySensor } from 'temporal-sensors/sources/directory';
+import { s3Sensor } from 'temporal-sensors/sources/s3';
+import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 
 export const greet = defineJob({ name: 'greet', config: z.object({ name: z.string(), times: z.number().default(1) }) });
@@ -73,6 +76,23 @@ export const greeter = defineSensor({
     yield ctx.run({ runKey: 'once', config: { name: 'world' } });
     ctx.setCursor(ctx.cursor + 1);
   },
+});
+
+export const greetFiles = directorySensor({
+  name: 'greetFiles',
+  path: '.',
+  glob: '*.txt',
+  job: greet,
+  request: (file) => ({ config: { name: file.name } }),
+});
+
+export const greetObjects = s3Sensor({
+  name: 'greetObjects',
+  client: () => new S3Client({}),
+  bucket: 'greetings',
+  order: 'key',
+  job: greet,
+  request: (object) => ({ config: { name: object.key } }),
 });
 `;
 const WORKFLOWS = `

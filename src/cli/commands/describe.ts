@@ -61,6 +61,7 @@ function text(sensor: SensorDescription, extras: DescriptionExtras, colors: Colo
         ['Attempt', evaluation === undefined ? undefined : attemptLine(evaluation)],
         ['Next evaluation', nextLine(sensor)],
         ['Last tick', lastTick === undefined ? lastTickOf(sensor) : tickLine(lastTick)],
+        ['Idle', sensor.unfolded === undefined ? undefined : `each tick costs history: ${sensor.unfolded}`],
         ['Interval', `${duration(sensor.intervalMs)}${timeoutLine(sensor)}`],
         ['Jobs', plain(sensor.jobs.join(', '))],
         ['Pending', pendingLine(sensor)],
@@ -82,7 +83,7 @@ function text(sensor: SensorDescription, extras: DescriptionExtras, colors: Colo
 
 /** One sentence: the reason that the sensor runs, or not. */
 export function why(sensor: SensorDescription): string {
-  const { status, health, evaluation, statusUntil } = sensor;
+  const { status, health, evaluation, statusUntil, pending, pendingUntil } = sensor;
   const name = plain(sensor.sensor);
   if (status === 'closed') {
     return `closed: its loop was cancelled or terminated. It comes back with its state when a worker starts, or with: sensors start ${name}`;
@@ -91,6 +92,8 @@ export function why(sensor: SensorDescription): string {
     const until = statusUntil === undefined ? '' : ` until ${statusUntil.toISOString()}`;
     return `stopped by ${decision(sensor)}${reasonOf(sensor)}${until}. Start it with: sensors start ${name}`;
   }
+  if (evaluation === undefined && pendingUntil !== undefined)
+    return `running; ${count(pending, 'request')} of its last tick are pending (maxRunsPerTick); the next start ${relative(pendingUntil)}, or with: sensors tick ${name}`;
   if (evaluation === undefined) return 'running; it is between two evaluations.';
   if (health === 'notLoaded') return 'running, but not evaluated: no worker that was asked has its definition.';
   if (evaluation.paused) {
@@ -147,10 +150,11 @@ function attemptLine({ attempt, lastAttemptAt }: NonNullable<SensorDescription['
   return `${attempt}${lastAttemptAt === undefined ? '' : `, the last ${relative(lastAttemptAt)}`}`;
 }
 
-function nextLine({ status, evaluation, statusUntil }: SensorDescription): string {
+function nextLine({ status, evaluation, statusUntil, pendingUntil }: SensorDescription): string {
   if (status === 'closed') return 'none';
   if (status === 'stopped') return statusUntil === undefined ? 'none while it is stopped' : at(statusUntil);
   if (evaluation?.phase === 'waiting' && evaluation.nextAt !== undefined) return at(evaluation.nextAt);
+  if (evaluation === undefined && pendingUntil !== undefined) return `after the pending requests, ${at(pendingUntil)}`;
   return 'now';
 }
 
