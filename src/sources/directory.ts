@@ -10,6 +10,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { JobDefinition } from '../sensors/define-job.js';
+import type { Resources } from '../sensors/define-resource.js';
 import { defineSensor, type SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError, quote } from '../sensors/errors.js';
 import { Listing, type DirectoryFile, type ListOptions, type LookedAt } from './list-files.js';
@@ -36,7 +37,8 @@ const cursorSchema = z
   })
   .optional();
 
-export interface DirectorySensorOptions<J extends JobDefinition> extends SourceOptions<J>, ListOptions {
+export interface DirectorySensorOptions<J extends JobDefinition, R extends Resources = {}>
+  extends SourceOptions<J, R>, ListOptions {
   /** The directory; relative to where the worker was started. It must exist: without it the tick fails. */
   readonly path: string;
   /**
@@ -49,7 +51,7 @@ export interface DirectorySensorOptions<J extends JobDefinition> extends SourceO
    */
   readonly request: (
     file: DirectoryFile,
-    ctx: SourceContext<typeof cursorSchema>
+    ctx: SourceContext<typeof cursorSchema, R>
   ) => SourceRequest<J> | Promise<SourceRequest<J>>;
 }
 
@@ -73,7 +75,9 @@ export interface DirectorySensorOptions<J extends JobDefinition> extends SourceO
  *
  * @throws {@link DefinitionError} for a bad option
  */
-export function directorySensor<J extends JobDefinition>(options: DirectorySensorOptions<J>): SensorDefinition {
+export function directorySensor<J extends JobDefinition, const R extends Resources = {}>(
+  options: DirectorySensorOptions<J, R>
+): SensorDefinition {
   const { path, glob, recursive, hidden, stableFor, by = 'name', request, ...sensor } = options;
   checkSourceOptions(options);
   const place = `sensor '${options.name}'`;
@@ -82,7 +86,7 @@ export function directorySensor<J extends JobDefinition>(options: DirectorySenso
   }
   const watched = new WatchedDirectory(new Listing(path, { glob, recursive, hidden, stableFor }, place), by);
 
-  const evaluate = async (ctx: SourceContext<typeof cursorSchema>) => {
+  const evaluate = async (ctx: SourceContext<typeof cursorSchema, R>) => {
     const { files, cursor, about } = await watched.news(ctx);
     if (cursor === undefined) return ctx.skip(`no new files in ${path} (${about})`);
     ctx.setCursor(cursor);

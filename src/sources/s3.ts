@@ -10,6 +10,7 @@
  */
 import { z } from 'zod';
 import type { JobDefinition } from '../sensors/define-job.js';
+import type { Resources } from '../sensors/define-resource.js';
 import { defineSensor, type SensorDefinition } from '../sensors/define-sensor.js';
 import type { Duration } from '../sensors/duration.js';
 import { DefinitionError, quote } from '../sensors/errors.js';
@@ -143,12 +144,12 @@ function watermark(overlap: Duration): HighWatermark<S3Object> {
 /** Any schema of a position. */
 type AnyCursor = z.ZodType<ObjectsCursor<ObjectOrder>, ObjectsCursor<ObjectOrder> | undefined>;
 
-export interface S3SensorOptions<J extends JobDefinition> extends SourceOptions<J> {
+export interface S3SensorOptions<J extends JobDefinition, R extends Resources = {}> extends SourceOptions<J, R> {
   /**
    * An `S3Client`, with region, endpoint and credentials as the SDK takes them, or a function that gives one at each
-   * evaluation.
+   * evaluation: `({ resources }) => resources.s3`.
    */
-  readonly client: S3ListClient | ((ctx: SourceContext<AnyCursor>) => S3ListClient | Promise<S3ListClient>);
+  readonly client: S3ListClient | ((ctx: SourceContext<AnyCursor, R>) => S3ListClient | Promise<S3ListClient>);
   readonly bucket: string;
   /** Beginning of the keys. @default every key */
   readonly prefix?: string;
@@ -163,7 +164,10 @@ export interface S3SensorOptions<J extends JobDefinition> extends SourceOptions<
    * What to run for an object; `null` or `undefined` for nothing, now or later. Without a `runKey` it is the key, followed
    * by time and ETag with `modified`.
    */
-  readonly request: (object: S3Object, ctx: SourceContext<AnyCursor>) => SourceRequest<J> | Promise<SourceRequest<J>>;
+  readonly request: (
+    object: S3Object,
+    ctx: SourceContext<AnyCursor, R>
+  ) => SourceRequest<J> | Promise<SourceRequest<J>>;
 }
 
 /**
@@ -186,7 +190,9 @@ export interface S3SensorOptions<J extends JobDefinition> extends SourceOptions<
  *
  * @throws {@link DefinitionError} for a bad option
  */
-export function s3Sensor<J extends JobDefinition>(options: S3SensorOptions<J>): SensorDefinition {
+export function s3Sensor<J extends JobDefinition, const R extends Resources = {}>(
+  options: S3SensorOptions<J, R>
+): SensorDefinition {
   const { client, bucket, prefix, order, overlap, request, ...sensor } = options;
   checkSourceOptions(options);
   const place = `sensor '${options.name}'`;
@@ -206,7 +212,7 @@ export function s3Sensor<J extends JobDefinition>(options: S3SensorOptions<J>): 
   watermark(overlap ?? '1 hour');
 
   const where = `s3://${bucket}/${prefix ?? ''}`;
-  const evaluate = async (ctx: SourceContext<AnyCursor>) => {
+  const evaluate = async (ctx: SourceContext<AnyCursor, R>) => {
     const { now, signal } = ctx;
     const s3 = typeof client === 'function' ? await client(ctx) : client;
     const { objects, cursor, more } = await listObjectsSince(s3, {

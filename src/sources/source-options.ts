@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod';
 import type { JobDefinition } from '../sensors/define-job.js';
+import type { Resources } from '../sensors/define-resource.js';
 import type { SensorContextBase, SensorOptions } from '../sensors/define-sensor.js';
 import { DefinitionError, quote } from '../sensors/errors.js';
 import type { Json } from '../sensors/json.js';
@@ -13,8 +14,8 @@ import type { JobRequest, RunRequest } from '../sensors/run-request.js';
 const OWN_OPTIONS = ['jobs', 'cursor', 'events', 'maxEventAttempts', 'evaluate'] as const;
 
 /** The options of `defineSensor` that are the author's in a ready-made sensor. */
-export type SourceOptions<J extends JobDefinition> = Omit<
-  SensorOptions<J, readonly [], undefined, undefined>,
+export type SourceOptions<J extends JobDefinition, R extends Resources = {}> = Omit<
+  SensorOptions<J, readonly [], undefined, undefined, R>,
   'job' | (typeof OWN_OPTIONS)[number]
 > & {
   /** The job this sensor starts. */
@@ -22,7 +23,11 @@ export type SourceOptions<J extends JobDefinition> = Omit<
 };
 
 /** The context of a ready-made sensor with a cursor of this schema. */
-export type SourceContext<S extends z.ZodType<Json | undefined>> = SensorContextBase<S, undefined>;
+export type SourceContext<S extends z.ZodType<Json | undefined>, R extends Resources = {}> = SensorContextBase<
+  S,
+  undefined,
+  R
+>;
 
 /** What to run for a thing that was found, or nothing. A run key is there if the author gives none. */
 export type SourceRequest<J> = JobRequest<J> | null | undefined;
@@ -47,10 +52,15 @@ export function checkSourceOptions(options: { readonly name: unknown; readonly r
 type MaybePromise<T> = T | Promise<T>;
 
 /** Makes the requests for what was found, in its order. */
-export async function requestRuns<T, J extends JobDefinition, S extends z.ZodType<Json | undefined>>(
-  ctx: SourceContext<S>,
+export async function requestRuns<
+  T,
+  J extends JobDefinition,
+  S extends z.ZodType<Json | undefined>,
+  R extends Resources,
+>(
+  ctx: SourceContext<S, R>,
   found: readonly T[],
-  request: (thing: T, ctx: SourceContext<S>) => MaybePromise<SourceRequest<J>>,
+  request: (thing: T, ctx: SourceContext<S, R>) => MaybePromise<SourceRequest<J>>,
   runKeyOf: (thing: T) => string
 ): Promise<RunRequest[]> {
   const { run } = ctx as unknown as { readonly run: (request: object) => RunRequest };

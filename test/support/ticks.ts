@@ -39,7 +39,7 @@ export class Ticks {
       isFirstTickSinceStart: this.#tick === 1,
       sensorStartedAt: now,
     };
-    const services = { signal, heartbeat: () => undefined, client: {} as Client, book };
+    const services = { signal, heartbeat: () => undefined, client: {} as Client, resources: {}, book };
     const outcome = await evaluate(this.sensor, facts, services);
     const before = this.cursor;
     if (outcome.cursor.kind === 'set') this.cursor = { value: outcome.cursor.value };
