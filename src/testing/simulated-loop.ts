@@ -24,6 +24,14 @@ const RECOVERY_MS = HEARTBEAT_TIMEOUT_MS + 1_000;
 /** Evaluations at one instant after which it is clear that time stands still. */
 const MAX_AT_ONE_INSTANT = 10_000;
 
+/** What outlives every worker. */
+export interface SimulatedServer {
+  /** Contents of the sealed parts of the ledger, by ID. */
+  readonly pages: Map<string, string>;
+  /** Makes IDs that never come again. */
+  serial: number;
+}
+
 /** The world of a simulated loop. */
 export interface LoopWorld {
   readonly services: Omit<EvaluationServices, 'book' | 'signal'>;
@@ -62,24 +70,21 @@ export class SimulatedLoop {
   attemptBeganAt: number | undefined;
   #current: Current | undefined;
   #evaluations = 0;
-  #runs = 0;
   #starts = 0;
   #fresh = true;
   #resting = false;
   #prepared = false;
   #instant = { at: Number.NaN, evaluations: 0 };
-  readonly #keys = new KnownKeys();
+  /** What the worker remembers of the run keys. */
+  #keys = new KnownKeys();
 
-  /**
-   * @param now milliseconds since the epoch
-   * @param pages contents of the sealed parts of the ledger, by ID
-   */
+  /** @param now milliseconds since the epoch */
   constructor(
     private readonly definition: SensorDefinition,
     private readonly world: LoopWorld,
     public state: LoopState,
     public now: number,
-    readonly pages: Map<string, string>
+    private readonly server: SimulatedServer
   ) {}
 
   /** A message to the loop, as a signal or an update brings it. */
@@ -155,7 +160,7 @@ export class SimulatedLoop {
   /** The evaluation activity with all its attempts; gives nothing when the simulation ends first. */
   async #activity(current: Current, end: number): Promise<ActivityEnd | undefined> {
     const { dueAt, input } = current.evaluated;
-    const nonce = `simulated${++this.#runs}`;
+    const nonce = `simulated${++this.server.serial}`;
     let streak: StreakRecord | undefined;
     let due = dueAt;
     for (;;) {
@@ -167,7 +172,7 @@ export class SimulatedLoop {
       if (current.cancelled) return { error: new CancelledFailure('woken') };
       this.#countInstant();
       if (this.#crashes('before evaluate', input.tick)) {
-        due = this.now + RECOVERY_MS;
+        due = this.#lost();
         continue;
       }
       const times = { scheduledAt: due, waitedMs: due - dueAt + input.delayMs };
@@ -175,7 +180,7 @@ export class SimulatedLoop {
       this.#prepared = false;
       if (ended.kind === 'aborted') return { error: ended.error };
       if (this.#crashes('after evaluate', input.tick)) {
-        due = this.now + RECOVERY_MS;
+        due = this.#lost();
         continue;
       }
       if (ended.kind !== 'folded') {
@@ -218,7 +223,7 @@ export class SimulatedLoop {
   async #knownKeys({ evaluated }: Current): Promise<KnownKeys> {
     await this.#keys.refresh(evaluated.input.ledger, {
       ask: async () => ledgerKeys(this.state.ledger),
-      readPage: async (id) => this.pages.get(id),
+      readPage: async (id) => this.server.pages.get(id),
       alive: () => undefined,
     });
     return this.#keys;
@@ -296,15 +301,15 @@ export class SimulatedLoop {
     ) {
       const { content, page } = packSeal(
         seal,
-        seal.merge.map(({ id }) => this.pages.get(id) ?? '')
+        seal.merge.map(({ id }) => this.server.pages.get(id) ?? '')
       );
-      const id = `page/${this.definition.name}/keys/${++this.#runs}`;
-      this.pages.set(id, content);
+      const id = `page/${this.definition.name}/keys/${++this.server.serial}`;
+      this.server.pages.set(id, content);
       this.state = rules.seal(this.state, seal, { id, ...page });
     }
     const { released } = this.state;
     if (released.length === 0) return;
-    for (const id of released) this.pages.delete(id);
+    for (const id of released) this.server.pages.delete(id);
     this.state = rules.afterRelease(this.state, released);
   }
 
@@ -323,9 +328,15 @@ export class SimulatedLoop {
     return this.world.crashes(step, this.now, tick);
   }
 
+  /** An attempt is lost with its worker. Gives when the next one comes. */
+  #lost(): number {
+    this.#keys = new KnownKeys();
+    return this.now + RECOVERY_MS;
+  }
+
   /** The next worker goes on with what is on the server: the state as JSON, and nothing else. */
   async #recover(): Promise<void> {
     this.state = JSON.parse(JSON.stringify(this.state)) as LoopState;
-    await this.world.advance(this, this.now + RECOVERY_MS);
+    await this.world.advance(this, this.#lost());
   }
 }
