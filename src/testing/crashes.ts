@@ -48,7 +48,8 @@ export type Crashes = Decide | CrashList | CrashShare;
  *
  * @throws {@link DefinitionError} for a step there is not, or a share that is not 0 to 1
  */
-export function planCrashes(crashes: Crashes = []): (step: CrashStep, at: number, tick: number) => boolean {
+export function planCrashes(crashes: Crashes | undefined): (step: CrashStep, at: number, tick: number) => boolean {
+  if (crashes === undefined) return () => false;
   const decide = typeof crashes === 'function' ? crashes : 'seed' in crashes ? atRandom(crashes) : fromList(crashes);
   const taken = new Map<CrashStep, number>();
   return (step, at, tick) => {

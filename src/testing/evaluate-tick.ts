@@ -7,7 +7,6 @@ import type { LaunchRequest, TickRecord } from '../sensors/protocol.js';
 import type { SensorTestContext } from '../sensors/test-context.js';
 import * as rules from '../workflows/rules.js';
 import { buildSensorContext, partsOf } from './context.js';
-import { planCrashes } from './crashes.js';
 import { SimulatedLoop } from './simulated-loop.js';
 import type { Thrown } from './simulated-attempt.js';
 import { stateOf, type KnownKeysOption } from './simulated-state.js';
@@ -89,7 +88,7 @@ export async function evaluateTick(
     sink: () => undefined,
     advance: () => undefined,
     prepare: () => undefined,
-    crashes: planCrashes(),
+    crashes: () => false,
     start: async (request: LaunchRequest) => {
       requests.push(request);
       return 'started' as const;

@@ -6,7 +6,7 @@
  */
 import { CancelledFailure } from '@temporalio/common';
 import { KnownKeys, packSeal } from '../activities/known-keys.js';
-import { quietFailure } from '../sensors/attempt-end.js';
+import { quietFailure, type AttemptTimes } from '../sensors/attempt-end.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import type { EvaluationServices } from '../sensors/evaluation.js';
 import type { Json } from '../sensors/json.js';
@@ -17,7 +17,7 @@ import type { CursorEdit, Health, LaunchRequest, LoopState, StreakRecord, TickRe
 import { applyCursorEdit, applyMessage, endEvaluation, type ActivityEnd } from '../workflows/apply.js';
 import * as rules from '../workflows/rules.js';
 import type { CrashStep } from './crashes.js';
-import { simulateAttempt, type AttemptEnd, type Thrown } from './simulated-attempt.js';
+import { Abort, simulateAttempt, type AttemptEnd, type Thrown } from './simulated-attempt.js';
 
 /** How long after a crash the next worker goes on. */
 const RECOVERY_MS = HEARTBEAT_TIMEOUT_MS + 1_000;
@@ -55,7 +55,7 @@ export interface LoopWorld {
 interface Current extends rules.Running {
   cancelled: boolean;
   /** Aborts the attempt that runs. */
-  abort?: (reason: CancelledFailure) => void;
+  abort: Abort | undefined;
 }
 
 /** A simulation that cannot go on. The message says at what virtual time, and why. */
@@ -106,7 +106,9 @@ export class SimulatedLoop {
     current.cancelled ||= rules.givesWay(this.state, current);
     const reason = current.cancelled ? rules.abortReason(this.state, current) : null;
     if (reason !== null)
-      current.abort?.(new CancelledFailure(reason === 'stop' ? 'the sensor was stopped' : 'the cursor was edited'));
+      current.abort?.abort(
+        new CancelledFailure(reason === 'stop' ? 'the sensor was stopped' : 'the cursor was edited')
+      );
   }
 
   /** Goes on up to this time, exclusive. */
@@ -138,7 +140,7 @@ export class SimulatedLoop {
     const begin = { sensor: this.definition.name, evaluation: ++this.#evaluations, delayMs, rest: !this.#fresh };
     const { evaluated, state } = rules.beginEvaluation(this.state, begin, this.now);
     this.state = state;
-    const current: Current = { evaluated, cursorEdits: state.cursorEdits, cancelled: false };
+    const current: Current = { evaluated, cursorEdits: state.cursorEdits, cancelled: false, abort: undefined };
     this.#current = current;
     const activityEnd = await this.#activity(current, end);
     this.#current = undefined;
@@ -176,7 +178,7 @@ export class SimulatedLoop {
         continue;
       }
       const times = { scheduledAt: due, waitedMs: due - dueAt + input.delayMs };
-      const ended = await this.#attempt(current, { times, nonce, streak });
+      const ended = await this.#attempt(current, times, nonce, streak);
       this.#prepared = false;
       if (ended.kind === 'aborted') return { error: ended.error };
       if (this.#crashes('after evaluate', input.tick)) {
@@ -198,25 +200,30 @@ export class SimulatedLoop {
 
   async #attempt(
     current: Current,
-    attempt: Pick<Parameters<typeof simulateAttempt>[0], 'times' | 'nonce' | 'streak'>
+    times: AttemptTimes,
+    nonce: string,
+    streak: StreakRecord | undefined
   ): Promise<AttemptEnd> {
     const { services, sink } = this.world;
-    const controller = new AbortController();
-    current.abort = (reason) => controller.abort(reason);
+    const abort = new Abort(this.world.signal);
+    current.abort = abort;
     this.attemptBeganAt = performance.now();
     try {
       return await simulateAttempt({
-        ...attempt,
         definition: this.definition,
         input: current.evaluated.input,
+        times,
         now: this.now,
+        nonce,
+        streak,
         knownKeys: () => this.#knownKeys(current),
-        services: { ...services, signal: this.world.signal ?? controller.signal },
+        services,
+        abort,
         sink,
       });
     } finally {
       this.attemptBeganAt = undefined;
-      delete current.abort;
+      current.abort = undefined;
     }
   }
 
