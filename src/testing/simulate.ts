@@ -83,15 +83,15 @@ const OPTIONS = [
 
 /** What operators and other programs can do to the sensor meanwhile. */
 export interface SimulationControl {
-  start(note?: Note): void;
-  stop(note?: Note): void;
+  readonly start: (note?: Note) => void;
+  readonly stop: (note?: Note) => void;
   /** Evaluates now, also when stopped. */
-  tick(): void;
+  readonly tick: () => void;
   /** Hands events to the sensor and wakes it. */
-  push(...events: readonly Json[]): void;
+  readonly push: (...events: readonly Json[]) => void;
   /** @throws EvaluationError when it does not fit the schema */
-  setCursor(cursor: unknown): void;
-  clearCursor(): void;
+  readonly setCursor: (cursor: unknown) => void;
+  readonly clearCursor: () => void;
   readonly state: SensorState;
 }
 

@@ -1,5 +1,6 @@
 /** One attempt of an evaluation on a virtual clock: what the evaluation activity does, without Temporal. */
 import { CancelledFailure } from '@temporalio/common';
+import { setMaxListeners } from 'node:events';
 import { extendStreak } from '../activities/streak.js';
 import {
   endOf,
@@ -35,6 +36,8 @@ export class Abort {
     if (this.outer !== undefined) return this.outer;
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
+      // it serves many attempts, and an author may leave listeners behind in each
+      setMaxListeners(0, this.#controller.signal);
       if (this.#reason !== undefined) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
@@ -64,9 +67,13 @@ export interface AttemptFacts {
   readonly sink: LogSink;
 }
 
-/** `folded`: the next attempt comes after a pause, and no history says that there was this one. */
+/**
+ * `folded`: the next attempt comes after a pause, and no history says that there was this one. `rested`: as quiet, but
+ * the streak ends, so that the loop can continue as new.
+ */
 export type AttemptEnd =
-  | { readonly kind: 'reported'; readonly result: EvaluationResult | RestResult }
+  | { readonly kind: 'reported'; readonly result: EvaluationResult }
+  | { readonly kind: 'rested'; readonly result: RestResult; readonly reason: string }
   | {
       readonly kind: 'folded';
       readonly reason: string;
@@ -140,8 +147,8 @@ export async function simulateAttempt(facts: AttemptFacts): Promise<AttemptEnd> 
   }
   const end = endOf(input, checked, times);
   if (end === 'report') return { kind: 'reported', result: { ...checked, ...reported() } };
-  if (end === 'rest') return { kind: 'reported', result: { kind: 'rest' } };
   const reason = checked.skipReason ?? '';
+  if (end === 'rest') return { kind: 'rested', result: { kind: 'rest' }, reason };
   const extended = extendStreak(streak, reason, now) ?? streak;
   return { kind: 'folded', reason, pauseMs: pauseAfter(input, times), streak: extended, failure: undefined };
 }

@@ -69,6 +69,7 @@ export class SimulatedLoop {
   /** Real time at which the attempt that runs began. */
   attemptBeganAt: number | undefined;
   #current: Current | undefined;
+  #abort: Abort | undefined;
   #evaluations = 0;
   #starts = 0;
   #fresh = true;
@@ -187,6 +188,7 @@ export class SimulatedLoop {
       }
       if (ended.kind !== 'folded') {
         if (ended.kind === 'failed') this.world.failed(ended.failure);
+        if (ended.kind === 'rested') this.world.folded(ended.reason);
         if (this.#crashes('after result', input.tick)) await this.#recover();
         return ended.kind === 'failed' ? { error: ended.error } : { value: ended.result };
       }
@@ -205,8 +207,7 @@ export class SimulatedLoop {
     streak: StreakRecord | undefined
   ): Promise<AttemptEnd> {
     const { services, sink } = this.world;
-    const abort = new Abort(this.world.signal);
-    current.abort = abort;
+    const abort = this.#signalOf(current);
     this.attemptBeganAt = performance.now();
     try {
       return await simulateAttempt({
@@ -225,6 +226,14 @@ export class SimulatedLoop {
       this.attemptBeganAt = undefined;
       current.abort = undefined;
     }
+  }
+
+  /** One signal does until it is aborted: a new one for each attempt would cost as much as the attempt. */
+  #signalOf(current: Current): Abort {
+    if (this.#abort?.reason !== undefined) this.#abort = undefined;
+    this.#abort ??= new Abort(this.world.signal);
+    current.abort = this.#abort;
+    return this.#abort;
   }
 
   async #knownKeys({ evaluated }: Current): Promise<KnownKeys> {
