@@ -11,6 +11,7 @@ import {
   combineKeys,
   EMPTY_LEDGER,
   isKey,
+  KEY_CHARS,
   unpackKeys,
   type KeyPage,
   type LedgerKeys,
@@ -55,8 +56,10 @@ export class KnownKeys {
     return this.recent.has(key) || this.sealed.has(key);
   }
 
-  private addLatest({ latest }: LedgerView): void {
-    for (const key of unpackKeys(latest)) {
+  /** From the newest on, until all recent keys are known: most often there is no new one. */
+  private addLatest({ latest, version }: LedgerView): void {
+    for (let at = latest.length - KEY_CHARS; at >= 0 && this.version !== version; at -= KEY_CHARS) {
+      const key = latest.slice(at, at + KEY_CHARS);
       if (this.recent.has(key)) continue;
       this.recent.add(key);
       this.version = combineKeys(this.version, key);

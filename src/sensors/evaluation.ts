@@ -70,7 +70,7 @@ export async function evaluate(
   if (stored === undefined && definition.initialCursor !== undefined)
     return await initialCursor(definition, facts, services);
   const context = new EvaluationContext(definition, facts, services, stored);
-  const given = await collect(definition.evaluate(context as never), services.signal);
+  const given = await collect(definition.evaluate(context as never), services);
   return context.settle(given);
 }
 
@@ -94,7 +94,7 @@ async function initialCursor(
 }
 
 /** Everything that was yielded or returned, in order, arrays opened. */
-async function collect(returned: unknown, signal: AbortSignal): Promise<unknown[]> {
+async function collect(returned: unknown, services: EvaluationServices): Promise<unknown[]> {
   const given: unknown[] = [];
   const take = (value: unknown): void => void (Array.isArray(value) ? given.push(...value.flat(1)) : given.push(value));
   const value = await returned;
@@ -105,6 +105,7 @@ async function collect(returned: unknown, signal: AbortSignal): Promise<unknown[
   for (let step = await value.next(); ; step = await value.next()) {
     take(step.value);
     if (step.done === true) return given;
+    const { signal } = services;
     if (signal.aborted) {
       await value.return(undefined);
       throw signal.reason;
@@ -132,15 +133,14 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
   readonly lastRunKey: string | undefined;
   readonly isFirstTickSinceStart: boolean;
   readonly sensorStartedAt: Date;
-  readonly signal: AbortSignal;
   readonly client: Client;
-  readonly log: SensorLog;
   readonly resources: BuiltResources<Resources>;
   readonly heartbeat: () => void;
   /** Requests and skip reasons that were made and not yet given back. */
   readonly #open = new Set<RunRequest | SkipReason>();
-  readonly #made = new WeakSet<object>();
+  readonly #made = new Set<unknown>();
   readonly #definition: SensorDefinition;
+  readonly #services: EvaluationServices;
   #cursor: unknown;
   #change: CursorChange = { kind: 'keep' };
   #migrated: CursorChange | undefined;
@@ -154,6 +154,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
     stored: StoredCursor | undefined
   ) {
     this.#definition = definition;
+    this.#services = services;
     this.#cursor = readCursor(definition, stored);
     if (stored !== undefined && stored !== facts.cursor) this.#migrated = { kind: 'set', value: stored.value };
     this.sensor = facts.sensor;
@@ -164,9 +165,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
     this.lastRunKey = facts.lastRunKey;
     this.isFirstTickSinceStart = facts.isFirstTickSinceStart;
     this.sensorStartedAt = facts.sensorStartedAt;
-    this.signal = services.signal;
     this.client = services.client;
-    this.log = services.book.log;
     this.resources = services.resources;
     this.heartbeat = services.heartbeat;
     // own, bound properties: authors take them apart (`const { run, skip } = ctx`)
@@ -175,6 +174,15 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
     this.more = this.more.bind(this);
     this.setCursor = this.setCursor.bind(this);
     this.clearCursor = this.clearCursor.bind(this);
+  }
+
+  // asked for when they are used: most evaluations of a simulation never do
+  get signal(): AbortSignal {
+    return this.#services.signal;
+  }
+
+  get log(): SensorLog {
+    return this.#services.book.log;
   }
 
   get cursor(): undefined {
@@ -306,7 +314,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
   }
 
   #isMade(item: unknown): item is RunRequest | SkipReason | More {
-    return typeof item === 'object' && item !== null && this.#made.has(item);
+    return this.#made.has(item);
   }
 }
 

@@ -19,18 +19,21 @@ export class LogBook {
   /** Lines that were written but not kept. */
   dropped = 0;
   private bytes = 0;
+  private made: SensorLog | undefined;
 
   constructor(
     private readonly sink: LogSink,
     private readonly now: () => number
   ) {}
 
-  readonly log: SensorLog = {
-    debug: (message, metadata) => this.write('debug', message, metadata),
-    info: (message, metadata) => this.write('info', message, metadata),
-    warn: (message, metadata) => this.write('warn', message, metadata),
-    error: (message, metadata) => this.write('error', message, metadata),
-  };
+  get log(): SensorLog {
+    return (this.made ??= {
+      debug: (message, metadata) => this.write('debug', message, metadata),
+      info: (message, metadata) => this.write('info', message, metadata),
+      warn: (message, metadata) => this.write('warn', message, metadata),
+      error: (message, metadata) => this.write('error', message, metadata),
+    });
+  }
 
   /** Keeps where an error was thrown, whatever else was logged. Its message is the tick's error. */
   traceback(error: unknown): void {

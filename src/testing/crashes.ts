@@ -32,18 +32,24 @@ export interface CrashPoint {
   readonly tick: number;
 }
 
+type Decide = (point: CrashPoint) => boolean;
+type CrashList = readonly (CrashStep | { readonly step: CrashStep; readonly tick: number })[];
+interface CrashShare {
+  readonly seed: number;
+  /** From 0 to below 1. */
+  readonly share: number;
+}
+
 /** Steps to crash at, once each (the first time they are taken, or in a given tick), or a random share of all steps. */
-export type Crashes =
-  | ((point: CrashPoint) => boolean)
-  | readonly (CrashStep | { readonly step: CrashStep; readonly tick: number })[]
-  | { readonly seed: number; readonly share: number };
+export type Crashes = Decide | CrashList | CrashShare;
 
 /**
  * Whether to crash, asked at each step.
  *
  * @throws {@link DefinitionError} for a step there is not, or a share that is not 0 to 1
  */
-export function planCrashes(crashes: Crashes = []): (step: CrashStep, at: number, tick: number) => boolean {
+export function planCrashes(crashes: Crashes | undefined): (step: CrashStep, at: number, tick: number) => boolean {
+  if (crashes === undefined) return () => false;
   const decide = typeof crashes === 'function' ? crashes : 'seed' in crashes ? atRandom(crashes) : fromList(crashes);
   const taken = new Map<CrashStep, number>();
   return (step, at, tick) => {
@@ -53,9 +59,7 @@ export function planCrashes(crashes: Crashes = []): (step: CrashStep, at: number
   };
 }
 
-function fromList(
-  list: Exclude<Crashes, (point: CrashPoint) => boolean> & readonly unknown[]
-): (point: CrashPoint) => boolean {
+function fromList(list: CrashList): Decide {
   const open = list.map((each) => (typeof each === 'string' ? { step: each, tick: undefined } : each));
   for (const { step } of open) {
     if (!CRASH_STEPS.includes(step)) {
@@ -70,7 +74,7 @@ function fromList(
 }
 
 /** The same seed crashes at the same steps (mulberry32). */
-function atRandom({ seed, share }: { readonly seed: number; readonly share: number }): () => boolean {
+function atRandom({ seed, share }: CrashShare): Decide {
   if (!(share >= 0 && share < 1)) {
     throw new DefinitionError(`simulate: crashes.share is ${quote(share)}; accepted: from 0 to below 1`);
   }

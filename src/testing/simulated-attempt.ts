@@ -1,5 +1,6 @@
 /** One attempt of an evaluation on a virtual clock: what the evaluation activity does, without Temporal. */
 import { CancelledFailure } from '@temporalio/common';
+import { setMaxListeners } from 'node:events';
 import { extendStreak } from '../activities/streak.js';
 import {
   endOf,
@@ -9,6 +10,7 @@ import {
   pauseAfter,
   type AttemptTimes,
 } from '../sensors/attempt-end.js';
+import type { CheckedOutcome } from '../sensors/check-outcome.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { describeError } from '../sensors/errors.js';
 import { evaluateInput } from '../sensors/evaluate-input.js';
@@ -22,6 +24,35 @@ import type {
   StreakRecord,
 } from '../sensors/protocol.js';
 
+/** An abort signal that is made when it is looked at: most code of authors never does, and it costs more than a tick. */
+export class Abort {
+  #controller: AbortController | undefined;
+  #reason: CancelledFailure | undefined;
+
+  /** @param outer aborts too, from outside */
+  constructor(private readonly outer: AbortSignal | undefined) {}
+
+  get signal(): AbortSignal {
+    if (this.outer !== undefined) return this.outer;
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      // it serves many attempts, and an author may leave listeners behind in each
+      setMaxListeners(0, this.#controller.signal);
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  get reason(): unknown {
+    return this.#reason ?? this.outer?.reason;
+  }
+
+  abort(reason: CancelledFailure): void {
+    this.#reason ??= reason;
+    this.#controller?.abort(this.#reason);
+  }
+}
+
 /** What an attempt needs. */
 export interface AttemptFacts {
   readonly definition: SensorDefinition;
@@ -32,20 +63,25 @@ export interface AttemptFacts {
   readonly streak: StreakRecord | undefined;
   readonly knownKeys: () => Promise<{ has(hash: string): boolean }>;
   readonly partitionKeys: (sets: readonly string[]) => Promise<ReadonlyMap<string, readonly string[]>>;
-  readonly services: Omit<EvaluationServices, 'book'>;
+  readonly services: Omit<EvaluationServices, 'book' | 'signal'>;
+  readonly abort: Abort;
   readonly sink: LogSink;
 }
 
-/** `folded`: the next attempt comes after a pause, and no history says that there was this one. */
+/**
+ * `folded`: the next attempt comes after a pause, and no history says that there was this one. `rested`: as quiet, but
+ * the streak ends, so that the loop can continue as new.
+ */
 export type AttemptEnd =
-  | { readonly kind: 'reported'; readonly result: EvaluationResult | RestResult }
+  | { readonly kind: 'reported'; readonly result: EvaluationResult }
+  | { readonly kind: 'rested'; readonly result: RestResult; readonly reason: string }
   | {
       readonly kind: 'folded';
       readonly reason: string;
       readonly pauseMs: number;
       readonly streak: StreakRecord | undefined;
       /** What was thrown, unless the attempt was only quiet. */
-      readonly failure?: Thrown;
+      readonly failure: Thrown | undefined;
     }
   | { readonly kind: 'failed'; readonly error: Error; readonly failure: Thrown }
   | { readonly kind: 'aborted'; readonly error: CancelledFailure };
@@ -56,9 +92,30 @@ export interface Thrown {
   readonly cause: unknown;
 }
 
+/** What the author's code may use. */
+class AttemptServices implements EvaluationServices {
+  readonly client: EvaluationServices['client'];
+  readonly resources: EvaluationServices['resources'];
+  readonly heartbeat: () => void;
+
+  constructor(
+    { client, resources, heartbeat }: Omit<EvaluationServices, 'book' | 'signal'>,
+    readonly book: LogBook,
+    private readonly abort: Abort
+  ) {
+    this.client = client;
+    this.resources = resources;
+    this.heartbeat = heartbeat;
+  }
+
+  get signal(): AbortSignal {
+    return this.abort.signal;
+  }
+}
+
+// no spreads of objects until there is something to report: they cost more than the evaluation of a quiet tick
 export async function simulateAttempt(facts: AttemptFacts): Promise<AttemptEnd> {
-  const { definition, input, times, now, streak } = facts;
-  const { signal } = facts.services;
+  const { definition, input, times, now, streak, abort } = facts;
   const book = new LogBook(facts.sink, () => now);
   const reported = (): FailureDetails => ({
     logs: book.lines,
@@ -66,42 +123,35 @@ export async function simulateAttempt(facts: AttemptFacts): Promise<AttemptEnd> 
     durationMs: 0,
     quiet: streak?.reasons ?? [],
   });
-  let result: EvaluationResult;
+  let checked: CheckedOutcome;
   try {
-    const checked = await evaluateInput(input, definition, {
+    checked = await evaluateInput(input, definition, {
       now: new Date(now),
       lastTickAt: lastTickBefore(input, times),
       nonce: facts.nonce,
       run: async (work) => {
-        const outcome = await work({ ...facts.services, book });
-        signal.throwIfAborted();
+        const outcome = await work(new AttemptServices(facts.services, book, abort));
+        if (abort.reason !== undefined) throw abort.reason;
         return outcome;
       },
       knownKeys: facts.knownKeys,
       partitionKeys: facts.partitionKeys,
       prefix: '',
     });
-    result = { ...checked, ...reported() };
   } catch (error) {
-    if (signal.reason instanceof CancelledFailure) return { kind: 'aborted', error: signal.reason };
+    if (abort.reason instanceof CancelledFailure) return { kind: 'aborted', error: abort.reason };
     book.traceback(error);
     const reason = describeError(error, 'evaluate');
     const failure = { message: reason, cause: error };
-    if (!failureFolds(input))
-      return { kind: 'failed', error: failedEvaluation(input, times, error, reported()), failure };
-    const { nextRetryDelay } = failedEvaluation(input, times, error, reported());
-    return {
-      kind: 'folded',
-      reason,
-      pauseMs: Number(nextRetryDelay),
-      streak: extendStreak(streak, reason, now) ?? streak,
-      failure,
-    };
+    const ended = failedEvaluation(input, times, error, reported());
+    if (!failureFolds(input)) return { kind: 'failed', error: ended, failure };
+    const pauseMs = Number(ended.nextRetryDelay);
+    return { kind: 'folded', reason, pauseMs, streak: extendStreak(streak, reason, now) ?? streak, failure };
   }
-  const end = endOf(input, result, times);
-  if (end === 'report') return { kind: 'reported', result };
-  if (end === 'rest') return { kind: 'reported', result: { kind: 'rest' } };
-  const reason = result.skipReason ?? '';
+  const end = endOf(input, checked, times);
+  if (end === 'report') return { kind: 'reported', result: { ...checked, ...reported() } };
+  const reason = checked.skipReason ?? '';
+  if (end === 'rest') return { kind: 'rested', result: { kind: 'rest' }, reason };
   const extended = extendStreak(streak, reason, now) ?? streak;
-  return { kind: 'folded', reason, pauseMs: pauseAfter(input, times), streak: extended };
+  return { kind: 'folded', reason, pauseMs: pauseAfter(input, times), streak: extended, failure: undefined };
 }

@@ -6,7 +6,7 @@
  */
 import { CancelledFailure } from '@temporalio/common';
 import { KnownKeys, packSeal } from '../activities/known-keys.js';
-import { quietFailure } from '../sensors/attempt-end.js';
+import { quietFailure, type AttemptTimes } from '../sensors/attempt-end.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import type { EvaluationServices } from '../sensors/evaluation.js';
 import type { Json } from '../sensors/json.js';
@@ -17,12 +17,20 @@ import type { CursorEdit, Health, LaunchRequest, LoopState, StreakRecord, TickRe
 import { applyCursorEdit, applyMessage, endEvaluation, type ActivityEnd } from '../workflows/apply.js';
 import * as rules from '../workflows/rules.js';
 import type { CrashStep } from './crashes.js';
-import { simulateAttempt, type AttemptEnd, type Thrown } from './simulated-attempt.js';
+import { Abort, simulateAttempt, type AttemptEnd, type Thrown } from './simulated-attempt.js';
 
 /** How long after a crash the next worker goes on. */
 const RECOVERY_MS = HEARTBEAT_TIMEOUT_MS + 1_000;
 /** Evaluations at one instant after which it is clear that time stands still. */
 const MAX_AT_ONE_INSTANT = 10_000;
+
+/** What outlives every worker. */
+export interface SimulatedServer {
+  /** Contents of the sealed parts of the ledger, by ID. */
+  readonly pages: Map<string, string>;
+  /** Makes IDs that never come again. */
+  serial: number;
+}
 
 /** The world of a simulated loop. */
 export interface LoopWorld {
@@ -47,7 +55,7 @@ export interface LoopWorld {
 interface Current extends rules.Running {
   cancelled: boolean;
   /** Aborts the attempt that runs. */
-  abort?: (reason: CancelledFailure) => void;
+  abort: Abort | undefined;
 }
 
 /** A simulation that cannot go on. The message says at what virtual time, and why. */
@@ -61,27 +69,25 @@ export class SimulatedLoop {
   /** Real time at which the attempt that runs began. */
   attemptBeganAt: number | undefined;
   #current: Current | undefined;
+  #abort: Abort | undefined;
   #evaluations = 0;
-  #runs = 0;
   #starts = 0;
   #fresh = true;
   #resting = false;
   #prepared = false;
   #instant = { at: Number.NaN, evaluations: 0 };
-  readonly #keys = new KnownKeys();
   /** Dynamic partition sets. */
   readonly partitions = new Map<string, Set<string>>();
+  /** What the worker remembers of the run keys. */
+  #keys = new KnownKeys();
 
-  /**
-   * @param now milliseconds since the epoch
-   * @param pages contents of the sealed parts of the ledger, by ID
-   */
+  /** @param now milliseconds since the epoch */
   constructor(
     private readonly definition: SensorDefinition,
     private readonly world: LoopWorld,
     public state: LoopState,
     public now: number,
-    readonly pages: Map<string, string>
+    private readonly server: SimulatedServer
   ) {}
 
   /** A message to the loop, as a signal or an update brings it. */
@@ -103,7 +109,9 @@ export class SimulatedLoop {
     current.cancelled ||= rules.givesWay(this.state, current);
     const reason = current.cancelled ? rules.abortReason(this.state, current) : null;
     if (reason !== null)
-      current.abort?.(new CancelledFailure(reason === 'stop' ? 'the sensor was stopped' : 'the cursor was edited'));
+      current.abort?.abort(
+        new CancelledFailure(reason === 'stop' ? 'the sensor was stopped' : 'the cursor was edited')
+      );
   }
 
   /** Goes on up to this time, exclusive. */
@@ -135,7 +143,7 @@ export class SimulatedLoop {
     const begin = { sensor: this.definition.name, evaluation: ++this.#evaluations, delayMs, rest: !this.#fresh };
     const { evaluated, state } = rules.beginEvaluation(this.state, begin, this.now);
     this.state = state;
-    const current: Current = { evaluated, cursorEdits: state.cursorEdits, cancelled: false };
+    const current: Current = { evaluated, cursorEdits: state.cursorEdits, cancelled: false, abort: undefined };
     this.#current = current;
     const activityEnd = await this.#activity(current, end);
     this.#current = undefined;
@@ -157,7 +165,7 @@ export class SimulatedLoop {
   /** The evaluation activity with all its attempts; gives nothing when the simulation ends first. */
   async #activity(current: Current, end: number): Promise<ActivityEnd | undefined> {
     const { dueAt, input } = current.evaluated;
-    const nonce = `simulated${++this.#runs}`;
+    const nonce = `simulated${++this.server.serial}`;
     let streak: StreakRecord | undefined;
     let due = dueAt;
     for (;;) {
@@ -169,19 +177,20 @@ export class SimulatedLoop {
       if (current.cancelled) return { error: new CancelledFailure('woken') };
       this.#countInstant();
       if (this.#crashes('before evaluate', input.tick)) {
-        due = this.now + RECOVERY_MS;
+        due = this.#lost();
         continue;
       }
       const times = { scheduledAt: due, waitedMs: due - dueAt + input.delayMs };
-      const ended = await this.#attempt(current, { times, nonce, streak });
+      const ended = await this.#attempt(current, times, nonce, streak);
       this.#prepared = false;
       if (ended.kind === 'aborted') return { error: ended.error };
       if (this.#crashes('after evaluate', input.tick)) {
-        due = this.now + RECOVERY_MS;
+        due = this.#lost();
         continue;
       }
       if (ended.kind !== 'folded') {
         if (ended.kind === 'failed') this.world.failed(ended.failure);
+        if (ended.kind === 'rested') this.world.folded(ended.reason);
         if (this.#crashes('after result', input.tick)) await this.#recover();
         return ended.kind === 'failed' ? { error: ended.error } : { value: ended.result };
       }
@@ -195,33 +204,45 @@ export class SimulatedLoop {
 
   async #attempt(
     current: Current,
-    attempt: Pick<Parameters<typeof simulateAttempt>[0], 'times' | 'nonce' | 'streak'>
+    times: AttemptTimes,
+    nonce: string,
+    streak: StreakRecord | undefined
   ): Promise<AttemptEnd> {
     const { services, sink } = this.world;
-    const controller = new AbortController();
-    current.abort = (reason) => controller.abort(reason);
+    const abort = this.#signalOf(current);
     this.attemptBeganAt = performance.now();
     try {
       return await simulateAttempt({
-        ...attempt,
         definition: this.definition,
         input: current.evaluated.input,
+        times,
         now: this.now,
+        nonce,
+        streak,
         knownKeys: () => this.#knownKeys(current),
         partitionKeys: (sets) => Promise.resolve(this.#partitionKeys(sets)),
-        services: { ...services, signal: this.world.signal ?? controller.signal },
+        services,
+        abort,
         sink,
       });
     } finally {
       this.attemptBeganAt = undefined;
-      delete current.abort;
+      current.abort = undefined;
     }
+  }
+
+  /** One signal does until it is aborted: a new one for each attempt would cost as much as the attempt. */
+  #signalOf(current: Current): Abort {
+    if (this.#abort?.reason !== undefined) this.#abort = undefined;
+    this.#abort ??= new Abort(this.world.signal);
+    current.abort = this.#abort;
+    return this.#abort;
   }
 
   async #knownKeys({ evaluated }: Current): Promise<KnownKeys> {
     await this.#keys.refresh(evaluated.input.ledger, {
       ask: async () => ledgerKeys(this.state.ledger),
-      readPage: async (id) => this.pages.get(id),
+      readPage: async (id) => this.server.pages.get(id),
       alive: () => undefined,
     });
     return this.#keys;
@@ -314,15 +335,15 @@ export class SimulatedLoop {
     ) {
       const { content, page } = packSeal(
         seal,
-        seal.merge.map(({ id }) => this.pages.get(id) ?? '')
+        seal.merge.map(({ id }) => this.server.pages.get(id) ?? '')
       );
-      const id = `page/${this.definition.name}/keys/${++this.#runs}`;
-      this.pages.set(id, content);
+      const id = `page/${this.definition.name}/keys/${++this.server.serial}`;
+      this.server.pages.set(id, content);
       this.state = rules.seal(this.state, seal, { id, ...page });
     }
     const { released } = this.state;
     if (released.length === 0) return;
-    for (const id of released) this.pages.delete(id);
+    for (const id of released) this.server.pages.delete(id);
     this.state = rules.afterRelease(this.state, released);
   }
 
@@ -341,9 +362,15 @@ export class SimulatedLoop {
     return this.world.crashes(step, this.now, tick);
   }
 
+  /** An attempt is lost with its worker. Gives when the next one comes. */
+  #lost(): number {
+    this.#keys = new KnownKeys();
+    return this.now + RECOVERY_MS;
+  }
+
   /** The next worker goes on with what is on the server: the state as JSON, and nothing else. */
   async #recover(): Promise<void> {
     this.state = JSON.parse(JSON.stringify(this.state)) as LoopState;
-    await this.world.advance(this, this.now + RECOVERY_MS);
+    await this.world.advance(this, this.#lost());
   }
 }
