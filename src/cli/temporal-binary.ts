@@ -6,10 +6,10 @@
  * in with one rename, so two processes at once, or one that is killed half-way, never leave a broken binary there.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
-import { delimiter, isAbsolute, join, resolve } from 'node:path';
+import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
 const VERSION = '1.9.1';
@@ -147,7 +147,9 @@ async function install(
 async function downloadWithSdk(dir: string, env: NodeJS.ProcessEnv): Promise<string> {
   let testing: string;
   try {
-    testing = createRequire(import.meta.url).resolve('@temporalio/testing');
+    // seen from the program that runs, and from the project it runs in: this file is also part of the CommonJS copy
+    const from = [await realpath(process.argv[1] ?? '.').catch(() => '.'), join(process.cwd(), 'package.json')];
+    testing = createRequire(from[1] ?? '').resolve('@temporalio/testing', { paths: from.map((path) => dirname(path)) });
   } catch {
     throw new Error('the optional package @temporalio/testing is not installed');
   }

@@ -18,3 +18,6 @@ export type { CrashPoint, Crashes, CrashStep } from './crashes.js';
 export type { Change, Changes, TimedChanges } from './timeline.js';
 export type { KnownKeysOption } from './simulated-state.js';
 export type { SensorTestContext } from '../sensors/test-context.js';
+// with a server
+export { createSensorTestEnvironment } from './environment.js';
+export type { SensorTestEnvironment, SensorTestEnvironmentOptions } from './environment.js';
