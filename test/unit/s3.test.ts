@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
@@ -14,7 +22,7 @@ import {
   type S3SensorOptions,
 } from '../../src/sources/s3.js';
 import { compareUtf8 } from '../../src/sources/utf8-order.js';
-import { mockS3 } from '../../src/testing/mock-s3.js';
+import { mockS3, type MockS3 } from '../../src/testing/mock-s3.js';
 import { s3ClientOf, startS3Server, whyNoS3Server, type S3Server } from '../support/s3-server.js';
 import { Ticks } from '../support/ticks.js';
 
@@ -372,6 +380,57 @@ describe('an S3 service that misbehaves fails the tick and moves no cursor', () 
   });
 });
 
+/** What a client hears when it puts, lists, reads and deletes objects. */
+async function story(client: S3Client, bucket: string): Promise<unknown[]> {
+  if (client instanceof S3Client) await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  else (client as MockS3).put(bucket, 'first', 'first');
+  const nameOf = (error: unknown): string => (error as Error).name;
+  const of = { Bucket: bucket };
+  const told: unknown[] = [];
+  for (const key of ['first', 'a/1', 'a/2', 'a/3', 'b c']) {
+    const { ETag } = await client.send(new PutObjectCommand({ ...of, Key: key, Body: key }));
+    told.push(ETag);
+  }
+  for (const input of [
+    {},
+    { Prefix: 'a/', MaxKeys: 2 },
+    { StartAfter: 'a/2' },
+    { Prefix: 'a/', StartAfter: 'a/1' },
+    { Prefix: 'none' },
+  ]) {
+    const { Contents = [], IsTruncated, KeyCount } = await client.send(new ListObjectsV2Command({ ...of, ...input }));
+    told.push([IsTruncated, KeyCount, Contents.map(({ Key, ETag, Size }) => [Key, ETag, Size])]);
+  }
+  const first = await client.send(new ListObjectsV2Command({ ...of, MaxKeys: 2 }));
+  const next = { ...of, MaxKeys: 9, ContinuationToken: first.NextContinuationToken };
+  told.push((await client.send(new ListObjectsV2Command(next))).Contents?.map(({ Key }) => Key));
+  const { Body, ContentLength } = await client.send(new GetObjectCommand({ ...of, Key: 'b c' }));
+  told.push(await Body?.transformToString(), ContentLength);
+  await client.send(new DeleteObjectCommand({ ...of, Key: 'b c' }));
+  await client.send(new DeleteObjectCommand({ ...of, Key: 'b c' }));
+  told.push(await client.send(new GetObjectCommand({ ...of, Key: 'b c' })).catch(nameOf));
+  told.push(await client.send(new HeadObjectCommand({ ...of, Key: 'b c' })).catch(nameOf));
+  told.push((await client.send(new HeadObjectCommand({ ...of, Key: 'a/1' }))).ETag);
+  told.push(await client.send(new ListObjectsV2Command({ Bucket: 'none' })).catch(nameOf));
+  return told;
+}
+
+test('mockS3 answers the commands of the SDK, counts them, and refuses others by name', async () => {
+  const s3 = mockS3<S3Client>({});
+  expect(await story(s3, 'story')).toContainEqual([
+    true,
+    2,
+    [
+      ['a/1', `"${md5('a/1')}"`, 3],
+      ['a/2', `"${md5('a/2')}"`, 3],
+    ],
+  ]);
+  expect(s3.calls).toEqual({ ListObjectsV2: 8, GetObject: 2, HeadObject: 2, PutObject: 5, DeleteObject: 2 });
+  await expect(s3.send(new CreateBucketCommand({ Bucket: 'b' }))).rejects.toThrow(
+    'mockS3 does not answer CreateBucket'
+  );
+});
+
 describe.skipIf(whyNoS3Server() !== undefined)('a real S3 server', () => {
   let s3: S3Server | undefined;
   let client: S3Client;
@@ -404,6 +463,10 @@ describe.skipIf(whyNoS3Server() !== undefined)('a real S3 server', () => {
     expect((await byKey.tick()).started).toEqual(['zzz']);
     expect(keysOf((await byTime.tick()).started).toSorted()).toEqual(['odd/é', 'zzz']);
     expect((await byTime.tick()).quiet).toBe(true);
+  });
+
+  test('answers as mockS3 does', async () => {
+    expect(await story(client, 'story')).toEqual(await story(mockS3<S3Client>({}), 'story'));
   });
 
   test('says what is wrong', async () => {
