@@ -9,7 +9,7 @@ import { debuglog } from 'node:util';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { describe } from './commands/describe.js';
 import type { DevOptions } from './commands/dev.js';
-import { init, type InitOptions } from './commands/init.js';
+import type { InitOptions } from './commands/init.js';
 import { list } from './commands/list.js';
 import { preview, type PreviewOptions } from './commands/preview.js';
 import { runs } from './commands/runs.js';
@@ -110,6 +110,7 @@ function createProgram(run: Run): Command {
     .description('write the four files of a first sensor into the TypeScript project of this folder')
     .option('--dir <folder>', "the files' folder (default: that of the project's worker, or src)", text)
     .action(async (own: InitOptions) => {
+      const { init } = await import('./commands/init.js');
       run.exitCode = await init(output, own);
     });
   program

@@ -3,6 +3,7 @@
  * over the result, and the worker that it wrote until a file has had its run.
  */
 import { Connection } from '@temporalio/client';
+import Long from 'long';
 import { execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -38,7 +39,7 @@ const HELLO_TSCONFIG = `{
   },
   "include": ["src/**/*.ts"],
 }`;
-/** What \`tsc --init\` writes, without its comments. */
+/** What `tsc --init` writes, without its comments. */
 const NEW_TSCONFIG = JSON.stringify({
   compilerOptions: {
     module: 'nodenext',
@@ -58,6 +59,9 @@ const NEW_TSCONFIG = JSON.stringify({
     skipLibCheck: true,
   },
 });
+
+/** A worker bundles its workflows when it starts: seconds of computing, beside other tests. */
+const PATIENCE_MS = 90_000;
 
 let folder = '';
 let archive = '';
@@ -114,7 +118,7 @@ async function seeOneRun(project: string, ...worker: readonly string[]): Promise
   const connection = await Connection.connect({ address });
   await connection.workflowService.registerNamespace({
     namespace,
-    workflowExecutionRetentionPeriod: { seconds: 86_400 as unknown as Long },
+    workflowExecutionRetentionPeriod: { seconds: Long.fromNumber(86_400) },
   });
   await connection.close();
   await mkdir(join(project, 'inbox'));
@@ -126,21 +130,17 @@ async function seeOneRun(project: string, ...worker: readonly string[]): Promise
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => (log += text));
   try {
-    await waitFor(() => {
-      if (child.exitCode !== null) throw new Error(log);
-      return log.includes(`processing ${join(project, 'inbox', 'hello.txt')}`);
-    }, 'the run');
+    await waitFor(
+      () => {
+        if (child.exitCode !== null) throw new Error(log);
+        return log.includes(`processing ${join(project, 'inbox', 'hello.txt')}`);
+      },
+      'the run',
+      PATIENCE_MS
+    );
+    const place = ['--address', address, '--namespace', namespace];
     const runs = await waitFor(async () => {
-      const listed = await sensors(
-        project,
-        'runs',
-        'newFiles',
-        '--json',
-        '--address',
-        address,
-        '--namespace',
-        namespace
-      );
+      const listed = await sensors(project, 'runs', 'newFiles', '--json', ...place);
       const found = JSON.parse(listed.stdout) as readonly { status: string; runKey: string }[];
       return found[0]?.status === 'COMPLETED' && found;
     }, 'the completed run');
@@ -288,6 +288,7 @@ test('it finds a worker and workflows that lie elsewhere', async () => {
   const project = await projectOf({
     'package.json': { type: 'module', scripts: { worker: 'tsx src/worker/index.ts' }, ...COMPLETE },
     'tsconfig.json': NEW_TSCONFIG,
+    'tools/load.ts': '// await Worker.create({ workflowBundle })\n',
     'src/flows/index.ts': 'export {};\n',
     'src/worker/index.ts': `import { Worker } from '@temporalio/worker';
 import { fileURLToPath } from 'node:url';
@@ -301,7 +302,10 @@ const worker = await Worker.create({
 });
 `,
   });
-  const { files, steps } = await init(project);
+  const { files, steps, remarks } = await init(project);
+  expect(remarks).toEqual([
+    'there are further workers (tools/load.ts); the sensor runs on the one of src/worker/index.ts, or choose by --dir',
+  ]);
   expect(files.map(({ path, state }) => `${path} ${state}`)).toEqual([
     'src/jobs.ts written',
     'src/sensors.ts written',
@@ -314,6 +318,16 @@ const worker = await Worker.create({
     { where: 'in the plugins of Worker.create', code: 'new SensorsPlugin({ sensors: [newFiles] }),\n' },
   ]);
   expect(steps.flatMap(({ run }) => run)).toContain('npm run worker');
+  const elsewhere = await init(project, '--dir', 'tools');
+  expect(elsewhere.files.map(({ path, state }) => `${path} ${state}`)).toEqual([
+    'tools/jobs.ts written',
+    'tools/sensors.ts written',
+    'tools/workflows.ts written',
+    'tools/load.ts kept',
+  ]);
+  expect(elsewhere.remarks).toEqual([
+    'tools/load.ts does not say where its workflows are; if it is not tools/workflows.ts, move what that exports there',
+  ]);
 });
 
 test('it says what a project lacks, and what is too old', async () => {

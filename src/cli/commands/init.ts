@@ -141,6 +141,6 @@ function code(additions: readonly Addition[]): string[] {
     ...lines
       .trimEnd()
       .split('\n')
-      .map((line) => (line === '' ? '' : `    ${line}`)),
+      .map((line) => (line === '' ? '' : `    ${plain(line)}`)),
   ]);
 }

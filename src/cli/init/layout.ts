@@ -1,7 +1,7 @@
 /** Where the four files of a first sensor are in a project, or belong. Only reads. */
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { basename, join, posix } from 'node:path';
+import { join, posix } from 'node:path';
 
 /** The files of a first sensor. Paths are relative to the root of the project, with `/`. */
 export interface Layout {
@@ -50,7 +50,8 @@ async function findWorkers(root: string, dir: string): Promise<readonly string[]
   for (const file of await sourcesIn(root, dir)) {
     if ((await readFile(join(root, file), 'utf8')).includes('Worker.create(')) found.push(file);
   }
-  const rank = (file: string): number => (basename(file) === 'worker.ts' ? 0 : 1_000) + file.split('/').length;
+  const rank = (file: string): number =>
+    (/(^|\/)workers?(\/index)?\.ts$/.test(file) ? 0 : 1_000) + file.split('/').length;
   return found.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
