@@ -61,7 +61,7 @@ function text(sensor: SensorDescription, extras: DescriptionExtras, colors: Colo
         ['Attempt', evaluation === undefined ? undefined : attemptLine(evaluation)],
         ['Next evaluation', nextLine(sensor)],
         ['Last tick', lastTick === undefined ? lastTickOf(sensor) : tickLine(lastTick)],
-        ['Idle', sensor.unfolded === undefined ? undefined : `each tick costs history: ${sensor.unfolded}`],
+        ['Idle', idleLine(sensor)],
         ['Interval', `${duration(sensor.intervalMs)}${timeoutLine(sensor)}`],
         ['Jobs', plain(sensor.jobs.join(', '))],
         ['Pending', pendingLine(sensor)],
@@ -102,6 +102,12 @@ export function why(sensor: SensorDescription): string {
   if (evaluation.phase === 'running') return 'running; it is evaluated now, or as soon as a worker takes it.';
   const next = evaluation.nextAt === undefined ? '' : `; next evaluation ${relative(evaluation.nextAt)}`;
   return `running${health === 'failing' ? ' and failing' : ''}: ${plain(evaluation.lastOutcome ?? evaluation.lastTickOutcome ?? 'waiting', 300)}${next}.`;
+}
+
+/** What it costs while nothing happens. */
+function idleLine({ unfolded, evaluation }: SensorDescription): string | undefined {
+  if (unfolded !== undefined) return `each tick costs about 12 history events: ${unfolded}`;
+  return evaluation?.folded === true ? 'costs no history' : undefined;
 }
 
 function decision({ statusFrom, statusBy }: SensorDescription): string {
