@@ -1,5 +1,6 @@
 /**
- * `npm run bench -- quiet|launch|push|ledger|bigtick|s3 [--json]`: ours and the hand-written way in one run on one server.
+ * `npm run bench -- quiet|launch|push|ledger|bigtick|s3|simulate [--json]`: ours and the hand-written way, in one run and
+ * on one server where there is one.
  *
  * Absolute times on a shared machine mean little; the ratios are what to look at.
  */
@@ -10,6 +11,7 @@ import { ledger } from './ledger.js';
 import { push } from './push.js';
 import { quiet } from './quiet.js';
 import { s3 } from './s3.js';
+import { simulate } from './simulate.js';
 import { withBench, type Bench, type Result } from './support.js';
 
 const BENCHES: Readonly<Record<string, (bench: Bench) => AsyncGenerator<Result>>> = {
@@ -18,19 +20,22 @@ const BENCHES: Readonly<Record<string, (bench: Bench) => AsyncGenerator<Result>>
   push,
   ledger,
   bigtick,
-  s3,
 };
+const WITHOUT_SERVER: Readonly<Record<string, () => AsyncGenerator<Result>>> = { s3, simulate };
+const NAMES = [...Object.keys(BENCHES), ...Object.keys(WITHOUT_SERVER)].join(', ');
 
 await new Command('bench')
-  .argument('<bench>', `one of ${Object.keys(BENCHES).join(', ')}`)
+  .argument('<bench>', `one of ${NAMES}`)
   .option('--json', 'one object a line, one line a case')
   .action(async (name: string, { json }: { json?: boolean }) => {
+    const print = async (results: AsyncGenerator<Result>): Promise<void> => {
+      for await (const result of results) console.log(json === true ? JSON.stringify(result) : describe(result));
+    };
+    const alone = WITHOUT_SERVER[name];
+    if (alone !== undefined) return await print(alone());
     const run = BENCHES[name];
-    if (run === undefined)
-      throw new Error(`there is no benchmark '${name}'; accepted: ${Object.keys(BENCHES).join(', ')}`);
-    await withBench(async (bench) => {
-      for await (const result of run(bench)) console.log(json === true ? JSON.stringify(result) : describe(result));
-    });
+    if (run === undefined) throw new Error(`there is no benchmark '${name}'; accepted: ${NAMES}`);
+    await withBench((bench) => print(run(bench)));
   })
   .parseAsync();
 

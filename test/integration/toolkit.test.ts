@@ -1,0 +1,240 @@
+/** What the testing toolkit says is what the real loop does: random sensors, tick by tick. */
+import fc from 'fast-check';
+import { expect, inject, test } from 'vitest';
+import { z } from 'zod';
+import { defineJob, defineSensor, type RunRequest, type SensorDefinition } from '../../src/index.js';
+import type { TickRecord } from '../../src/client/index.js';
+import { buildSensorContext, createSensorTestEnvironment, evaluateTick, simulate } from '../../src/testing/index.js';
+import { Harness, waitFor } from '../support/harness.js';
+
+const noop = defineJob({ name: 'noop' });
+const echo = defineJob({ name: 'echo', config: z.object({ n: z.number(), extra: z.string().default('filled') }) });
+
+/** What one evaluation does. */
+interface Step {
+  readonly items: readonly (
+    | { readonly kind: 'key' | 'bad' | 'forgotten'; readonly key: number }
+    | { readonly kind: 'keyless' | 'badKeyless' | 'skip' | 'throw' | 'log' | 'nothing' }
+  )[];
+  readonly cursor?: number | undefined;
+  readonly clear: boolean;
+  /** Pushed before it. */
+  readonly events: readonly (number | string)[];
+}
+
+const key = fc.integer({ min: 0, max: 4 });
+const step: fc.Arbitrary<Step> = fc.record({
+  items: fc.array(
+    fc.oneof(
+      { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('key', 'key', 'bad'), key }) },
+      { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('keyless', 'log', 'nothing', 'badKeyless') }) },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('skip', 'throw') }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant('forgotten' as const), key }) }
+    ),
+    { maxLength: 4 }
+  ) as fc.Arbitrary<Step['items']>,
+  cursor: fc.option(fc.integer({ min: 0, max: 3 }), { nil: undefined }),
+  clear: fc.boolean(),
+  events: fc.array(fc.oneof(key, fc.constant('no number')), { maxLength: 2 }),
+});
+const script = fc.array(step, { minLength: 3, maxLength: 5 });
+
+/** A sensor that does one step after the other, and then nothing. */
+function scripted(
+  name: string,
+  steps: readonly Step[],
+  interval: number
+): { sensor: SensorDefinition; done: () => boolean } {
+  let evaluation = 0;
+  const sensor = defineSensor({
+    name,
+    jobs: [noop, echo],
+    interval,
+    cursor: z.number(),
+    events: z.number(),
+    *evaluate(ctx) {
+      const { items, cursor, clear } = steps[evaluation++] ?? { items: [], clear: false };
+      for (const event of ctx.events) yield ctx.run({ job: noop, runKey: `event ${event}` });
+      if (cursor !== undefined) ctx.setCursor(cursor);
+      else if (clear) ctx.clearCursor();
+      for (const item of items) yield give(item);
+
+      function give(item: Step['items'][number]): RunRequest | ReturnType<typeof ctx.skip> | undefined {
+        switch (item.kind) {
+          case 'key':
+            return ctx.run({
+              job: item.key % 2 === 0 ? echo : noop,
+              runKey: `key ${item.key}`,
+              config: { n: item.key },
+            } as never);
+          case 'bad':
+            return ctx.run({ job: echo, runKey: `bad ${item.key}`, config: { n: 'no number' } } as never);
+          case 'badKeyless':
+            return ctx.run({ job: echo, config: {} } as never);
+          case 'keyless':
+            return ctx.run({ job: noop, tags: { from: 'test' } });
+          case 'forgotten':
+            ctx.run({ job: noop, runKey: `forgotten ${item.key}` });
+            return undefined;
+          case 'skip':
+            return ctx.skip(`nothing at ${evaluation}`);
+          case 'throw':
+            throw new Error(`fails at ${evaluation}`);
+          case 'log':
+            ctx.log.info(`looked at ${evaluation}`, { tick: ctx.tick });
+            return undefined;
+          default:
+            return undefined;
+        }
+      }
+    },
+  });
+  return { sensor, done: () => evaluation > steps.length };
+}
+
+/** A tick without what must differ: times, the prefix of names, and what stands for the evaluation in keyless IDs. */
+function comparable({ tick, status, trigger, pending, events, skipReason, error, ...record }: TickRecord, prefix = '') {
+  const plain = (id: string): string => id.replace(prefix, '').replace(/![^.]*\./, '!nonce.');
+  const { runs, duplicates, rejected, cursorBefore, cursorAfter, cursorChanged, logs = [] } = record;
+  return {
+    tick,
+    status,
+    trigger,
+    pending,
+    events,
+    skipReason,
+    error,
+    // starts of one window are answered in any order
+    runs: runs.sample.map(plain).sort(),
+    duplicates: [duplicates.count, duplicates.sample.map(({ id, runKey }) => [plain(id), runKey])],
+    rejected: [rejected.count, rejected.sample.map(({ kind, job, runKey, error }) => ({ kind, job, runKey, error }))],
+    cursorBefore,
+    cursorAfter,
+    cursorChanged,
+    // tracebacks have the paths of the code that called
+    logs: logs.map(({ level, message }) => (level === 'error' ? level : message)),
+  };
+}
+
+test('ticks that are asked for are the same on a server and in a simulation, and the first one in evaluateTick', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(script, { minLength: 12, maxLength: 12 }), async (scripts) => {
+      const h = await Harness.create();
+      const real = scripts.map((steps, n) => scripted(`asked${n}`, steps, 60_000));
+      const { stop } = await h.work(real.map(({ sensor }) => sensor));
+      await Promise.all(
+        scripts.map(async (steps, n) => {
+          const name = h.name(`asked${n}`);
+          const ticks: TickRecord[] = [];
+          for (const { events } of steps) {
+            if (events.length > 0) await h.sensors.push(name, ...events);
+            ticks.push(await h.sensors.tick(name));
+          }
+          const simulated = await simulate(scripted(`asked${n}`, steps, 60_000).sensor, {
+            for: '1h',
+            stopped: true,
+            at: Object.fromEntries(
+              steps.map(({ events }, index) => [
+                `${index + 1}m`,
+                (
+                  _: Date,
+                  __: unknown,
+                  control: { push: (...events: (number | string)[]) => void; tick: () => void }
+                ) => {
+                  if (events.length > 0) control.push(...events);
+                  control.tick();
+                },
+              ])
+            ),
+          });
+          const expected = ticks.map((tick) => comparable(tick, h.prefix));
+          expect(simulated.ticks.map((tick) => comparable(tick))).toEqual(expected);
+          const events = steps[0]?.events ?? [];
+          const first = await evaluateTick(scripted(`asked${n}`, steps, 60_000).sensor, buildSensorContext({ events }));
+          expect(comparable(first.record)).toEqual(expected[0]);
+        })
+      );
+      await stop();
+    }),
+    { numRuns: 2, endOnFailure: true }
+  );
+});
+
+test('sensors that run by themselves record the same ticks on a server and in a simulation', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(script, { minLength: 12, maxLength: 12 }), async (scripts) => {
+      const h = await Harness.create();
+      const real = scripts.map((steps, n) => scripted(`runs${n}`, steps, 200));
+      await h.work(real.map(({ sensor }) => sensor));
+      await Promise.all(real.map(({ sensor }) => h.sensors.start(h.name(sensor))));
+      await waitFor(() => real.every(({ done }) => done()), 'every step of every sensor');
+      await Promise.all(
+        scripts.map(async (steps, n) => {
+          const name = h.name(`runs${n}`);
+          const { ticks } = await simulate(scripted(`runs${n}`, steps, 200).sensor, { for: '3s' });
+          const expected = ticks.map((tick) => comparable(tick));
+          await waitFor(async () => (await h.sensors.ticks(name)).length >= expected.length, `ticks of ${name}`);
+          expect((await h.sensors.ticks(name)).map((tick) => comparable(tick, h.prefix))).toEqual(expected);
+        })
+      );
+    }),
+    { numRuns: 1, endOnFailure: true }
+  );
+});
+
+test('an environment brings a server and a worker, and takes them away again', async () => {
+  const sensor = defineSensor({
+    name: 'greets',
+    job: echo,
+    interval: '1s',
+    cursor: z.number().default(0),
+    *evaluate(ctx) {
+      yield ctx.run({ runKey: `greeting ${ctx.cursor}`, config: { n: ctx.cursor } });
+      ctx.setCursor(ctx.cursor + 1);
+    },
+  });
+  const env = await createSensorTestEnvironment({
+    sensors: [sensor],
+    workflowBundle: { codePath: inject('bundlePath') },
+  });
+  try {
+    expect(await env.tick(sensor)).toMatchObject({ status: 'success', runs: { sample: ['greets:echo:greeting 0'] } });
+    const [run] = await env.settled(sensor);
+    expect(run).toMatchObject({ runKey: 'greeting 0', status: 'COMPLETED' });
+    expect(await env.client.workflow.getHandle(run?.workflowId ?? '').result()).toMatchObject({
+      config: { n: 0, extra: 'filled' },
+    });
+    await env.sensors.start(env.name(sensor));
+    await env.waitFor(async () => (await env.ticks(sensor)).length >= 2, { what: 'a second tick' });
+  } finally {
+    await env.dispose();
+  }
+  expect(env.worker.getState()).toBe('STOPPED');
+  await env.dispose();
+});
+
+test('an environment on a server that runs already has names of its own, and forgets them', async () => {
+  const sensor = defineSensor({ name: 'visits', job: noop, evaluate: (ctx) => ctx.run({ runKey: 'a' }) });
+  const h = await Harness.create();
+  const address = inject('temporalAddress');
+  const options = { sensors: [sensor], workflowBundle: { codePath: inject('bundlePath') }, address };
+  const names: string[] = [];
+  {
+    await using env = await createSensorTestEnvironment(options);
+    await using other = await createSensorTestEnvironment(options);
+    names.push(env.name(sensor), other.name('visits'));
+    expect((await Promise.all([env.tick(sensor), other.tick(sensor)])).map(({ status }) => status)).toEqual([
+      'success',
+      'success',
+    ]);
+    await expect(env.waitFor(() => false, { timeout: '10ms', what: 'nothing' })).rejects.toThrow(
+      'waited 10 ms for nothing'
+    );
+  }
+  expect(new Set(names).size).toBe(2);
+  for (const name of names) await expect(h.sensors.start(name)).rejects.toThrow(/was pruned|there is no sensor/);
+});
+
+test('an environment needs workflows', async () => {
+  await expect(createSensorTestEnvironment({ sensors: [] })).rejects.toThrow('needs workflowsPath or workflowBundle');
+});
