@@ -26,7 +26,7 @@ async function measure(name: string, newsEvery: number): Promise<Result> {
     name: 'simulated',
     job: defineJob({ name: 'noop' }),
     interval: INTERVAL_MS,
-    *evaluate(ctx) {
+    evaluate(ctx) {
       if (++looks % newsEvery !== 0) return ctx.skip('nothing new');
       return ctx.run({ runKey: `item ${looks}` });
     },
@@ -46,8 +46,8 @@ async function measure(name: string, newsEvery: number): Promise<Result> {
       await perSecond(async () => {
         let runs = 0;
         for (let tick = 0; tick < TICKS; tick++) {
-          const { value } = sensor.evaluate({ ...bare, now: new Date(tick * INTERVAL_MS) } as never).next();
-          if (value?.kind === 'run') runs++;
+          const given = sensor.evaluate({ ...bare, now: new Date(tick * INTERVAL_MS) } as never);
+          if (given.kind === 'run') runs++;
         }
         return runs;
       })

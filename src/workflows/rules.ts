@@ -15,7 +15,7 @@ export {
   resumeWhenDue,
   wakeUp,
 } from './state.js';
-export type { Evaluated, Running } from './state.js';
+export type { Running } from './state.js';
 export { pushEvents } from './inbox.js';
 export { beginEvaluation, commit, fail, overtake, rest } from './tick.js';
 export {

@@ -109,10 +109,15 @@ const MAIN = `
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { SensorClient } from 'temporal-sensors/client';
+import { buildSensorContext, evaluateTick, simulate } from 'temporal-sensors/testing';
 import { SensorsPlugin } from 'temporal-sensors/worker';
 import { greeter } from './sensorsEXT';
 PATHS
 async function main(): Promise<void> {
+  const [request] = [...greeter.evaluate(buildSensorContext({ sensor: greeter, cursor: 0 }))];
+  const { requests } = await evaluateTick(greeter, buildSensorContext());
+  const { runs, quietTicks } = await simulate(greeter, { for: '1 minute', crashes: ['after evaluate'] });
+  console.log('TESTED', request?.runKey, requests[0]?.config, runs.length, quietTicks > 0);
   const address = process.env.TEMPORAL_ADDRESS ?? '';
   const connection = await NativeConnection.connect({ address });
   const client = new Client({ connection: await Connection.connect({ address }) });
@@ -184,5 +189,6 @@ test.each([
     },
     timeout: 50_000,
   });
+  expect(stdout).toContain(`TESTED once { name: 'world', times: 1 } 1 true`);
   expect(stdout).toContain('RESULT hello world 1 from once');
 });

@@ -9,7 +9,10 @@ import {
   withResources,
   type JobConfig,
   type ResourceConfig,
+  type RunRequest,
+  type SensorDefinition,
 } from '../../src/index.js';
+import { buildSensorContext, simulate } from '../../src/testing/index.js';
 
 const file = defineJob({ name: 'file', config: z.object({ path: z.string(), retries: z.number().default(3) }) });
 const plain = defineJob({ name: 'plain' });
@@ -167,3 +170,47 @@ void buildResources({ bucket }, { config: { bucket: { name: env('BUCKET') } } })
 void buildResources({ bucket }, { config: { bucket: { name: 1 } } });
 // @ts-expect-error a default is a text, as the environment has it
 env('PORT', 80);
+// tests call evaluate with what buildSensorContext gives, and use its result without casts
+const tested = defineSensor({
+  name: 'tested',
+  job: file,
+  cursor: z.object({ at: z.number() }).default({ at: 0 }),
+  *evaluate(ctx) {
+    yield ctx.run({ runKey: 'a', config: { path: 'x' } });
+    return ctx.skip('done');
+  },
+});
+same<Equal<string | undefined, ReturnType<typeof keys>[number]>>();
+function keys() {
+  return [...tested.evaluate(buildSensorContext())].map(({ runKey }) => runKey);
+}
+const one = defineSensor({ name: 'oneRequest', job: plain, evaluate: (ctx) => ctx.run() });
+same<Equal<ReturnType<typeof one.evaluate>, RunRequest>>();
+const late = defineSensor({ name: 'later', job: plain, evaluate: async (ctx) => [ctx.run()] });
+same<Equal<ReturnType<typeof late.evaluate>, Promise<RunRequest[]>>>();
+same<Equal<ReturnType<typeof typed>['cursor'], { at: number }>>();
+function typed() {
+  return buildSensorContext({ sensor: tested, cursor: { at: 1 } });
+}
+// @ts-expect-error the cursor of another sensor
+buildSensorContext({ sensor: tested, cursor: 'now' });
+// @ts-expect-error not a context
+tested.evaluate({});
+// every sensor is an element of the list that a worker takes
+export const all: readonly SensorDefinition[] = [tested, one, late];
+
+void simulate(tested, {
+  for: '3 days',
+  resources: { inbox: ['a'] },
+  at: {
+    '2h': (now, { inbox }, control) => {
+      same<Equal<typeof inbox, string[]>>();
+      same<Equal<typeof now, Date>>();
+      control.push(inbox.length);
+    },
+    // @ts-expect-error not a duration
+    soon: () => undefined,
+  },
+});
+// @ts-expect-error for is required
+void simulate(tested, {});

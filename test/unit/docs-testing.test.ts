@@ -1,0 +1,129 @@
+/** Every snippet of docs/testing.md, as it is there. */
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { defineJob, defineSensor } from 'temporal-sensors';
+import { z } from 'zod';
+import { buildSensorContext, evaluateTick, simulate } from 'temporal-sensors/testing';
+
+interface Inbox {
+  list(): readonly { readonly name: string; readonly mtimeMs: number }[];
+}
+
+export const processFile = defineJob({
+  name: 'processFile',
+  config: z.object({ path: z.string(), attempts: z.number().default(3) }),
+});
+
+export const newFiles = defineSensor({
+  name: 'newFiles',
+  job: processFile,
+  interval: '30s',
+  cursor: z.object({ mtimeMs: z.number() }).default({ mtimeMs: 0 }),
+  *evaluate(ctx) {
+    const inbox = ctx.resources['inbox'] as Inbox;
+    const files = inbox.list().filter(({ mtimeMs }) => mtimeMs > ctx.cursor.mtimeMs);
+    if (files.length === 0) return ctx.skip('no new files');
+    for (const { name, mtimeMs } of files) yield ctx.run({ runKey: `${name}:${mtimeMs}`, config: { path: name } });
+    ctx.setCursor({ mtimeMs: Math.max(...files.map(({ mtimeMs }) => mtimeMs)) });
+    return undefined;
+  },
+});
+
+test('asks for the files that are newer than the cursor', () => {
+  const inbox: Inbox = {
+    list: () => [
+      { name: 'a.csv', mtimeMs: 10 },
+      { name: 'b.csv', mtimeMs: 20 },
+    ],
+  };
+  const context = buildSensorContext({ cursor: { mtimeMs: 10 }, resources: { inbox } });
+  const requests = [...newFiles.evaluate(context)];
+  expect(requests.map(({ runKey }) => runKey)).toEqual(['b.csv:20']);
+  expect(context.cursor).toEqual({ mtimeMs: 20 });
+});
+
+test('starts only what has not run, with the config that the job will get', async () => {
+  const inbox: Inbox = {
+    list: () => [
+      { name: 'a.csv', mtimeMs: 10 },
+      { name: 'b.csv', mtimeMs: 20 },
+    ],
+  };
+  const context = buildSensorContext({ resources: { inbox } });
+  const { status, requests, duplicates, cursor } = await evaluateTick(newFiles, context, { knownKeys: ['a.csv:10'] });
+  expect(status).toBe('success');
+  expect(requests).toMatchObject([
+    { workflowId: 'newFiles:processFile:b.csv:20', runKey: 'b.csv:20', config: { path: 'b.csv', attempts: 3 } },
+  ]);
+  expect(duplicates.count).toBe(1);
+  expect(cursor).toEqual({ mtimeMs: 20 });
+});
+
+test('a source that is down fails the tick and keeps the cursor', async () => {
+  const inbox: Inbox = {
+    list: () => {
+      throw new Error('the share is not mounted');
+    },
+  };
+  const context = buildSensorContext({ cursor: { mtimeMs: 10 }, resources: { inbox } });
+  const outcome = await evaluateTick(newFiles, context);
+  expect(outcome).toMatchObject({ status: 'failure', error: 'Error: the share is not mounted', requests: [] });
+  expect(outcome.cursor).toEqual({ mtimeMs: 10 });
+});
+
+test('three days: each file runs once, and the rest is quiet', async () => {
+  const files: { name: string; mtimeMs: number }[] = [];
+  const inbox = { list: () => files };
+  const { runs, ticks, quiet } = await simulate(newFiles, {
+    for: '3 days',
+    resources: { inbox },
+    world: files,
+    at: {
+      '2h': (now, files) => void files.push({ name: 'a.csv', mtimeMs: now.getTime() }),
+      '1 day': (now, files) => void files.push({ name: 'b.csv', mtimeMs: now.getTime() }),
+    },
+  });
+  expect(runs.map(({ config }) => config)).toMatchObject([{ path: 'a.csv' }, { path: 'b.csv' }]);
+  expect(ticks).toHaveLength(3);
+  expect(quiet.every(({ reason }) => reason === 'no new files')).toBe(true);
+});
+
+test('whatever crashes, each file runs exactly once', async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const files: { name: string; mtimeMs: number }[] = [];
+    const arrive = (now: Date): void => void files.push({ name: `${files.length}.csv`, mtimeMs: now.getTime() });
+    const { runs } = await simulate(newFiles, {
+      for: '1h',
+      resources: { inbox: { list: () => files } },
+      at: { '10s': arrive, '1m': arrive, '61s': arrive, '20m': arrive },
+      crashes: { seed, share: 0.2 },
+    });
+    expect(runs.map(({ config }) => config)).toMatchObject(files.map(({ name }) => ({ path: name })));
+  }
+});
+
+test('a stopped sensor catches up when it is started', async () => {
+  const files: { name: string; mtimeMs: number }[] = [];
+  const { runs, state } = await simulate(newFiles, {
+    for: '1 day',
+    start: new Date('2026-03-01T00:00:00Z'),
+    resources: { inbox: { list: () => files } },
+    at: {
+      '1h': (_, __, control) => control.stop({ by: 'ann', reason: 'maintenance' }),
+      '2h': (now) => void files.push({ name: 'a.csv', mtimeMs: now.getTime() }),
+      '3h': (_, __, control) => control.start(),
+    },
+  });
+  expect(runs).toMatchObject([{ config: { path: 'a.csv' }, at: new Date('2026-03-01T03:00:00Z') }]);
+  expect(state.audit.map(({ what }) => what)).toEqual(['start', 'stop', 'start']);
+});
+
+test('every snippet is run by a test', async () => {
+  const read = (path: string): Promise<string> => readFile(new URL(path, import.meta.url), 'utf8');
+  const tests = `${await read('./docs-testing.test.ts')}${await read('../integration/toolkit.test.ts')}`;
+  const snippets = [...(await read('../../docs/testing.md')).matchAll(/^```ts\n(.*?)^```/gms)].map(
+    ([, code = '']) => code
+  );
+  expect(snippets.length).toBeGreaterThan(5);
+  for (const snippet of snippets) expect(tests).toContain(snippet.replace(/^import .*\n/gm, '').trim());
+});
