@@ -1,13 +1,19 @@
 /** Every snippet of docs/testing.md, as it is there. */
+import { readdirSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { defineJob, defineSensor } from 'temporal-sensors';
+import { defineJob, defineResource, defineSensor } from 'temporal-sensors';
 import { z } from 'zod';
 import { buildSensorContext, evaluateTick, simulate } from 'temporal-sensors/testing';
 
 interface Inbox {
   list(): readonly { readonly name: string; readonly mtimeMs: number }[];
 }
+const inbox = defineResource({
+  create: (): Inbox => ({
+    list: () => readdirSync('inbox').map((name) => ({ name, mtimeMs: statSync(`inbox/${name}`).mtimeMs })),
+  }),
+});
 
 export const processFile = defineJob({
   name: 'processFile',
@@ -18,10 +24,10 @@ export const newFiles = defineSensor({
   name: 'newFiles',
   job: processFile,
   interval: '30s',
+  resources: { inbox },
   cursor: z.object({ mtimeMs: z.number() }).default({ mtimeMs: 0 }),
   *evaluate(ctx) {
-    const inbox = ctx.resources['inbox'] as Inbox;
-    const files = inbox.list().filter(({ mtimeMs }) => mtimeMs > ctx.cursor.mtimeMs);
+    const files = ctx.resources.inbox.list().filter(({ mtimeMs }) => mtimeMs > ctx.cursor.mtimeMs);
     if (files.length === 0) return ctx.skip('no new files');
     for (const { name, mtimeMs } of files) yield ctx.run({ runKey: `${name}:${mtimeMs}`, config: { path: name } });
     ctx.setCursor({ mtimeMs: Math.max(...files.map(({ mtimeMs }) => mtimeMs)) });
