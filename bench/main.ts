@@ -1,5 +1,6 @@
 /**
- * `npm run bench -- quiet|launch|push|ledger|bigtick|simulate [--json]`: ours and the hand-written way in one run on one server.
+ * `npm run bench -- quiet|launch|push|ledger|bigtick|s3|simulate [--json]`: ours and the hand-written way, in one run and
+ * on one server where there is one.
  *
  * Absolute times on a shared machine mean little; the ratios are what to look at.
  */
@@ -9,6 +10,7 @@ import { launch } from './launch.js';
 import { ledger } from './ledger.js';
 import { push } from './push.js';
 import { quiet } from './quiet.js';
+import { s3 } from './s3.js';
 import { simulate } from './simulate.js';
 import { withBench, type Bench, type Result } from './support.js';
 
@@ -19,7 +21,7 @@ const BENCHES: Readonly<Record<string, (bench: Bench) => AsyncGenerator<Result>>
   ledger,
   bigtick,
 };
-const WITHOUT_SERVER: Readonly<Record<string, () => AsyncGenerator<Result>>> = { simulate };
+const WITHOUT_SERVER: Readonly<Record<string, () => AsyncGenerator<Result>>> = { s3, simulate };
 const NAMES = [...Object.keys(BENCHES), ...Object.keys(WITHOUT_SERVER)].join(', ');
 
 await new Command('bench')

@@ -1,5 +1,16 @@
 // jobs
 export { defineJob } from './sensors/define-job.js';
+export { validateRunConfig } from './sensors/validate-run-config.js';
+export type { ConfigIssue } from './sensors/validate-run-config.js';
+export { dailyPartitions, dynamicPartitions, hourlyPartitions, staticPartitions } from './sensors/partitions.js';
+export type {
+  DailyOptions,
+  DynamicPartitions,
+  HourlyOptions,
+  KnownPartitions,
+  PartitionRequest,
+  PartitionSet,
+} from './sensors/partitions.js';
 export type { JobConfig, JobConfigInput, JobDefinition, JobOptions } from './sensors/define-job.js';
 // sensors
 export { defineSensor } from './sensors/define-sensor.js';
@@ -16,9 +27,35 @@ export type {
   SensorOptions,
 } from './sensors/define-sensor.js';
 export type { SensorTestContext } from './sensors/test-context.js';
+// resources
+export { defineResource } from './sensors/define-resource.js';
+export type {
+  BuiltResources,
+  ResourceDefinition,
+  ResourceInit,
+  ResourceOptions,
+  Resources,
+  ResourceScope,
+  ResourceValue,
+} from './sensors/define-resource.js';
+export { buildResources } from './sensors/build-resources.js';
+export type { BuildResourcesOptions, ResourceConfig, ResourceSet } from './sensors/build-resources.js';
+export { withResources } from './sensors/with-resources.js';
+export type { ActivitiesWithResources } from './sensors/with-resources.js';
+export { env } from './sensors/env.js';
+export type { Environment, EnvValue, WithEnv } from './sensors/env.js';
 export type { Evaluation, More, RunRequest, SensorResult, SkipReason } from './sensors/run-request.js';
+// cursors
+export { highWatermark } from './sensors/high-watermark.js';
+export type {
+  HighWatermark,
+  HighWatermarkOptions,
+  Taken,
+  TakeOptions,
+  WatermarkCursor,
+} from './sensors/high-watermark.js';
 // values and errors
 export type { Duration } from './sensors/duration.js';
 export type { Json } from './sensors/json.js';
-export { DefinitionError, EvaluationError } from './sensors/errors.js';
+export { DefinitionError, EvaluationError, ResourceError } from './sensors/errors.js';
 export { RetryAfterError } from './sensors/retry-after-error.js';

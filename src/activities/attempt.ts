@@ -62,9 +62,9 @@ export class Attempt {
     } catch (error) {
       // after a stop, a cursor edit or a shutdown it does not matter how the author's code ended, or whether it did
       const reason: unknown = this.signal.reason;
-      throw this.signal.aborted && (reason instanceof CancelledFailure || !(error instanceof AbandonedError))
-        ? reason
-        : error;
+      // at the timeout, an error of ours that it caused says more: what did not end
+      const caused = error instanceof EvaluationError && error.cause === reason;
+      throw this.signal.aborted && (reason instanceof CancelledFailure || !caused) ? reason : error;
     } finally {
       for (const timer of this.timers) clearTimeout(timer);
       context.cancellationSignal.removeEventListener('abort', cancelled);
@@ -93,7 +93,8 @@ export class Attempt {
         () =>
           this.abandon(
             new AbandonedError(
-              `${reason.message}; it ignores ctx.signal and still runs: pass ctx.signal on to what it awaits`
+              `${reason.message}; it ignores ctx.signal and still runs: pass ctx.signal on to what it awaits`,
+              { cause: reason }
             )
           ),
         SETTLE_MS

@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
 import { readInput } from '../client/pages.js';
-import { checkRequests } from '../sensors/check-requests.js';
+import { applyPartitionRequests, setsOf } from '../sensors/change-partitions.js';
+import { checkRequests, type RequestRules } from '../sensors/check-requests.js';
+import type { JobDefinition } from '../sensors/define-job.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { quote } from '../sensors/errors.js';
 import { rejected } from '../sensors/failures.js';
@@ -13,6 +15,8 @@ import { keyedRunId, runKeyHash } from '../sensors/run-key.js';
 import type { RunRequest } from '../sensors/run-request.js';
 import { definitionOf } from './definition.js';
 import type { SensorActivityDependencies } from './index.js';
+import { readSets } from './partitions.js';
+import { SearchAttributes } from './search-attributes.js';
 
 /** A key as an operator names it. */
 export interface NamedKey {
@@ -36,6 +40,7 @@ export interface PreparedRetries {
 }
 
 export function createRepeatActivities({ registry }: SensorActivityDependencies) {
+  const searchAttributes = new SearchAttributes();
   return {
     async findKey({ sensor, job, runKey }: NamedKey): Promise<{ readonly hash: string }> {
       const { name } = jobOf(definitionOf(registry, sensor), job);
@@ -50,7 +55,7 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies)
       epochs,
     }: NamedKey & { readonly epochs: Readonly<Record<string, number>> }): Promise<PreparedRerun> {
       const definition = definitionOf(registry, sensor);
-      const { name } = jobOf(definition, job);
+      const { name, start } = jobOf(definition, job);
       const hash = runKeyHash(name, runKey);
       const idOf = (epoch: number): string => keyedRunId({ sensor, job: name, runKey, form: definition.runIds, epoch });
       const { client } = Context.current();
@@ -81,9 +86,12 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies)
         runKey,
         hash,
         epoch,
+        ...(Object.keys(start).length === 0 ? {} : { start }),
         ...(memo.tags === undefined ? {} : { tags: memo.tags }),
+        ...(memo.partitionKey === undefined ? {} : { partitionKey: memo.partitionKey }),
       };
-      return { request, hash, epoch, rerunOf: idOf(1) };
+      const [marked = request] = await searchAttributes.mark(client, [request]);
+      return { request: marked, hash, epoch, rerunOf: idOf(1) };
     },
 
     /** Dead letters checked again, against what the code says now. */
@@ -99,17 +107,26 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies)
       const definition = definitionOf(registry, sensor);
       const requests: { id: string; request: LaunchRequest }[] = [];
       const failed: { id: string; error: string }[] = [];
+      const partitions = applyPartitionRequests([], await readSets(setsOf(letters, [], definition), registry.prefix));
       for (const letter of letters) {
-        const checked = retried(sensor, definition, letter, rearmed);
+        const checked = retried({ sensor, definition, rearmed, partitions }, letter);
         if (typeof checked === 'string') failed.push({ id: letter.id, error: checked });
         else requests.push({ id: letter.id, request: checked });
       }
-      return { requests, failed };
+      const { client } = Context.current();
+      const marked = await searchAttributes.mark(
+        client,
+        requests.map(({ request }) => request)
+      );
+      return {
+        requests: requests.map(({ id, request }, index) => ({ id, request: marked[index] ?? request })),
+        failed,
+      };
     },
   };
 }
 
-function jobOf({ name, jobs }: SensorDefinition, job: string | undefined): { readonly name: string } {
+function jobOf({ name, jobs }: SensorDefinition, job: string | undefined): JobDefinition {
   const found = job === undefined && jobs.length === 1 ? jobs[0] : jobs.find((each) => each.name === job);
   if (found !== undefined) return found;
   const names = jobs.map((each) => `'${each.name}'`).join(', ') || 'none';
@@ -135,22 +152,27 @@ async function argumentsOf(client: Client, { workflowId, runId, raw }: WorkflowE
 
 /** The request of a dead letter, or why it cannot be made. */
 function retried(
-  sensor: string,
-  definition: SensorDefinition,
-  letter: DeadLetter,
-  rearmed: Readonly<Record<string, number>>
+  { sensor, definition, rearmed, partitions }: Pick<RequestRules, 'sensor' | 'definition' | 'rearmed' | 'partitions'>,
+  letter: DeadLetter
 ): LaunchRequest | string {
-  const { id, kind, job, runKey, payload, tags } = letter;
+  const { id, kind, job, runKey, payload, tags, partitionKey } = letter;
   const again = `let the sensor request it again, then discard this dead letter`;
   if (payload === undefined) return `its config was not kept (over 2 KB); ${again}`;
   if (kind === 'owner') return payload as unknown as LaunchRequest;
   if (runKey !== undefined && runKeyHash(job ?? '', runKey) !== id) return `its run key was too long to keep; ${again}`;
   if (!definition.jobs.some(({ name }) => name === job)) return `the sensor no longer has job '${job}'; discard it`;
-  const request = { kind: 'run', job, runKey, config: payload, tags: tags ?? {} } as unknown as RunRequest;
+  const request = {
+    kind: 'run',
+    job,
+    runKey,
+    config: payload,
+    tags: tags ?? {},
+    partitionKey,
+  } as unknown as RunRequest;
   const no = (): boolean => false;
   // the same for every retry of this letter: two at once start one run
   const nonce = createHash('sha256').update(`${id}:${letter.firstAt}`).digest('base64url').slice(0, 22);
-  const rules = { sensor, definition, isKnown: no, isForeign: no, rearmed, nonce };
+  const rules = { sensor, definition, isKnown: no, isForeign: no, rearmed, partitions, now: new Date(), nonce };
   const checked = checkRequests([request], rules);
   return checked.accepted[0] ?? checked.rejected[0]?.error ?? again;
 }

@@ -11,8 +11,10 @@ export const EXIT = {
   refused: 5,
   /** The namespace does not exist, or the credentials do not allow this. */
   noAccess: 6,
-  /** `tick` only: the tick ended as a failure. */
+  /** `tick` and `preview`: the tick ended as a failure, or would. */
   tickFailed: 7,
+  /** `init` only: all four files exist. */
+  nothingWritten: 8,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

@@ -3,6 +3,7 @@
  *
  * Colours only on a terminal, and not with NO_COLOR. Tables have no lines, so that `grep` and `awk` work on them.
  */
+import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 import { createColors } from 'picocolors';
 import type { ExplainedError } from './errors.js';
@@ -12,7 +13,7 @@ export type Colors = ReturnType<typeof createColors>;
 
 export interface Output {
   /** Prints the result of the command: `value` with `--json`, else the lines that `text` gives. */
-  result(value: unknown, text: (colors: Colors) => readonly string[]): void;
+  result(value: unknown, text: (colors: Colors, width: number) => readonly string[]): void;
   /** A remark for people, on stderr; not printed with `--json`. */
   note(text: string): void;
   error(error: ExplainedError): void;
@@ -23,7 +24,7 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
   const errorColors = createColors(mayColor(process.stderr));
   return {
     result(value, text) {
-      const lines = json ? [printableJson(value)] : text(colors);
+      const lines = json ? [printableJson(value)] : text(colors, process.stdout.columns ?? Infinity);
       process.stdout.write(lines.map((line) => `${line}\n`).join(''));
     },
     note(text) {
@@ -72,6 +73,29 @@ export function table(header: readonly string[], rows: readonly (readonly string
     .toString()
     .split('\n')
     .map((line) => line.trimEnd());
+}
+
+/**
+ * Lines of a table in which each row has a link: as its last column, or below the row where that would be wider than
+ * the terminal.
+ *
+ * @param width of the terminal, in characters
+ */
+export function linkedTable(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  links: readonly string[],
+  colors: Colors,
+  width: number
+): string[] {
+  const wide = table(
+    [...header, 'TEMPORAL WEB'],
+    rows.map((row, index) => [...row, links[index] ?? '']),
+    colors
+  );
+  if (wide.every((line) => stripVTControlCharacters(line).length <= width)) return wide;
+  const [head = '', ...lines] = table(header, rows, colors);
+  return [head, ...lines.flatMap((line, index) => [line, `  ${colors.dim(links[index] ?? '')}`])];
 }
 
 /** Lines of `name  value`, without those that have no value. */

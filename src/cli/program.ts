@@ -9,13 +9,16 @@ import { debuglog } from 'node:util';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { describe } from './commands/describe.js';
 import type { DevOptions } from './commands/dev.js';
+import type { InitOptions } from './commands/init.js';
 import { list } from './commands/list.js';
+import { preview, type PreviewOptions } from './commands/preview.js';
 import { runs } from './commands/runs.js';
 import { start, stop, type StartStopOptions } from './commands/start-stop.js';
 import { tick } from './commands/tick.js';
 import { ticks } from './commands/ticks.js';
 import { explainError, type Place } from './errors.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
+import type { Json } from '../sensors/json.js';
 import { createOutput, type Output } from './output.js';
 import type { GlobalOptions, Session } from './session.js';
 
@@ -103,6 +106,14 @@ function createProgram(run: Run): Command {
   };
 
   program
+    .command('init')
+    .description('write the four files of a first sensor into the TypeScript project of this folder')
+    .option('--dir <folder>', "the files' folder (default: that of the project's worker, or src)", text)
+    .action(async (own: InitOptions) => {
+      const { init } = await import('./commands/init.js');
+      run.exitCode = await init(output, own);
+    });
+  program
     .command('dev')
     .description('run a local Temporal server until Ctrl-C, unless one runs already or is configured')
     .option('--db <file>', 'keep its state in this file (default: in memory)', text)
@@ -138,6 +149,13 @@ function createProgram(run: Run): Command {
       inSession((session) => tick(session, output, sensor, own))
     );
   program
+    .command('preview <sensor>')
+    .description('evaluate without committing: what would start, what is a duplicate, what would be rejected')
+    .option('--cursor <json>', 'with this cursor instead of the stored one', json)
+    .option('--clear-cursor', 'with no cursor')
+    .option('--apply', 'then commit exactly what was shown')
+    .action((sensor: string, own: PreviewOptions) => inSession((session) => preview(session, output, sensor, own)));
+  program
     .command('ticks <sensor>')
     .description('list the last ticks, newest first')
     .option('--limit <number>', 'at most this many', limit, limit(DEFAULT_LIMIT))
@@ -162,6 +180,14 @@ function version(): string {
 function text(value: string): string {
   if (value.trim() === '') throw new InvalidArgumentError('It is empty.');
   return value;
+}
+
+function json(value: string): Json {
+  try {
+    return JSON.parse(value) as Json;
+  } catch {
+    throw new InvalidArgumentError(`It is not JSON; a text needs quotes: '"2026-01-31"'.`);
+  }
 }
 
 function seconds(value: string): number {

@@ -32,9 +32,11 @@ export function sensorView(sensor: SensorSummary | SensorDescription) {
     statusReason,
     statusUntil: iso(statusUntil),
     health,
+    unfolded: sensor.unfolded,
     intervalMs,
     jobs,
     pending,
+    pendingUntil: iso(sensor.pendingUntil),
     deadLetters,
     description,
     tags,
@@ -78,6 +80,8 @@ export function descriptionView(
             nextAt: iso(evaluation.nextAt),
             lastAttemptAt: iso(evaluation.lastAttemptAt),
             lastOutcome: evaluation.lastOutcome,
+            lastTickOutcome: evaluation.lastTickOutcome,
+            folded: evaluation.folded,
             notLoaded: evaluation.notLoaded,
             paused: evaluation.paused,
             streak: evaluation.streak.map(quietView),
@@ -140,6 +144,7 @@ export function tickView(tick: TickRecord) {
     rejected: { count: tick.rejected.count, sample: tick.rejected.sample.map(rejectionView) },
     pending: tick.pending,
     events: tick.events,
+    partitions: tick.partitions,
     skipReason: tick.skipReason,
     error: tick.error,
     logs: tick.logs?.map(({ level, at, message }) => ({ level, at: iso(at), message })),
@@ -149,7 +154,7 @@ export function tickView(tick: TickRecord) {
 }
 
 /** One element of `runs`. */
-export function runView(run: SensorRun, webUrl: string | undefined) {
+export function runView(run: SensorRun, error: string | undefined, webUrl: string | undefined) {
   return {
     workflowId: run.workflowId,
     runId: run.runId,
@@ -157,9 +162,14 @@ export function runView(run: SensorRun, webUrl: string | undefined) {
     status: run.status,
     tick: run.tick,
     runKey: run.runKey,
+    partitionKey: run.partitionKey,
+    epoch: run.epoch,
+    by: run.by,
+    reason: run.reason,
     tags: run.tags,
     startTime: iso(run.startTime),
     closeTime: iso(run.closeTime),
+    error,
     webUrl,
   };
 }

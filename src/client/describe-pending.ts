@@ -6,6 +6,7 @@ import {
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { optionalTsToDate } from '@temporalio/common/lib/time.js';
+import { lastOutcomeOf } from '../sensors/describe-tick.js';
 import { FAILURE_TYPES } from '../sensors/errors.js';
 import type { QuietReason, StreakRecord } from '../sensors/protocol.js';
 
@@ -19,10 +20,12 @@ export interface EvaluationStatus {
   readonly attempt: number;
   readonly nextAt?: Date;
   readonly lastAttemptAt?: Date;
-  /** What the last attempt said: the skip reason, or the error of a failing sensor. */
+  /** What the last evaluation said: the skip reason, or the error of a failing sensor. */
   readonly lastOutcome?: string;
   /** The last attempt found nothing new and cost no history. */
   readonly folded: boolean;
+  /** What the last tick did, while there was no evaluation since: `tick 7: success: 2 runs started`. */
+  readonly lastTickOutcome?: string;
   readonly notLoaded: boolean;
   /** Somebody paused the activity in Temporal Web: nothing is evaluated until it is unpaused (a push still works). */
   readonly paused: boolean;
@@ -51,10 +54,22 @@ export async function describePending(
     attempt: activity.attempt ?? 1,
     ...(nextAt === undefined ? {} : { nextAt }),
     ...(lastAttemptAt === undefined ? {} : { lastAttemptAt }),
-    ...(failure === undefined ? {} : { lastOutcome: failure.message }),
-    folded: failure instanceof ApplicationFailure && failure.type === FAILURE_TYPES.quiet,
-    notLoaded: failure instanceof ApplicationFailure && failure.type === FAILURE_TYPES.notLoaded,
+    ...outcomeOf(failure),
+    folded: isOfType(failure, FAILURE_TYPES.quiet),
+    notLoaded: isOfType(failure, FAILURE_TYPES.notLoaded),
     paused: activity.paused === true,
     streak: (streak as StreakRecord | undefined)?.reasons ?? [],
   };
+}
+
+/** An attempt that only waited says what the last tick did. */
+function outcomeOf(failure: Error | undefined): Pick<EvaluationStatus, 'lastOutcome' | 'lastTickOutcome'> {
+  if (failure === undefined) return {};
+  if (!isOfType(failure, FAILURE_TYPES.waiting)) return { lastOutcome: failure.message };
+  const lastTickOutcome = lastOutcomeOf(failure.message);
+  return lastTickOutcome === undefined ? {} : { lastTickOutcome };
+}
+
+function isOfType(failure: Error | undefined, type: string): boolean {
+  return failure instanceof ApplicationFailure && failure.type === type;
 }

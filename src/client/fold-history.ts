@@ -26,6 +26,7 @@ import {
 import {
   applyCursorEdit,
   applyMessage,
+  applyPreview,
   applyRerun,
   applyRetry,
   endEvaluation,
@@ -37,6 +38,7 @@ import {
   parseDeadLetterEdit,
   parseKeyEdit,
   parseKeyPage,
+  parseRefusals,
   parseRequestPages,
   parseRequests,
 } from '../workflows/parse.js';
@@ -194,6 +196,15 @@ class HistoryFold {
         const page = parseKeyPage(result);
         return page === undefined ? state : rules.seal(state, given.seal, page);
       }
+      case 'readPreview': {
+        // the fold ends a launch late
+        const { launch } = state;
+        const ended = launch !== undefined && rules.waitingRequests(launch) === 0 ? this.settled(state) : state;
+        const applied = applyPreview(ended, result, {}, this.now);
+        return typeof applied === 'string' ? state : applied;
+      }
+      case 'changePartitions':
+        return rules.endPartitions(state, parseRefusals(result), this.now);
       case 'releasePages':
         return rules.afterRelease(state, given.ids);
       default:

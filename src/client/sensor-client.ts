@@ -12,6 +12,7 @@ import {
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   type Client,
+  type WorkflowExecutionDescription,
 } from '@temporalio/client';
 import { ApplicationFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { optionalTsToDate } from '@temporalio/common/lib/time.js';
@@ -29,6 +30,8 @@ import {
   type KeyEdit,
   type LoopOptions,
   type Note,
+  type Preview,
+  type PreviewEdit,
   type RerunResult,
   type RetryResult,
   type RunMemo,
@@ -36,13 +39,17 @@ import {
   type SensorState,
   type TickRecord,
 } from '../sensors/protocol.js';
+import { inBatches } from './batches.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
 import { listExecutions } from './executions.js';
-import { findLoop, loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
+import { findLoop, loopId, PRUNED, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
 import { Outbox } from './outbox.js';
+import { readPartitions } from './partitions.js';
 import { prune, type Pruned } from './prune.js';
 import { quoted } from './query.js';
+import { readRunError } from './run-error.js';
 
+const LOOKUPS_AT_ONCE = 20;
 /** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
 const WORKFLOW_TASKS = 1;
 
@@ -63,6 +70,8 @@ export interface SensorSummary {
   readonly intervalMs: number;
   readonly jobs: readonly string[];
   readonly pending: number;
+  /** When the next of them start, if `maxRunsPerTick` left them over. */
+  readonly pendingUntil?: Date;
   readonly deadLetters: number;
   readonly description?: string;
   readonly tags: Readonly<Record<string, string>>;
@@ -105,6 +114,7 @@ export interface SensorRun {
   readonly status: string;
   readonly tick?: number;
   readonly runKey?: string;
+  readonly partitionKey?: string;
   /** A run that an operator asked for: of which epoch, by whom and why. */
   readonly epoch?: number;
   readonly by?: string;
@@ -155,14 +165,21 @@ export class SensorClient {
       if (!execution.workflowId.startsWith(LOOP_ID_PREFIX) || latest.has(execution.workflowId)) continue;
       latest.set(execution.workflowId, summaryOf(execution));
     }
-    return [...latest.values()].sort((a, b) => a.sensor.localeCompare(b.sensor));
+    const pruned = new Set<string>();
+    const closed = [...latest.values()].filter(({ status }) => status === 'closed');
+    await inBatches(closed, LOOKUPS_AT_ONCE, async (each) => {
+      if (await isPruned(this.client, each)) pruned.add(each.workflowId);
+    });
+    return [...latest.values()]
+      .filter(({ workflowId }) => !pruned.has(workflowId))
+      .sort((a, b) => a.sensor.localeCompare(b.sensor));
   }
 
   /**
    * @throws {@link SensorNotFoundError}
    */
   async describe(sensor: string): Promise<SensorDescription> {
-    const loop = await findLoop(this.client, sensor);
+    const loop = await this.lastLoop(sensor);
     if (loop === undefined) throw new SensorNotFoundError(sensor, this.namespace);
     const evaluation = await describePending(this.client, loop.raw.pendingActivities ?? []);
     const { unfolded, ...summary } = summaryOf(loop);
@@ -228,6 +245,26 @@ export class SensorClient {
     return await this.update<SensorState>(sensor, UPDATES.setCursor, { ...note, clear: true });
   }
 
+  /**
+   * Evaluates without committing, also a stopped sensor: what would start, what is a duplicate, what would be rejected.
+   * The author's code runs, with whatever it does outside.
+   *
+   * @param edit with another cursor than the stored one, or with none
+   */
+  async preview(sensor: string, edit: PreviewEdit = {}): Promise<Preview> {
+    return await this.update<Preview>(sensor, UPDATES.preview, edit);
+  }
+
+  /**
+   * Commits exactly what a preview showed, as a tick.
+   *
+   * @param id of the preview
+   * @throws {@link SensorRejectedError} when the sensor has done something else since
+   */
+  async apply(sensor: string, id: string, note: Note = {}): Promise<TickRecord> {
+    return await this.update<TickRecord>(sensor, UPDATES.apply, { ...note, id });
+  }
+
   /** Forgets the operator's start or stop: the code's default counts again. */
   async reset(sensor: string, note: Note = {}): Promise<SensorState> {
     return await this.update<SensorState>(sensor, UPDATES.reset, note);
@@ -284,6 +321,17 @@ export class SensorClient {
     return await this.ask(sensor, () => this.handle(sensor).query<readonly TickRecord[]>(QUERIES.ticks));
   }
 
+  /** The keys of a dynamic partition set, by its name with the plugin's prefix, as they were added. Asks a worker. */
+  async partitions(set: string): Promise<readonly string[]> {
+    return await readPartitions(this.client, set);
+  }
+
+  /** Why a run failed or was terminated, in one message; undefined for any other, and when it is not known. */
+  async runError({ workflowId, runId, status }: SensorRun): Promise<string | undefined> {
+    if (status !== 'FAILED' && status !== 'TERMINATED') return undefined;
+    return await readRunError(this.client, { workflowId, runId });
+  }
+
   /** The runs of a sensor, newest first. */
   async *runs(sensor: string): AsyncIterable<SensorRun> {
     const query = `ParentWorkflowId = ${quoted(loopId(sensor))}`;
@@ -298,6 +346,7 @@ export class SensorClient {
         startTime: execution.startTime,
         ...(memo === undefined ? {} : { tick: memo.tick }),
         ...(memo?.runKey === undefined ? {} : { runKey: memo.runKey }),
+        ...(memo?.partitionKey === undefined ? {} : { partitionKey: memo.partitionKey }),
         ...(memo?.epoch === undefined ? {} : { epoch: memo.epoch }),
         ...(memo?.by === undefined ? {} : { by: memo.by }),
         ...(memo?.reason === undefined ? {} : { reason: memo.reason }),
@@ -382,8 +431,14 @@ export class SensorClient {
     }
   }
 
-  private async explainMissing(sensor: string): Promise<Error> {
+  /** The last run of the sensor's loop; none when it was pruned, though the server may take a minute to delete it. */
+  private async lastLoop(sensor: string): Promise<WorkflowExecutionDescription | undefined> {
     const loop = await findLoop(this.client, sensor);
+    return loop === undefined || (await isPruned(this.client, loop)) ? undefined : loop;
+  }
+
+  private async explainMissing(sensor: string): Promise<Error> {
+    const loop = await this.lastLoop(sensor);
     if (loop === undefined) return new SensorNotFoundError(sensor, this.namespace);
     return new SensorRejectedError(
       sensor,
@@ -391,6 +446,17 @@ export class SensorClient {
       undefined
     );
   }
+}
+
+/** Whether a loop was ended for good. */
+async function isPruned(
+  client: Client,
+  execution: { readonly workflowId: string; readonly runId: string; readonly status: unknown }
+): Promise<boolean> {
+  const { status } = execution;
+  const name = typeof status === 'object' && status !== null && 'name' in status ? status.name : status;
+  if (name !== 'TERMINATED' && name !== 'closed') return false;
+  return (await readRunError(client, execution)) === PRUNED;
 }
 
 /** Temporal has no code of its own for it. See `ErrSignalsLimitExceeded` in the server's `service/history/consts`. */
@@ -421,6 +487,7 @@ function summaryOf({ workflowId, runId, status, memo: memos, unreadable }: LoopE
     intervalMs: memo?.intervalMs ?? 0,
     jobs: memo?.jobs ?? [],
     pending: memo?.pending ?? 0,
+    ...(memo?.pendingUntil === undefined ? {} : { pendingUntil: new Date(memo.pendingUntil) }),
     deadLetters: memo?.deadLetters ?? 0,
     ...(memo?.description === undefined ? {} : { description: memo.description }),
     tags: memo?.tags ?? {},

@@ -5,7 +5,7 @@
  */
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import { isQuiet, type CheckedOutcome } from './check-outcome.js';
-import { describeError, FAILURE_TYPES } from './errors.js';
+import { describeError, FAILURE_TYPES, rootCause } from './errors.js';
 import { withoutStack } from './failures.js';
 import { cutText } from './json.js';
 import { REST_AFTER_MS } from './limits.js';
@@ -77,14 +77,15 @@ export function failedEvaluation(
   error: unknown,
   details: FailureDetails
 ): ApplicationFailure {
-  const retryAfter = error instanceof RetryAfterError ? { retryAfterMs: error.retryAfterMs } : {};
+  const thrown = rootCause(error);
+  const retryAfter = thrown instanceof RetryAfterError ? { retryAfterMs: thrown.retryAfterMs } : {};
   const failure = ApplicationFailure.create({
-    message: describeError(error),
+    message: describeError(error, 'evaluate'),
     type: FAILURE_TYPES.failed,
     ...(failureFolds(input)
       ? { nextRetryDelay: retryAfter.retryAfterMs ?? pauseAfter(input, times) }
       : { nonRetryable: true, details: [{ ...details, ...retryAfter } satisfies FailureDetails] }),
   });
-  failure.stack = error instanceof Error ? cutText(error.stack ?? '', MAX_STACK_BYTES) : '';
+  failure.stack = thrown instanceof Error ? cutText(thrown.stack ?? '', MAX_STACK_BYTES) : '';
   return failure;
 }

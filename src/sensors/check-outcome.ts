@@ -55,12 +55,14 @@ export function checkOutcome(
   definition: SensorDefinition,
   outcome: EvaluationOutcome,
   rejectedEvents: readonly Rejection[],
-  { isKnown, nonce }: Pick<RequestRules, 'isKnown' | 'nonce'>
+  { isKnown, nonce, partitions, now }: Pick<RequestRules, 'isKnown' | 'nonce' | 'partitions' | 'now'>
 ): CheckedOutcome {
   const checked = checkRequests(outcome.requests, {
     sensor: input.sensor,
     definition,
     isKnown,
+    partitions,
+    now,
     isForeign: (hash) => input.foreignKeys.includes(hash),
     rearmed: input.rearmed,
     nonce,
@@ -93,13 +95,16 @@ export function checkOutcome(
     kind: 'evaluated',
     requests: checked.accepted,
     staged: [],
+    ...(partitions.changes.length === 0 ? {} : { partitions: partitions.changes }),
     cleared: input.deadLetters.filter((id) => hashes.has(id)),
     rejected,
     duplicates: checked.duplicates,
     ...(checked.accepted.length === 0 && unknown.length === 0 ? { skipReason } : {}),
     cursor: changed(input, outcome.cursor),
     ...(outcome.initialCursor === undefined ? {} : { initialCursor: outcome.initialCursor }),
-    more: outcome.more && (checked.accepted.length > 0 || changed(input, outcome.cursor).kind !== 'keep'),
+    more:
+      outcome.more &&
+      (checked.accepted.length > 0 || partitions.changes.length > 0 || changed(input, outcome.cursor).kind !== 'keep'),
     ...(lastRunKey === undefined ? {} : { lastRunKey: cutText(lastRunKey, 1024) }),
   };
 }
@@ -124,6 +129,7 @@ export function isQuiet(input: EvaluationInput, result: CheckedOutcome): boolean
     input.events.length === 0 &&
     result.requests.length === 0 &&
     result.staged.length === 0 &&
+    result.partitions === undefined &&
     result.cursor.kind === 'keep' &&
     newRejections(input, result.rejected).length === 0
   );
@@ -132,7 +138,8 @@ export function isQuiet(input: EvaluationInput, result: CheckedOutcome): boolean
 function describeSkip(outcome: EvaluationOutcome, duplicates: number, deadLetters: number): string {
   if (outcome.skipReason !== undefined) return outcome.skipReason;
   const total = outcome.requests.length;
-  if (total === 0) return 'evaluate asked for nothing';
+  if (total === 0)
+    return outcome.partitionRequests.length === 0 ? 'evaluate asked for nothing' : 'evaluate asked for no runs';
   if (deadLetters === 0) return `${total} request${total === 1 ? '' : 's'}, all already run`;
   return `${total} requests: ${duplicates} already run, ${deadLetters} in the dead letters`;
 }

@@ -11,7 +11,10 @@ import { cutText, jsonBytes, NotJsonError, toJson, utf8Bytes, type Json } from '
 import { MAX_KEPT_PAYLOAD_BYTES, MAX_REQUEST_BYTES, MAX_RUN_KEY_BYTES, MAX_TEXT_BYTES } from './limits.js';
 import type { Duplicate, LaunchRequest, Rejection } from './protocol.js';
 import { keyedRunId, keylessRunId, runKeyHash } from './run-key.js';
+import type { Partitions } from './change-partitions.js';
+import { isPartitionKey } from './partitions.js';
 import type { RunRequest } from './run-request.js';
+import { checkTags, type Tags } from './tags.js';
 
 const SAMPLE = 20;
 
@@ -30,6 +33,8 @@ export interface RequestRules {
   readonly isForeign: (hash: string) => boolean;
   /** Hashes of (job, run key) that an operator re-armed, and the epoch of their next run. */
   readonly rearmed: Readonly<Record<string, number>>;
+  readonly partitions: Partitions;
+  readonly now: Date;
   /** Minted once per evaluation. */
   readonly nonce: string;
 }
@@ -107,8 +112,9 @@ function checkRequest(keyed: Keyed, index: number, rules: RequestRules): LaunchR
   if (runKey !== undefined && utf8Bytes(runKey) > MAX_RUN_KEY_BYTES) {
     return reject(`runKey is ${utf8Bytes(runKey)} bytes; at most ${MAX_RUN_KEY_BYTES} (64 KB)`);
   }
-  const tags = checkTags(request.tags);
-  if (typeof tags === 'string') return reject(tags);
+  const problem = checkTags(request.tags) ?? rules.partitions.problem(job, request.partitionKey, rules.now);
+  if (problem !== undefined) return reject(problem);
+  const tags = tagsOf(request, job);
   const parsed = job.config.safeParse(request.config === undefined ? {} : request.config);
   if (!parsed.success)
     return reject(`config does not fit job '${job.name}' (${describeIssues(parsed.error, 'config')})`);
@@ -129,6 +135,8 @@ function checkRequest(keyed: Keyed, index: number, rules: RequestRules): LaunchR
     ...(job.taskQueue === undefined ? {} : { taskQueue: job.taskQueue }),
     ...(runKey === undefined || hash === undefined ? {} : { runKey, hash }),
     ...(epoch === undefined ? {} : { epoch }),
+    ...(request.partitionKey === undefined ? {} : { partitionKey: request.partitionKey }),
+    ...(Object.keys(job.start).length === 0 ? {} : { start: job.start }),
     ...(Object.keys(tags).length === 0 ? {} : { tags }),
   };
   const bytes = jsonBytes(launch);
@@ -141,7 +149,7 @@ function checkRequest(keyed: Keyed, index: number, rules: RequestRules): LaunchR
 }
 
 function reject_(request: RunRequest, job: JobDefinition, error: string): Rejection {
-  const { runKey } = request as { runKey: unknown };
+  const { runKey, partitionKey } = request as { runKey: unknown; partitionKey: unknown };
   let payload: Json | undefined;
   try {
     payload = toJson(request.config ?? {}, 'config');
@@ -149,8 +157,10 @@ function reject_(request: RunRequest, job: JobDefinition, error: string): Reject
     payload = undefined;
   }
   const identity =
-    typeof runKey === 'string' && runKey !== '' ? runKeyHash(job.name, runKey) : contentHash(job.name, payload, error);
-  const tags = checkTags(request.tags);
+    typeof runKey === 'string' && runKey !== ''
+      ? runKeyHash(job.name, runKey)
+      : contentHash(job.name, payload, partitionKey, error);
+  const tags = checkTags(request.tags) === undefined ? request.tags : {};
   return {
     id: identity,
     kind: 'request',
@@ -158,8 +168,9 @@ function reject_(request: RunRequest, job: JobDefinition, error: string): Reject
     error: cutText(error, MAX_TEXT_BYTES),
     ...(typeof runKey === 'string' ? { runKey: cutText(runKey, 256) } : {}),
     ...(payload !== undefined && jsonBytes([payload, tags]) <= MAX_KEPT_PAYLOAD_BYTES
-      ? { payload, ...(typeof tags === 'string' || Object.keys(tags).length === 0 ? {} : { tags }) }
+      ? { payload, ...(Object.keys(tags).length === 0 ? {} : { tags }) }
       : {}),
+    ...(isPartitionKey(partitionKey) ? { partitionKey } : {}),
   };
 }
 
@@ -168,9 +179,7 @@ function contentHash(...parts: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }
 
-function checkTags(tags: unknown): Readonly<Record<string, string>> | string {
-  if (typeof tags !== 'object' || tags === null || Array.isArray(tags)) return 'tags is not an object of texts';
-  const bad = Object.entries(tags).find(([, value]) => typeof value !== 'string');
-  if (bad !== undefined) return `tags.${bad[0]} is a ${typeof bad[1]}; accepted: a text`;
-  return tags as Readonly<Record<string, string>>;
+/** The framework's tags win over those of the request, and these over those of the job. */
+function tagsOf({ tags, partitionKey }: RunRequest, job: JobDefinition): Tags {
+  return { ...job.tags, ...tags, ...(partitionKey === undefined ? {} : { partition: partitionKey }) };
 }

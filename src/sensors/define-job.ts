@@ -4,9 +4,14 @@
  * The schema lives here and is never imported by workflow code at run time; the workflow takes the parsed config as
  * its argument (`JobConfig<typeof job>`, by `import type`).
  */
+import type { Priority, RetryPolicy } from '@temporalio/common';
 import { z } from 'zod';
+import { parseDuration, type Duration } from './duration.js';
 import { checkName, DefinitionError, quote, refuseUnknownOptions } from './errors.js';
 import type { Json } from './json.js';
+import type { PartitionSet } from './partitions.js';
+import type { StartOptions } from './protocol.js';
+import { checkTags, type Tags } from './tags.js';
 
 /** A job, as {@link defineJob} made it. `In` is what a run request gives, `Out` what the workflow receives. */
 export interface JobDefinition<Name extends string = string, In = unknown, Out = unknown> {
@@ -16,6 +21,10 @@ export interface JobDefinition<Name extends string = string, In = unknown, Out =
   readonly taskQueue: string | undefined;
   readonly args: ((config: never) => readonly unknown[]) | undefined;
   readonly aliases: readonly string[];
+  readonly tags: Tags;
+  readonly partitions: PartitionSet | undefined;
+  /** Timeouts, retry and priority of its runs, as Temporal takes them. */
+  readonly start: StartOptions;
 }
 
 /** What a run request gives as `config` for this job. */
@@ -33,6 +42,23 @@ export interface JobOptions<Name extends string, S extends z.ZodType<Json>> {
   readonly taskQueue?: string;
   /** Arguments of the workflow, for existing workflows with positional parameters. @default `[config]` */
   readonly args?: (config: z.output<S>) => readonly unknown[];
+  /** Put on every run; those of a request win. */
+  readonly tags?: Tags;
+  /** The set that every request's `partitionKey` is of. @default none: requests have no partition */
+  readonly partitions?: PartitionSet;
+  /** Of the whole run, retries and continue-as-new included. @default no limit */
+  readonly workflowExecutionTimeout?: Duration;
+  /** Of one attempt of the run. @default no limit */
+  readonly workflowRunTimeout?: Duration;
+  /** Of one workflow task, at most 120 s. @default '10s' */
+  readonly workflowTaskTimeout?: Duration;
+  /** How Temporal retries a failed run, under its workflow ID: it stays the one run of its key. @default not at all */
+  readonly retry?: Omit<RetryPolicy, 'initialInterval' | 'maximumInterval'> & {
+    readonly initialInterval?: Duration;
+    readonly maximumInterval?: Duration;
+  };
+  /** Priority of its tasks. @default Temporal's */
+  readonly priority?: Priority;
   /** Earlier names of this job: keys that ran under them count as run. */
   readonly aliases?: readonly string[];
 }
@@ -51,7 +77,7 @@ export function defineJob<const Name extends string, S extends z.ZodType<Json> =
 ): JobDefinition<Name, z.input<S>, z.output<S>> {
   checkName(options.name, 'the name of a job');
   const place = `job '${options.name}'`;
-  refuseUnknownOptions(options, ['name', 'config', 'taskQueue', 'args', 'aliases'], place);
+  refuseUnknownOptions(options, OPTIONS, place);
   if (options.config !== undefined) checkSchema(options.config, `${place}: config`);
   if (options.taskQueue !== undefined && (typeof options.taskQueue !== 'string' || options.taskQueue === '')) {
     throw new DefinitionError(`${place}: taskQueue is ${quote(options.taskQueue)}; accepted: the name of a task queue`);
@@ -60,6 +86,11 @@ export function defineJob<const Name extends string, S extends z.ZodType<Json> =
     throw new DefinitionError(`${place}: args is ${quote(options.args)}; accepted: a function from config to an array`);
   }
   for (const alias of options.aliases ?? []) checkName(alias, `${place}: aliases`);
+  if (options.tags !== undefined) {
+    const problem = checkTags(options.tags);
+    if (problem !== undefined) throw new DefinitionError(`${place}: ${problem}`);
+  }
+  checkPartitions(options.partitions, place);
   const job: JobDefinition<Name, z.input<S>, z.output<S>> = {
     kind: 'job',
     name: options.name,
@@ -67,8 +98,91 @@ export function defineJob<const Name extends string, S extends z.ZodType<Json> =
     taskQueue: options.taskQueue,
     args: options.args,
     aliases: Object.freeze([...(options.aliases ?? [])]),
+    tags: Object.freeze({ ...options.tags }),
+    partitions: options.partitions,
+    start: Object.freeze(checkStart(options, place)),
   };
   return Object.freeze(job);
+}
+
+const OPTIONS = [
+  'name',
+  'config',
+  'taskQueue',
+  'args',
+  'aliases',
+  'tags',
+  'partitions',
+  'workflowExecutionTimeout',
+  'workflowRunTimeout',
+  'workflowTaskTimeout',
+  'retry',
+  'priority',
+] as const;
+
+const YEAR_MS = 366 * 24 * 60 * 60 * 1000;
+const MAX_TASK_TIMEOUT_MS = 120_000;
+
+type StartGiven = Pick<
+  JobOptions<string, z.ZodType<Json>>,
+  'workflowExecutionTimeout' | 'workflowRunTimeout' | 'workflowTaskTimeout' | 'retry' | 'priority'
+>;
+
+/** As Temporal takes them in workflow code, where a mistake would block the sensor: all of it is checked here. */
+function checkStart(options: StartGiven, place: string): StartOptions {
+  const ms = (name: keyof StartGiven, max: number): Record<string, number> =>
+    options[name] === undefined ? {} : { [name]: parseDuration(options[name], `${place}: ${name}`, 1, max) };
+  return {
+    ...ms('workflowExecutionTimeout', 10 * YEAR_MS),
+    ...ms('workflowRunTimeout', 10 * YEAR_MS),
+    ...ms('workflowTaskTimeout', MAX_TASK_TIMEOUT_MS),
+    ...(options.retry === undefined ? {} : { retry: checkRetry(options.retry, `${place}: retry`) }),
+    ...(options.priority === undefined
+      ? {}
+      : { priority: parseOption(PRIORITY, options.priority, `${place}: priority`) as Priority }),
+  };
+}
+
+// what Temporal's server accepts; it would refuse anything else when the run starts, and the sensor would stand still
+const RETRY = z.strictObject({
+  initialInterval: z.number().optional(),
+  maximumInterval: z.number().optional(),
+  backoffCoefficient: z.number().min(1).max(1_000).optional(),
+  maximumAttempts: z.int().min(1).max(1_000_000).optional(),
+  nonRetryableErrorTypes: z.array(z.string().min(1).max(200)).max(50).optional(),
+});
+const PRIORITY = z.strictObject({
+  priorityKey: z.int().min(1).max(5).optional(),
+  fairnessKey: z.string().max(64).optional(),
+  fairnessWeight: z.number().min(0.001).max(1_000).optional(),
+});
+
+function checkRetry(retry: NonNullable<StartGiven['retry']>, place: string): RetryPolicy {
+  const policy = typeof retry === 'object' ? { ...retry } : retry;
+  for (const name of ['initialInterval', 'maximumInterval'] as const) {
+    if (policy[name] !== undefined) policy[name] = parseDuration(policy[name], `${place}.${name}`, 1, YEAR_MS);
+  }
+  const { initialInterval = 1_000, maximumInterval = Infinity } = policy;
+  if (maximumInterval < initialInterval)
+    throw new DefinitionError(
+      `${place}.maximumInterval is ${quote(retry.maximumInterval)}, less than its initialInterval`
+    );
+  return parseOption(RETRY, policy, place) as RetryPolicy;
+}
+
+function parseOption<T>(schema: z.ZodType<T>, value: unknown, place: string): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new DefinitionError(`${place} is ${quote(value)}; ${describeIssues(parsed.error, 'it')}`);
+}
+
+function checkPartitions(partitions: unknown, place: string): void {
+  if (partitions === undefined) return;
+  if (typeof partitions === 'object' && partitions !== null && 'kind' in partitions && partitions.kind === 'partitions')
+    return;
+  throw new DefinitionError(
+    `${place}: partitions is ${quote(partitions)}; accepted: what staticPartitions, dailyPartitions, hourlyPartitions or dynamicPartitions returned`
+  );
 }
 
 /**

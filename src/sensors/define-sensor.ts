@@ -16,10 +16,13 @@
 import type { Client } from '@temporalio/client';
 import type { z } from 'zod';
 import { checkSchema, type JobDefinition } from './define-job.js';
+import type { BuiltResources, Resources } from './define-resource.js';
 import { parseDuration, type Duration } from './duration.js';
 import { checkName, DefinitionError, quote, refuseUnknownOptions } from './errors.js';
+import { resolveEnv, type EnvValue } from './env.js';
 import { jsonBytes, type Json } from './json.js';
 import { MAX_EVENT_ATTEMPTS, MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MIN_INTERVAL_MS } from './limits.js';
+import { collectResources } from './resource-names.js';
 import { stableShare, type Backoff } from './rhythm.js';
 import type { Evaluation, More, RunFunction, SkipReason } from './run-request.js';
 import { boundTo, type SensorTestContext } from './test-context.js';
@@ -43,7 +46,7 @@ export interface SensorLog {
 }
 
 /** What `evaluate` gets, beside `run`. */
-export interface SensorContextBase<S, E> {
+export interface SensorContextBase<S, E, R extends Resources> {
   /** Name of the sensor, with the plugin's prefix. */
   readonly sensor: string;
   /** The stored position, or what `setCursor` set in this evaluation. Frozen. */
@@ -59,8 +62,8 @@ export interface SensorContextBase<S, E> {
   /** Events pushed to this sensor since the last tick that ended well, oldest first. */
   readonly events: readonly EventOf<E>[];
   readonly log: SensorLog;
-  /** Instances of the sensor's resources, by name. */
-  readonly resources: Readonly<Record<string, unknown>>;
+  /** Instances of the sensor's resources, by name; ready before `evaluate` is called. */
+  readonly resources: BuiltResources<R>;
   /** The worker's time when the evaluation began. */
   readonly now: Date;
   /** When the previous evaluation ended; inside a quiet streak that is the previous quiet one. */
@@ -84,12 +87,13 @@ export type SensorContext<
   Jobs extends readonly JobDefinition[] = readonly [],
   S = undefined,
   E = undefined,
-> = SensorContextBase<S, E> & RunFunction<Jobs>;
+  R extends Resources = {},
+> = SensorContextBase<S, E, R> & RunFunction<Jobs>;
 
 /** What `initialCursor` gets. */
-export type InitialCursorContext = Pick<
-  SensorContextBase<undefined, undefined>,
-  'sensor' | 'now' | 'signal' | 'client' | 'log' | 'sensorStartedAt'
+export type InitialCursorContext<R extends Resources = {}> = Pick<
+  SensorContextBase<undefined, undefined, R>,
+  'sensor' | 'now' | 'signal' | 'client' | 'log' | 'resources' | 'sensorStartedAt'
 >;
 
 /** A pause that doubles from `min` to `max`, 100 ms to 30 days. */
@@ -120,6 +124,7 @@ export interface SensorOptions<
   Js extends readonly JobDefinition[],
   S extends z.ZodType<Json | undefined> | undefined,
   E extends z.ZodType<Json> | undefined,
+  R extends Resources,
   G extends Evaluation<CursorInput<S>> = Evaluation<CursorInput<S>>,
 > {
   /** 1 to 100 characters of `A-Z a-z 0-9 _ . -`; part of every run's workflow ID. */
@@ -129,7 +134,7 @@ export interface SensorOptions<
   /** Several jobs: `ctx.run` then needs `job`. */
   readonly jobs?: Js;
   /** From the end of one evaluation to the next, 100 ms to 30 days. @default '30s' */
-  readonly interval?: Duration;
+  readonly interval?: Duration | EnvValue;
   /**
    * Adds a share of this to the interval, always the same for a sensor, so that many sensors with one interval do not
    * tick at once. @default none
@@ -153,9 +158,11 @@ export interface SensorOptions<
    * Where a sensor without a cursor begins. Called once, by a tick of its own that stores the answer before anything
    * is read from there; again after the cursor was cleared. For schemas without a default.
    */
-  readonly initialCursor?: (ctx: InitialCursorContext) => CursorInput<S> | Promise<CursorInput<S>>;
+  readonly initialCursor?: (ctx: InitialCursorContext<R>) => CursorInput<S> | Promise<CursorInput<S>>;
   /** Schema of one pushed event. Events that do not fit go to the dead letters. @default any JSON */
   readonly events?: E;
+  /** What `ctx.resources` has, by name. Made before `evaluate` is called, shared by the worker. @default none */
+  readonly resources?: R;
   /** Failed deliveries of pushed events before they go to the dead letters. @default 10 */
   readonly maxEventAttempts?: number;
   /** `'hashed'` keeps run keys out of workflow IDs, which are never encrypted. @default 'readable' */
@@ -185,7 +192,7 @@ export interface SensorOptions<
   /** Called once when the sensor no longer fails. At least once. */
   readonly onRecovered?: (change: HealthChange) => void | Promise<void>;
   /** Looks outside and says what to run. It runs to its end before anything is started. */
-  readonly evaluate: (ctx: SensorContext<Targets<J, Js>, S, E>) => G;
+  readonly evaluate: (ctx: SensorContext<Targets<J, Js>, S, E, R>) => G;
 }
 
 /** A sensor: frozen data and one function. */
@@ -202,8 +209,9 @@ export interface SensorDefinition {
   readonly defaultStatus: 'running' | 'stopped';
   readonly cursor: z.ZodType | undefined;
   readonly migrateCursor: ((stored: Json) => unknown) | undefined;
-  readonly initialCursor: ((ctx: InitialCursorContext) => unknown) | undefined;
+  readonly initialCursor: ((ctx: never) => unknown) | undefined;
   readonly events: z.ZodType | undefined;
+  readonly resources: Resources;
   readonly maxEventAttempts: number;
   readonly runIds: 'readable' | 'hashed';
   /** Absent: for ever. */
@@ -243,6 +251,7 @@ const OPTIONS = [
   'migrateCursor',
   'initialCursor',
   'events',
+  'resources',
   'maxEventAttempts',
   'runIds',
   'dedupe',
@@ -282,8 +291,9 @@ export function defineSensor<
   const Js extends readonly JobDefinition[] = readonly [],
   S extends z.ZodType<Json | undefined> | undefined = undefined,
   E extends z.ZodType<Json> | undefined = undefined,
+  const R extends Resources = {},
   G extends Evaluation<CursorInput<S>> = Evaluation<CursorInput<S>>,
->(options: SensorOptions<J, Js, S, E, G>): Sensor<CursorOf<S>, G> {
+>(options: SensorOptions<J, Js, S, E, R, G>): Sensor<CursorOf<S>, G> {
   checkName(options.name, 'the name of a sensor');
   const place = `sensor '${options.name}'`;
   refuseUnknownOptions(options, OPTIONS, place);
@@ -300,6 +310,7 @@ export function defineSensor<
   }
   if (options.events !== undefined) checkSchema(options.events, `${place}: events`);
   checkCursorFunctions(options, place);
+  collectResources([{ place, resources: options.resources ?? {} }]);
   const intervalMs = checkInterval(options, place);
   const definition: Sensor<CursorOf<S>, G> = {
     kind: 'sensor',
@@ -318,6 +329,7 @@ export function defineSensor<
     migrateCursor: options.migrateCursor,
     initialCursor: options.initialCursor,
     events: options.events,
+    resources: Object.freeze({ ...options.resources }),
     maxEventAttempts: checkCount(options.maxEventAttempts ?? MAX_EVENT_ATTEMPTS, 1000, `${place}: maxEventAttempts`),
     runIds: oneOf(options.runIds ?? 'readable', ['readable', 'hashed'], `${place}: runIds`),
     dedupeMs:
@@ -371,10 +383,11 @@ function isJob(value: unknown): value is JobDefinition {
 }
 
 function checkInterval(
-  { name, interval, jitter }: { name: string; interval?: Duration; jitter?: Duration },
+  { name, interval, jitter }: { name: string; interval?: Duration | EnvValue; jitter?: Duration },
   place: string
 ): number {
-  const ms = parseDuration(interval ?? '30s', `${place}: interval`, MIN_INTERVAL_MS, MAX_INTERVAL_MS);
+  const given = resolveEnv(interval ?? '30s', `${place}: interval`);
+  const ms = parseDuration(given, `${place}: interval`, MIN_INTERVAL_MS, MAX_INTERVAL_MS);
   if (jitter === undefined) return ms;
   const most = parseDuration(jitter, `${place}: jitter`, 0, MAX_INTERVAL_MS - ms);
   return ms + Math.round(stableShare(name) * most);

@@ -2,18 +2,35 @@
 import type { TickRecord } from './protocol.js';
 
 /** One line that says what a tick did. */
-export function describeTick({ runs, duplicates, rejected, pending, error, skipReason }: TickRecord): string {
+export function describeTick(record: TickRecord): string {
+  const { runs, duplicates, rejected, pending, partitions = [], error, skipReason } = record;
   const why = error ?? skipReason;
   // a reason for nothing at all says it all
-  if (why !== undefined && runs.count === 0 && pending === 0) return why;
+  if (why !== undefined && runs.count === 0 && pending === 0 && partitions.length === 0) return why;
+  const added = partitions.reduce((sum, each) => sum + each.added, 0);
+  const deleted = partitions.reduce((sum, each) => sum + each.deleted, 0);
   const parts = [
     count(runs.count, 'run started', 'runs started'),
     count(duplicates.count, 'duplicate', 'duplicates'),
     count(rejected.count, 'rejected', 'rejected'),
     count(pending, 'pending', 'pending'),
+    count(added, 'partition added', 'partitions added'),
+    count(deleted, 'partition deleted', 'partitions deleted'),
     why ?? '',
   ];
   return parts.filter((part) => part !== '').join(', ');
+}
+
+const WAITING = 'waiting for the interval';
+
+/** What an evaluation says while it waits for the interval: that, and what the last tick did. */
+export function describeWait(lastOutcome: string | undefined): string {
+  return lastOutcome === undefined ? WAITING : `${WAITING}; ${lastOutcome}`;
+}
+
+/** What the last tick did, from the text of {@link describeWait}. */
+export function lastOutcomeOf(wait: string): string | undefined {
+  return wait.startsWith(`${WAITING}; `) ? wait.slice(WAITING.length + 2) : undefined;
 }
 
 function count(n: number, one: string, many: string): string {

@@ -18,6 +18,33 @@ export class EvaluationError extends Error {
   override readonly name: string = 'EvaluationError';
 }
 
+/** A resource that a sensor or an activity needs could not be created: the tick fails, and the next one tries again. */
+export class ResourceError extends EvaluationError {
+  override readonly name = 'ResourceError';
+  /** Name of the resource. */
+  readonly resource: string;
+  constructor(resource: string, cause: unknown) {
+    super(`resource '${resource}' could not be created: ${describeError(cause, 'create')}`, { cause });
+    this.resource = resource;
+  }
+}
+
+/** What was thrown in the first place, below the resources it went through. */
+export function rootCause(error: unknown): unknown {
+  return error instanceof ResourceError ? rootCause(error.cause) : error;
+}
+
+/** What was thrown, as a failure message says it: our own messages as they are, others with the name of their class. */
+export function describeError(error: unknown, thrower: string): string {
+  if (!(error instanceof Error))
+    return cutText(
+      `${thrower} threw ${typeof error === 'string' ? `'${error}'` : `a ${typeof error}`}, which is not an Error`,
+      MAX_TEXT_BYTES
+    );
+  const ours = error instanceof EvaluationError || error instanceof DefinitionError;
+  return cutText(ours ? error.message : `${error.name}: ${error.message}`, MAX_TEXT_BYTES);
+}
+
 /** `type` of the failures that activities report to the loop, as Temporal Web shows them. */
 export const FAILURE_TYPES = {
   /** Nothing new; the message is the skip reason. Retried by the server after the interval, without history. */
@@ -74,15 +101,4 @@ export function checkName(name: unknown, what: string): asserts name is string {
       `${what} is ${quote(name)}; accepted: 1 to 100 characters of A-Z a-z 0-9 _ . - (it becomes part of workflow IDs)`
     );
   }
-}
-
-/** What a tick record says of something that was thrown. */
-export function describeError(error: unknown): string {
-  if (!(error instanceof Error))
-    return cutText(
-      `evaluate threw ${typeof error === 'string' ? `'${error}'` : `a ${typeof error}`}, which is not an Error`,
-      MAX_TEXT_BYTES
-    );
-  const text = error instanceof EvaluationError ? error.message : `${error.name}: ${error.message}`;
-  return cutText(text, MAX_TEXT_BYTES);
 }

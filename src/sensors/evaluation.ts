@@ -7,12 +7,14 @@
  */
 import type { Client } from '@temporalio/client';
 import type { JobDefinition } from './define-job.js';
+import type { BuiltResources, Resources } from './define-resource.js';
 import type { SensorContextBase, SensorDefinition, SensorLog } from './define-sensor.js';
 import { checkCursor, openCursor, readCursor, type CursorChange, type StoredCursor } from './cursor.js';
 import { EvaluationError, quote } from './errors.js';
 import { cutText, type Json } from './json.js';
 import { MAX_TEXT_BYTES } from './limits.js';
 import type { LogBook } from './log-book.js';
+import { isPartitionRequest, type PartitionRequest } from './partitions.js';
 import type { More, RunRequest, SensorResult, SkipReason } from './run-request.js';
 
 /** What an evaluation starts from. */
@@ -34,8 +36,9 @@ export interface EvaluationServices {
   readonly signal: AbortSignal;
   readonly heartbeat: () => void;
   readonly client: Client;
-  readonly resources: Readonly<Record<string, unknown>>;
   readonly book: LogBook;
+  /** Instances of the sensor's resources, by name. */
+  readonly resources: Readonly<Record<string, unknown>>;
 }
 
 /** What an evaluation gave. */
@@ -43,6 +46,7 @@ export interface EvaluationOutcome {
   readonly requests: readonly RunRequest[];
   readonly skipReason: string | undefined;
   readonly cursor: CursorChange;
+  readonly partitionRequests: readonly PartitionRequest[];
   readonly more: boolean;
   /** `evaluate` was not called: this is only the first cursor. */
   readonly initialCursor?: true;
@@ -58,6 +62,10 @@ export async function evaluate(
   facts: EvaluationFacts,
   services: EvaluationServices
 ): Promise<EvaluationOutcome> {
+  for (const name of Object.keys(definition.resources)) {
+    if (!Object.hasOwn(services.resources, name))
+      throw new EvaluationError(`sensor '${definition.name}' needs resource '${name}', which it was not given`);
+  }
   const stored = openCursor(definition, facts.cursor);
   if (stored === undefined && definition.initialCursor !== undefined)
     return await initialCursor(definition, facts, services);
@@ -70,11 +78,19 @@ export async function evaluate(
 async function initialCursor(
   definition: SensorDefinition,
   { sensor, now, sensorStartedAt }: EvaluationFacts,
-  { signal, client, book }: EvaluationServices
+  { signal, client, book, resources }: EvaluationServices
 ): Promise<EvaluationOutcome> {
-  const value = await definition.initialCursor?.({ sensor, now, sensorStartedAt, signal, client, log: book.log });
+  const context = { sensor, now, sensorStartedAt, signal, client, log: book.log, resources };
+  const value = await definition.initialCursor?.(context as never);
   const cursor: CursorChange = { kind: 'set', value: checkCursor(definition, value) };
-  return { requests: [], skipReason: 'the initial cursor was stored', cursor, more: true, initialCursor: true };
+  return {
+    requests: [],
+    skipReason: 'the initial cursor was stored',
+    cursor,
+    partitionRequests: [],
+    more: true,
+    initialCursor: true,
+  };
 }
 
 /** Everything that was yielded or returned, in order, arrays opened. */
@@ -108,7 +124,7 @@ function isGenerator(value: unknown): value is Generator | AsyncGenerator {
   );
 }
 
-export class EvaluationContext implements SensorContextBase<undefined, undefined> {
+export class EvaluationContext implements SensorContextBase<undefined, undefined, Resources> {
   readonly sensor: string;
   readonly tick: number;
   readonly events: readonly Json[];
@@ -118,7 +134,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
   readonly isFirstTickSinceStart: boolean;
   readonly sensorStartedAt: Date;
   readonly client: Client;
-  readonly resources: Readonly<Record<string, unknown>>;
+  readonly resources: BuiltResources<Resources>;
   readonly heartbeat: () => void;
   /** Requests and skip reasons that were made and not yet given back. */
   readonly #open = new Set<RunRequest | SkipReason>();
@@ -183,13 +199,14 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
     this.#cursor = readCursor(this.#definition, undefined);
   }
 
-  run(request: { job?: unknown; runKey?: unknown; config?: unknown; tags?: unknown } = {}): RunRequest {
+  run(request: Partial<Record<'job' | 'runKey' | 'config' | 'tags' | 'partitionKey', unknown>> = {}): RunRequest {
     const made = {
       kind: 'run',
       job: this.resolveJob(request.job).name,
       runKey: request.runKey,
       config: request.config,
       tags: request.tags ?? {},
+      partitionKey: request.partitionKey,
     } as unknown as RunRequest;
     return this.#remember(made);
   }
@@ -238,7 +255,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
     if (nonsense !== undefined) {
       throw new EvaluationError(
         `evaluate gave ${describe(nonsense)}; accepted: what ctx.run, ctx.skip and ctx.more return, arrays of them, ` +
-          `{ runRequests, skipReason, cursor, more }, or nothing`
+          `{ runRequests, skipReason, cursor, partitionRequests, more }, or nothing`
       );
     }
     if (results.length > 1) throw new EvaluationError('evaluate gave two result objects; accepted: one');
@@ -280,6 +297,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
       requests,
       skipReason: skips[0]?.reason,
       cursor: this.#settleCursor(result),
+      partitionRequests: checkPartitionRequests(result?.partitionRequests),
       more: this.#more || result?.more === true,
     };
   }
@@ -300,7 +318,15 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
   }
 }
 
-const RESULT_FIELDS = new Set(['runRequests', 'skipReason', 'cursor', 'more']);
+function checkPartitionRequests(requests: readonly unknown[] = []): readonly PartitionRequest[] {
+  const nonsense = requests.find((request) => !isPartitionRequest(request));
+  if (nonsense === undefined && !requests.includes(undefined)) return requests as readonly PartitionRequest[];
+  throw new EvaluationError(
+    `partitionRequests contains ${describe(nonsense)}; accepted: what add and delete of a dynamic partition set return`
+  );
+}
+
+const RESULT_FIELDS = new Set(['runRequests', 'skipReason', 'cursor', 'partitionRequests', 'more']);
 
 function isSensorResult(value: unknown): value is SensorResult {
   if (
@@ -311,8 +337,9 @@ function isSensorResult(value: unknown): value is SensorResult {
   ) {
     return false;
   }
-  const { runRequests = [] } = value as SensorResult;
-  return Array.isArray(runRequests) && Object.keys(value).every((key) => RESULT_FIELDS.has(key));
+  const { runRequests = [], partitionRequests = [] } = value as SensorResult;
+  const lists = Array.isArray(runRequests) && Array.isArray(partitionRequests);
+  return lists && Object.keys(value).every((key) => RESULT_FIELDS.has(key));
 }
 
 function title(item: RunRequest | SkipReason): string {

@@ -16,6 +16,14 @@ export const MAX_REQUEST_BYTES = 128 * KB;
 /** Requests that travel in one activity result, or are kept in one page; more of them are staged in pages. */
 export const MAX_BATCH_REQUESTS = 500;
 export const MAX_BATCH_BYTES = 256 * KB;
+export const MAX_PARTITION_KEY_BYTES = 256;
+/** Keys that one tick adds to dynamic partition sets, or deletes: about 3,000. */
+export const MAX_PARTITION_CHANGE_BYTES = 64 * KB;
+/** All keys of one dynamic partition set: about 25,000. */
+export const MAX_PARTITION_SET_BYTES = 512 * KB;
+/** Tags that become search attributes: as many and as long as Temporal takes without asking. */
+export const MAX_SEARCHABLE_TAGS = 20;
+export const MAX_SEARCHABLE_TAG_BYTES = 1 * KB;
 export const MAX_EVENT_BYTES = 1 * KB;
 /** Pushed events that wait for a tick. */
 export const MAX_INBOX_BYTES = 256 * KB;

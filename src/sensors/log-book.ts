@@ -1,7 +1,7 @@
 /** The log lines of one tick: all go to the worker's logger, the first 50 (4 KB) are kept with the tick. */
 import type { SensorLog } from './define-sensor.js';
 import { cutText, jsonBytes } from './json.js';
-import { EvaluationError } from './errors.js';
+import { DefinitionError, EvaluationError, rootCause } from './errors.js';
 import { MAX_LOG_BYTES, MAX_LOG_LINES, MAX_TRACEBACK_BYTES } from './limits.js';
 
 export interface LogLine {
@@ -37,8 +37,10 @@ export class LogBook {
 
   /** Keeps where an error was thrown, whatever else was logged. Its message is the tick's error. */
   traceback(error: unknown): void {
-    if (!(error instanceof Error) || error instanceof EvaluationError || error.stack === undefined) return;
-    const message = cutText(error.stack, MAX_TRACEBACK_BYTES);
+    const thrown = rootCause(error);
+    if (!(thrown instanceof Error) || thrown instanceof EvaluationError || thrown instanceof DefinitionError) return;
+    if (thrown.stack === undefined) return;
+    const message = cutText(thrown.stack, MAX_TRACEBACK_BYTES);
     this.lines.push({ level: 'error', at: this.now(), message });
   }
 

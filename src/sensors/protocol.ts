@@ -5,10 +5,12 @@
  * milliseconds since the epoch unless named otherwise. Pure: the workflow bundle contains this file.
  */
 import type { CursorChange, StoredCursor } from './cursor.js';
+import type { Priority, RetryPolicy } from '@temporalio/common';
 import type { Json } from './json.js';
 import type { Ledger, LedgerView } from './key-ledger.js';
 import type { LogLine } from './log-book.js';
 import type { Backoff } from './rhythm.js';
+import type { Tags } from './tags.js';
 
 /** Version of what this file describes. A worker with a newer one makes running loops continue as new. */
 export const PROTOCOL = 1;
@@ -23,6 +25,11 @@ export const PAGE_TYPE = 'sensorPage';
 export const PAGE_ID_PREFIX = 'page/';
 /** Kind of the pages of requests that wait for as long as it takes. */
 export const PENDING_PAGES = 'pending';
+/** Workflow type of a dynamic partition set; the user's workflow module re-exports it with the loop. */
+export const PARTITIONS_TYPE = 'sensorPartitions';
+export const PARTITIONS_ID_PREFIX = 'partitions/';
+export const PARTITIONS_UPDATE = 'change';
+export const PARTITION_KEYS_QUERY = 'keys';
 /** Memo key of a page: a {@link PageMemo}. */
 export const PAGE_MEMO = 'sensorPage';
 /** Memo key of a loop: a {@link SensorMemo}. */
@@ -36,6 +43,8 @@ export const UPDATES = {
   stop: 'stop',
   tick: 'tick',
   setCursor: 'setCursor',
+  preview: 'preview',
+  apply: 'apply',
   reset: 'reset',
   rerun: 'rerun',
   rearm: 'rearm',
@@ -66,7 +75,7 @@ export interface LoopOptions {
   readonly hooks: { readonly onFailure: boolean; readonly onRecovered: boolean };
   readonly jobs: readonly string[];
   readonly description?: string;
-  readonly tags: Readonly<Record<string, string>>;
+  readonly tags: Tags;
   readonly owners: readonly string[];
 }
 
@@ -125,6 +134,15 @@ export interface EvaluationInput {
   readonly sensorStartedAt: number;
 }
 
+/** How Temporal starts a run; durations in milliseconds, checked when the job was defined. */
+export interface StartOptions {
+  readonly workflowExecutionTimeout?: number;
+  readonly workflowRunTimeout?: number;
+  readonly workflowTaskTimeout?: number;
+  readonly retry?: RetryPolicy;
+  readonly priority?: Priority;
+}
+
 /** One accepted request: everything the loop needs to start the child. */
 export interface LaunchRequest {
   readonly id: string;
@@ -134,7 +152,11 @@ export interface LaunchRequest {
   readonly runKey?: string;
   /** Hash of (job, run key). */
   readonly hash?: string;
-  readonly tags?: Readonly<Record<string, string>>;
+  readonly tags?: Tags;
+  readonly partitionKey?: string;
+  /** Tags that the namespace has a keyword search attribute for. */
+  readonly searchAttributes?: Tags;
+  readonly start?: StartOptions;
   /** Absent for the first run of a key. */
   readonly epoch?: number;
 }
@@ -156,7 +178,16 @@ export interface Rejection {
   readonly error: string;
   /** What a retry needs (config, event, or the whole request of kind `owner`), where it is small enough to keep. */
   readonly payload?: Json;
-  readonly tags?: Readonly<Record<string, string>>;
+  readonly tags?: Tags;
+  readonly partitionKey?: string;
+}
+
+/** What a tick does to a dynamic partition set: only what changes it. */
+export interface PartitionChange {
+  /** Its name, with the plugin's prefix. */
+  readonly set: string;
+  readonly add: readonly string[];
+  readonly delete: readonly string[];
 }
 
 /** A request whose key has run. */
@@ -178,6 +209,8 @@ export interface EvaluationResult {
   readonly requests: readonly LaunchRequest[];
   /** Requests beyond what one payload should hold, instead of `requests`. */
   readonly staged: readonly RequestPage[];
+  /** Take effect before the requests are started. */
+  readonly partitions?: readonly PartitionChange[];
   readonly rejected: readonly Rejection[];
   /** IDs of dead letters that valid requests take the place of. */
   readonly cleared: readonly string[];
@@ -225,7 +258,7 @@ export interface StreakRecord {
 export type TickStatus = 'started' | 'success' | 'skipped' | 'failure';
 
 /** Why an evaluation took place. */
-export type Trigger = 'start' | 'interval' | 'more' | 'tick' | 'push' | 'cursor' | 'pending';
+export type Trigger = 'start' | 'interval' | 'more' | 'tick' | 'push' | 'cursor' | 'pending' | 'preview';
 
 /** What one tick did. */
 export interface TickRecord {
@@ -243,6 +276,8 @@ export interface TickRecord {
   /** Accepted, held back by a stop. */
   readonly pending: number;
   readonly events: number;
+  /** Dynamic partition keys that were added and deleted. */
+  readonly partitions?: readonly { readonly set: string; readonly added: number; readonly deleted: number }[];
   readonly skipReason?: string;
   readonly error?: string;
   readonly cursorBefore?: StoredCursor;
@@ -309,6 +344,8 @@ export interface Launch {
   readonly staged: readonly RequestPage[];
   /** Refused because the ID exists; whose it is has still to be looked up. */
   readonly refused: readonly LaunchRequest[];
+  /** Changes of partition sets that come before any of it. */
+  readonly partitions?: readonly PartitionChange[];
   /** The tick they belong to, unless they are pending from an earlier one. */
   readonly record?: TickRecord;
   /** Left over by `maxRunsPerTick`: the next tick of so many runs is due then. */
@@ -374,10 +411,12 @@ export interface SensorMemo {
   readonly unfolded?: string;
   readonly intervalMs: number;
   readonly pending: number;
+  /** When the next of them start, if `maxRunsPerTick` left them over. */
+  readonly pendingUntil?: number;
   readonly deadLetters: number;
   readonly jobs: readonly string[];
   readonly description?: string;
-  readonly tags: Readonly<Record<string, string>>;
+  readonly tags: Tags;
   readonly owners: readonly string[];
   /** Changes with the options, so that a worker tells the loop only what is new. */
   readonly options: string;
@@ -390,7 +429,8 @@ export interface RunMemo {
   readonly job: string;
   readonly tick: number;
   readonly runKey?: string;
-  readonly tags?: Readonly<Record<string, string>>;
+  readonly tags?: Tags;
+  readonly partitionKey?: string;
   /** A run that an operator asked for: of which epoch, of which first run, by whom and why. */
   readonly epoch?: number;
   readonly rerunOf?: string;
@@ -472,6 +512,50 @@ export interface Note {
   readonly reason?: string;
   /** `stop` only: resume by itself at this time (ISO 8601, or milliseconds since the epoch). */
   readonly until?: string | number;
+}
+
+/** Argument of `preview`: with the stored cursor, with another one, or with none. */
+export type PreviewEdit = Note & { readonly cursor?: Json; readonly clear?: boolean };
+
+/** What an evaluation would do now. Nothing of it has taken effect. */
+export interface Preview {
+  /** `apply` takes it, within a day, as long as the sensor has done nothing else. Absent when the evaluation failed. */
+  readonly id?: string;
+  readonly tick: number;
+  readonly status: 'success' | 'skipped' | 'failure';
+  /** Runs that would start: how many, and the first few. A big tick shows only their number. */
+  readonly requests: { readonly count: number; readonly sample: readonly PreviewedRequest[] };
+  readonly duplicates: { readonly count: number; readonly sample: readonly Duplicate[] };
+  readonly rejected: { readonly count: number; readonly sample: readonly Rejection[] };
+  readonly partitions?: readonly PartitionChange[];
+  readonly skipReason?: string;
+  readonly error?: string;
+  readonly cursorBefore?: StoredCursor;
+  /** What would become of the cursor. */
+  readonly cursor?: CursorChange;
+  readonly more?: boolean;
+  /** Pushed events that the evaluation was given. */
+  readonly events: number;
+  readonly logs: readonly LogLine[];
+  readonly evaluationMs: number;
+}
+
+export interface PreviewedRequest {
+  /** Workflow ID of the run. */
+  readonly id: string;
+  readonly job: string;
+  readonly runKey?: string;
+  readonly partitionKey?: string;
+  readonly tags?: Tags;
+  /** Arguments of the job's workflow: the parsed config. */
+  readonly args: readonly Json[];
+}
+
+/** A preview as its page keeps it. */
+export interface PreviewContent {
+  readonly input: EvaluationInput;
+  readonly cursorEdits: number;
+  readonly result: EvaluationResult;
 }
 
 /** Argument of `setCursor`. */

@@ -4,6 +4,8 @@ import type { SensorDefinition } from './define-sensor.js';
 import { DefinitionError, quote } from './errors.js';
 
 export interface SensorRegistry {
+  /** Put before the names of sensors and dynamic partition sets. */
+  readonly prefix: string;
   readonly sensors: ReadonlyMap<string, SensorDefinition>;
   /** Every job of every sensor, once. */
   readonly jobs: ReadonlyMap<string, JobDefinition>;
@@ -43,7 +45,7 @@ export function createRegistry(definitions: readonly SensorDefinition[], prefix 
       jobs.set(job.name, job);
     }
   }
-  return { sensors, jobs };
+  return { prefix, sensors, jobs };
 }
 
 /** The full name that a sensor had before. */

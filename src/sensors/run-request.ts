@@ -5,6 +5,8 @@
  * made and then forgotten: it would be a lost run.
  */
 import type { JobConfigInput, JobDefinition } from './define-job.js';
+import type { PartitionRequest } from './partitions.js';
+import type { Tags } from './tags.js';
 
 declare const madeByContext: unique symbol;
 
@@ -17,7 +19,9 @@ export interface RunRequest {
   readonly runKey: string | undefined;
   /** As given, not yet parsed. */
   readonly config: unknown;
-  readonly tags: Readonly<Record<string, string>>;
+  /** As given; those of the job are added when the request is checked. */
+  readonly tags: Tags;
+  readonly partitionKey: string | undefined;
   readonly [madeByContext]: true;
 }
 
@@ -40,6 +44,8 @@ export interface SensorResult<Cursor = unknown> {
   readonly skipReason?: string | SkipReason;
   /** The new cursor; leave it out to keep the old one (`ctx.clearCursor()` clears). */
   readonly cursor?: Cursor | undefined;
+  /** Changes of dynamic partition sets: `[customers.add(['acme'])]`. They count for this tick's run requests. */
+  readonly partitionRequests?: readonly PartitionRequest[];
   /** Evaluate again at once. */
   readonly more?: boolean;
 }
@@ -51,11 +57,16 @@ interface RequestFields {
    */
   readonly runKey?: string | undefined;
   /** Kept with the run (memo), for people to find it by. */
-  readonly tags?: Readonly<Record<string, string>> | undefined;
+  readonly tags?: Tags | undefined;
+  /** The part of the job's work that the run is for: a key of the job's partition set. Becomes the tag `partition`. */
+  readonly partitionKey?: string | undefined;
 }
 
 type ConfigField<J> =
   {} extends JobConfigInput<J> ? { readonly config?: JobConfigInput<J> } : { readonly config: JobConfigInput<J> };
+
+/** What `ctx.run` takes in a sensor of one job: for helpers that make requests. */
+export type JobRequest<J> = RequestFields & ConfigField<J>;
 
 /** `ctx.run` for the jobs of a sensor: absent without jobs, `job` required with several. */
 export type RunFunction<Jobs extends readonly JobDefinition[]> = Jobs extends readonly []
@@ -64,8 +75,8 @@ export type RunFunction<Jobs extends readonly JobDefinition[]> = Jobs extends re
     ? {
         /** Requests a run of the sensor's job. Yield or return what it gives. */
         readonly run: {} extends JobConfigInput<Only>
-          ? (request?: RequestFields & ConfigField<Only>) => RunRequest
-          : (request: RequestFields & ConfigField<Only>) => RunRequest;
+          ? (request?: JobRequest<Only>) => RunRequest
+          : (request: JobRequest<Only>) => RunRequest;
       }
     : {
         /** Requests a run of one of the sensor's jobs. Yield or return what it gives. */

@@ -3,6 +3,7 @@
  * called with it. So a test need not repeat what the sensor says, and gets the sensor's own checks.
  */
 import type { SensorContextBase, SensorDefinition } from './define-sensor.js';
+import type { Resources } from './define-resource.js';
 import type { LogLine } from './log-book.js';
 import type { JobDefinition } from './define-job.js';
 import type { Json } from './json.js';
@@ -21,7 +22,7 @@ interface AnyRequest {
 
 /** The context of a test: everything that `evaluate` gets, and what the test wants to read afterwards. */
 export interface SensorTestContext<Cursor = unknown> extends Omit<
-  SensorContextBase<undefined, undefined>,
+  SensorContextBase<undefined, undefined, Resources>,
   'cursor' | 'setCursor' | 'events'
 > {
   /** The position that the test gave, or what `evaluate` has set since. */

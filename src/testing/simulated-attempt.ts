@@ -62,6 +62,7 @@ export interface AttemptFacts {
   readonly nonce: string;
   readonly streak: StreakRecord | undefined;
   readonly knownKeys: () => Promise<{ has(hash: string): boolean }>;
+  readonly partitionKeys: (sets: readonly string[]) => Promise<ReadonlyMap<string, readonly string[]>>;
   readonly services: Omit<EvaluationServices, 'book' | 'signal'>;
   readonly abort: Abort;
   readonly sink: LogSink;
@@ -134,11 +135,13 @@ export async function simulateAttempt(facts: AttemptFacts): Promise<AttemptEnd> 
         return outcome;
       },
       knownKeys: facts.knownKeys,
+      partitionKeys: facts.partitionKeys,
+      prefix: '',
     });
   } catch (error) {
     if (abort.reason instanceof CancelledFailure) return { kind: 'aborted', error: abort.reason };
     book.traceback(error);
-    const reason = describeError(error);
+    const reason = describeError(error, 'evaluate');
     const failure = { message: reason, cause: error };
     const ended = failedEvaluation(input, times, error, reported());
     if (!failureFolds(input)) return { kind: 'failed', error: ended, failure };

@@ -76,6 +76,8 @@ export class SimulatedLoop {
   #resting = false;
   #prepared = false;
   #instant = { at: Number.NaN, evaluations: 0 };
+  /** Dynamic partition sets. */
+  readonly partitions = new Map<string, Set<string>>();
   /** What the worker remembers of the run keys. */
   #keys = new KnownKeys();
 
@@ -218,6 +220,7 @@ export class SimulatedLoop {
         nonce,
         streak,
         knownKeys: () => this.#knownKeys(current),
+        partitionKeys: (sets) => Promise.resolve(this.#partitionKeys(sets)),
         services,
         abort,
         sink,
@@ -243,6 +246,20 @@ export class SimulatedLoop {
       alive: () => undefined,
     });
     return this.#keys;
+  }
+
+  #partitionKeys(sets: readonly string[]): ReadonlyMap<string, readonly string[]> {
+    return new Map(sets.map((set) => [set, [...(this.partitions.get(set) ?? [])]]));
+  }
+
+  #changePartitions(): void {
+    for (const { set, add, delete: gone } of this.state.launch?.partitions ?? []) {
+      const keys = this.partitions.get(set) ?? new Set();
+      this.partitions.set(set, keys);
+      for (const key of gone) keys.delete(key);
+      for (const key of add) keys.add(key);
+    }
+    this.state = rules.endPartitions(this.state, [], this.now);
   }
 
   #countInstant(): void {
@@ -276,6 +293,7 @@ export class SimulatedLoop {
 
   async #launch(): Promise<void> {
     this.state = rules.resumeLaunch(this.state, this.now);
+    this.#changePartitions();
     await this.#startBatch();
     this.state = rules.endBatch(this.state, new Map(), this.now);
     const { launch } = this.state;

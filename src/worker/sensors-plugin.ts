@@ -6,12 +6,16 @@
  * converter and codec as they are.
  */
 import { SimplePlugin } from '@temporalio/plugin';
-import type { BundleOptions, Worker, WorkerOptions } from '@temporalio/worker';
+import { Runtime, type BundleOptions, type Worker, type WorkerOptions } from '@temporalio/worker';
 import { readFile } from 'node:fs/promises';
 import { createSensorActivities } from '../activities/index.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError, refuseUnknownOptions } from '../sensors/errors.js';
 import { createRegistry, type SensorRegistry } from '../sensors/registry.js';
+import { ResourceContainer } from '../sensors/resource-container.js';
+import { checkResourceConfig, collectResources, type ResourceUse } from '../sensors/resource-names.js';
+import { bindResources, resourceUses } from './bind-resources.js';
+import { wantedResources } from '../sensors/with-resources.js';
 import { checkBundle } from './check-bundle.js';
 import { reconcileAll } from './reconcile.js';
 
@@ -20,6 +24,11 @@ export interface SensorsPluginOptions {
   readonly sensors: readonly SensorDefinition[];
   /** Put before every sensor's name, so that two applications can share a namespace. @default none */
   readonly prefix?: string;
+  /**
+   * Config by the name of its resource; `env('NAME')` may stand for any value in it. It is read and parsed when the
+   * resource is first needed. @default none
+   */
+  readonly resourceConfig?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -39,23 +48,36 @@ type WebpackConfiguration = Parameters<WebpackHook>[0];
  * const worker = await Worker.create({ taskQueue, workflowsPath, activities, plugins: [new SensorsPlugin({ sensors })] });
  * ```
  *
- * @throws {@link DefinitionError} for two sensors or two jobs of one name, and for unknown options
+ * Activities made by `withResources` get the resources of the sensors; they end with the worker.
+ *
+ * @throws {@link DefinitionError} for two sensors, jobs or resources of one name, and for unknown options. When the worker is
+ *   created: for resources of its activities, and for config of a resource that nothing uses
  */
 export class SensorsPlugin extends SimplePlugin {
   readonly #registry: SensorRegistry;
+  readonly #resourceUses: readonly ResourceUse[];
+  readonly #resourceConfig: Readonly<Record<string, unknown>>;
+  /** By an activity of its worker: a plugin may serve several. */
+  readonly #containers = new WeakMap<object, ResourceContainer>();
   #bundleCode: string | undefined;
 
   constructor(options: SensorsPluginOptions) {
     super({ name: 'temporal-sensors' });
-    refuseUnknownOptions(options, ['sensors', 'prefix'], 'SensorsPlugin');
+    refuseUnknownOptions(options, ['sensors', 'prefix', 'resourceConfig'], 'SensorsPlugin');
     if (!Array.isArray(options.sensors))
       throw new DefinitionError('SensorsPlugin needs sensors: an array of what defineSensor returned');
     this.#registry = createRegistry(options.sensors, options.prefix);
+    this.#resourceUses = options.sensors.map(({ name, resources }) => ({ place: `sensor '${name}'`, resources }));
+    this.#resourceConfig = options.resourceConfig ?? {};
+    collectResources(this.#resourceUses);
   }
 
   override configureWorker(options: WorkerOptions): WorkerOptions {
-    const activities = createSensorActivities({ registry: this.#registry });
-    const theirs = options.activities ?? {};
+    // methods of a class instance are not own properties, which a spread would drop
+    const theirs = bindMethods(options.activities ?? {});
+    const resources = this.#createContainer(theirs);
+    const activities = createSensorActivities({ registry: this.#registry, resources });
+    this.#containers.set(activities.evaluateSensor, resources);
     for (const name of Object.keys(activities)) {
       if (name in theirs) {
         throw new DefinitionError(`the activity '${name}' is one of temporal-sensors' own; rename yours`);
@@ -72,8 +94,7 @@ export class SensorsPlugin extends SimplePlugin {
     return {
       ...(options.debugMode === true ? {} : TASK_OPTIONS),
       ...super.configureWorker(options),
-      // methods of a class instance are not own properties, which a spread would drop
-      activities: { ...bindMethods(theirs), ...activities },
+      activities: { ...bindResources(theirs, resources), ...activities },
       // a stop reaches running code in 0.1 s instead of 6 s
       maxHeartbeatThrottleInterval: options.maxHeartbeatThrottleInterval ?? '1s',
     };
@@ -90,6 +111,16 @@ export class SensorsPlugin extends SimplePlugin {
 
   override async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
     try {
+      await this.#start(worker, next);
+      await next(worker);
+    } finally {
+      const evaluateSensor = worker.options.activities.get('evaluateSensor');
+      if (evaluateSensor !== undefined) await this.#containers.get(evaluateSensor)?.dispose();
+    }
+  }
+
+  async #start(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
+    try {
       await this.#checkBundle(worker);
       await reconcileAll(worker, this.#registry);
     } catch (error) {
@@ -99,7 +130,17 @@ export class SensorsPlugin extends SimplePlugin {
       await running;
       throw error;
     }
-    await next(worker);
+  }
+
+  #createContainer(activities: Readonly<Record<string, unknown>>): ResourceContainer {
+    const definitions = collectResources([...this.#resourceUses, ...resourceUses(activities)]);
+    checkResourceConfig(this.#resourceConfig, definitions, 'SensorsPlugin: resourceConfig');
+    return new ResourceContainer({
+      definitions,
+      config: this.#resourceConfig,
+      environment: process.env,
+      report: (message, error) => Runtime.instance().logger.error(message, { error }),
+    });
   }
 
   async #checkBundle(worker: Worker): Promise<void> {
@@ -147,7 +188,10 @@ function bindMethods(activities: object): Record<string, unknown> {
     for (const name of Object.getOwnPropertyNames(level)) {
       const value: unknown = Reflect.get(activities, name);
       if (name === 'constructor' || name in bound || typeof value !== 'function') continue;
-      bound[name] = (...args: unknown[]): unknown => Reflect.apply(value, activities, args);
+      bound[name] =
+        wantedResources(value) === undefined
+          ? (...args: unknown[]): unknown => Reflect.apply(value, activities, args)
+          : value;
     }
   }
   return bound;

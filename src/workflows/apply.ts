@@ -14,7 +14,7 @@ import {
   type RetryResult,
 } from '../sensors/protocol.js';
 import { describeFailure, endedQuiet, isWakeUp, NOT_OURS } from './evaluation-end.js';
-import { parseConfigure, parseDeadLetterEdit, parseEvaluationResult, parseNote } from './parse.js';
+import { parseConfigure, parseDeadLetterEdit, parseEvaluationResult, parseNote, parsePreviewContent } from './parse.js';
 import * as rules from './rules.js';
 
 export interface Message {
@@ -68,6 +68,25 @@ export function applyCursorEdit(state: LoopState, edit: CursorEdit, now: number)
   const { cursor: _, ...rest } = rules.audit(state, clear ? 'clear cursor' : 'set cursor', edit, now);
   const cursor = clear ? {} : { cursor: { value: edit.cursor } };
   return rules.wakeUp({ ...rest, ...cursor, cursorEdits: state.cursorEdits + 1 }, 'cursor');
+}
+
+/**
+ * Commits what a preview showed, through the same path as a tick. An evaluation that runs is overtaken.
+ *
+ * @returns the state, or why it cannot be committed
+ */
+export function applyPreview(state: LoopState, content: unknown, note: Note, now: number): LoopState | string {
+  const preview = parsePreviewContent(content);
+  if (preview === undefined) return 'it does not hold a preview';
+  const { input, cursorEdits, result } = preview;
+  if (state.launch !== undefined) return 'runs of the sensor are being started, or are pending; wait for their end';
+  if (state.tick + 1 !== input.tick || state.cursorEdits !== cursorEdits)
+    return `the sensor has gone on since (tick ${state.tick}); preview again`;
+  const edited = {
+    ...rules.audit(state, `apply preview of tick ${input.tick}`, note, now),
+    cursorEdits: cursorEdits + 1,
+  };
+  return rules.commit(edited, { input, trigger: 'preview', dueAt: now }, result, now);
 }
 
 /** A key was run again because an operator said so. */

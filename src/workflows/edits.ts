@@ -7,9 +7,17 @@ import type { SensorActivities } from '../activities/index.js';
 import { rejected } from '../sensors/failures.js';
 import { cutText, type Json } from '../sensors/json.js';
 import { isKey } from '../sensors/key-ledger.js';
-import { MAX_RETRIES_AT_ONCE } from '../sensors/limits.js';
-import type { DeadLetter, LoopState, RerunResult, RetryResult, SensorState } from '../sensors/protocol.js';
-import { applyCursorEdit, applyRearm, applyRerun, applyRetry } from './apply.js';
+import { GRACE_MS, HEARTBEAT_TIMEOUT_MS, MAX_RETRIES_AT_ONCE } from '../sensors/limits.js';
+import type {
+  DeadLetter,
+  LoopState,
+  Preview,
+  RerunResult,
+  RetryResult,
+  SensorState,
+  TickRecord,
+} from '../sensors/protocol.js';
+import { applyCursorEdit, applyPreview, applyRearm, applyRerun, applyRetry } from './apply.js';
 import type { Launcher } from './launch.js';
 import {
   isLaunchRequest,
@@ -17,6 +25,9 @@ import {
   parseDeadLetterEdit,
   parseFailed,
   parseKeyEdit,
+  parseNote,
+  parsePreviewEdit,
+  parsePreviewId,
   parseRetries,
 } from './parse.js';
 import * as rules from './rules.js';
@@ -26,6 +37,8 @@ interface Holder {
   /** Takes over a state that an operator changed: the loop looks at it again. */
   readonly edit: (state: LoopState) => void;
   readonly view: () => SensorState;
+  /** The record of a tick when it has ended, or as far as it is when this run of the loop ends. */
+  readonly recorded: (tick: number) => Promise<TickRecord>;
 }
 
 export interface Edits {
@@ -33,9 +46,19 @@ export interface Edits {
   readonly rerun: (input: unknown) => Promise<RerunResult>;
   readonly rearm: (input: unknown) => Promise<SensorState>;
   readonly retryDeadLetters: (input: unknown) => Promise<RetryResult>;
+  readonly preview: (input: unknown) => Promise<Preview>;
+  readonly apply: (input: unknown) => Promise<TickRecord>;
 }
 
-type Checks = Pick<SensorActivities, 'checkCursor' | 'findKey' | 'findOwners' | 'prepareRerun' | 'prepareRetries'>;
+type Checks = Pick<
+  SensorActivities,
+  'checkCursor' | 'findKey' | 'findOwners' | 'prepareRerun' | 'prepareRetries' | 'readPreview'
+>;
+
+/** No evaluation of the loop: nothing asks whether it should be aborted. */
+const NO_EVALUATION = 0;
+/** What a preview is given beyond the evaluation's own time. */
+const PREVIEW_GRACE_MS = 30_000;
 
 export function createEdits(sensor: string, holder: Holder, launcher: Launcher): Edits {
   const activities = proxyActivities<Checks>({
@@ -174,7 +197,38 @@ export function createEdits(sensor: string, holder: Holder, launcher: Launcher):
     };
   }
 
-  return { setCursor, rerun, rearm, retryDeadLetters };
+  async function preview(input: unknown): Promise<Preview> {
+    const state = holder.get();
+    const { timeoutMs } = state.options;
+    const begin = { sensor, evaluation: NO_EVALUATION, delayMs: 0, rest: false };
+    const { evaluated } = rules.beginEvaluation(state, begin, Date.now());
+    const { previewSensor } = proxyActivities<Pick<SensorActivities, 'previewSensor'>>({
+      startToCloseTimeout: timeoutMs + GRACE_MS,
+      scheduleToCloseTimeout: timeoutMs + PREVIEW_GRACE_MS,
+      heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
+      summary: `preview ${sensor}`,
+      retry: { initialInterval: '1 second', maximumAttempts: 3 },
+    });
+    const cursor = parsePreviewEdit(input);
+    const given = {
+      input: evaluated.input,
+      cursorEdits: state.cursorEdits,
+      ...(cursor === undefined ? {} : { cursor }),
+    };
+    return await prepared(() => previewSensor(given), 'the sensor could not be evaluated');
+  }
+
+  async function apply(input: unknown): Promise<TickRecord> {
+    const id = parsePreviewId(input);
+    if (id === undefined) throw rejected(`apply needs { "id": "..." }, as a preview gave it; optional: "by", "reason"`);
+    const content = await prepared(() => activities.readPreview({ sensor, id }), 'the preview could not be read');
+    const next = applyPreview(holder.get(), content, parseNote(input), Date.now());
+    if (typeof next === 'string') throw rejected(`the preview cannot be applied: ${next}`);
+    holder.edit(next);
+    return await holder.recorded(next.tick);
+  }
+
+  return { setCursor, rerun, rearm, retryDeadLetters, preview, apply };
 }
 
 function namedKey(update: string, input: unknown): NonNullable<ReturnType<typeof parseKeyEdit>> {

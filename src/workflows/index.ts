@@ -7,3 +7,4 @@
  */
 export { sensorLoop } from './sensor-loop.js';
 export { sensorPage } from './page.js';
+export { sensorPartitions } from './partitions.js';

@@ -1,7 +1,7 @@
 /** Requests on their way to being runs: pending, started, refused, ended. Pure. */
 import { cutText, jsonBytes, type Json } from '../sensors/json.js';
 import { applySeal, expireKeys, isKey, rememberKey, type KeyPage, type Seal } from '../sensors/key-ledger.js';
-import { MAX_EPOCHS, MAX_KEPT_PAYLOAD_BYTES } from '../sensors/limits.js';
+import { MAX_EPOCHS, MAX_KEPT_PAYLOAD_BYTES, MAX_TEXT_BYTES } from '../sensors/limits.js';
 import type { Launch, LaunchRequest, LoopState, Rejection, RequestPage, TickRecord } from '../sensors/protocol.js';
 import { addDeadLetters, addTick, emptyRecord } from './records.js';
 import { isHolding, isRunning } from './state.js';
@@ -22,11 +22,12 @@ export function mayLaunch(state: LoopState, now: number): boolean {
   return isRunning(state) && due;
 }
 
-/** Whether a stop holds back what is not yet started. A tick on a stopped sensor starts its runs, unless a later stop comes. */
+/** Whether a stop holds back what is not yet started. What somebody asked of a stopped sensor starts, unless a later stop comes. */
 export function isHeld(state: LoopState): boolean {
   if (isRunning(state)) return false;
   const { record } = state.launch ?? {};
-  return record?.trigger !== 'tick' || (state.choice?.at ?? 0) > record.startedAt;
+  const asked = record?.trigger === 'tick' || record?.trigger === 'preview';
+  return !asked || (state.choice?.at ?? 0) > record.startedAt;
 }
 
 /** A record for pending requests that are started now. */
@@ -213,6 +214,27 @@ function withRejections(
       deadLettersDropped: counters.deadLettersDropped + refused.length,
     },
   };
+}
+
+/** The tick's changes of partition sets have taken effect, but for those that a set refused. */
+export function endPartitions(
+  state: LoopState,
+  refusals: readonly (readonly [set: string, error: string])[],
+  now: number
+): LoopState {
+  if (state.launch?.record === undefined) return state;
+  const { partitions: _, ...launch } = state.launch;
+  const { record } = state.launch;
+  const rejections = refusals.map(([set, error]): Rejection => ({
+    id: `partitions-${set}`,
+    kind: 'request',
+    error: cutText(error, MAX_TEXT_BYTES),
+  }));
+  if (rejections.length === 0) return { ...state, launch };
+  const sample = [...record.rejected.sample, ...rejections].slice(0, SAMPLE);
+  const rejected = { count: record.rejected.count + rejections.length, sample };
+  const next = { ...state, launch: { ...launch, record: { ...record, rejected } } };
+  return withRejections(next, rejections, rejections.length, record.tick, now);
 }
 
 /** Ends the launch: everything is started or refused, or waits as pending. */

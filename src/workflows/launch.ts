@@ -17,7 +17,13 @@ import {
   startChild,
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow';
-import { ActivityFailure, ApplicationFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  defineSearchAttributeKey,
+  WorkflowExecutionAlreadyStartedError,
+  type SearchAttributePair,
+} from '@temporalio/common';
 import type { SensorActivities } from '../activities/index.js';
 import { FAILURE_TYPES } from '../sensors/errors.js';
 import { jsonBytes } from '../sensors/json.js';
@@ -31,7 +37,8 @@ import {
   type RequestPage,
   type RunMemo,
 } from '../sensors/protocol.js';
-import { parseRequestPages, parseRequests } from './parse.js';
+import { parseRefusals, parseRequestPages, parseRequests } from './parse.js';
+import type { Tags } from '../sensors/tags.js';
 import * as rules from './rules.js';
 
 const PAGES_KEPT_AT_ONCE = 50;
@@ -55,15 +62,20 @@ export interface Launcher {
 }
 
 export function createLauncher(sensor: string, holder: Holder): Launcher {
-  type Activities = Pick<SensorActivities, 'findOwners' | 'readRequests' | 'keepRequests'>;
+  type Activities = Pick<SensorActivities, 'changePartitions' | 'findOwners' | 'readRequests' | 'keepRequests'>;
   // without a limit: what cannot be read for a while must not be lost, and not be taken for something else
-  const { findOwners, readRequests, keepRequests } = proxyActivities<Activities>({
+  const { changePartitions, findOwners, readRequests, keepRequests } = proxyActivities<Activities>({
     startToCloseTimeout: '1 minute',
     retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
   });
   let starts = 0;
 
   async function run(): Promise<void> {
+    const changes = holder.get().launch?.partitions;
+    if (changes !== undefined) {
+      const refusals = parseRefusals(await CancellationScope.nonCancellable(() => changePartitions({ changes })));
+      holder.set(rules.endPartitions(holder.get(), refusals, Date.now()));
+    }
     for (;;) {
       await startBatch();
       const { refused = [] } = holder.get().launch ?? {};
@@ -154,18 +166,20 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
   }
 
   async function start(request: LaunchRequest, facts: Omit<RunMemo, 'sensor' | 'job'>): Promise<'started' | 'refused'> {
-    const { id, job, args, runKey, tags, epoch, taskQueue } = request;
+    const { id, job, args, runKey, tags, partitionKey, searchAttributes, epoch, taskQueue } = request;
     const memo: RunMemo = {
       sensor,
       job,
       ...facts,
       ...(runKey === undefined ? {} : { runKey }),
       ...(tags === undefined ? {} : { tags }),
+      ...(partitionKey === undefined ? {} : { partitionKey }),
       ...(epoch === undefined ? {} : { epoch }),
     };
     try {
       await CancellationScope.nonCancellable(() =>
         startChild(job, {
+          ...request.start,
           workflowId: id,
           args: [...args],
           parentClosePolicy: ParentClosePolicy.ABANDON,
@@ -173,6 +187,7 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
           cancellationType: ChildWorkflowCancellationType.ABANDON,
           memo: { [RUN_MEMO]: memo },
           ...(taskQueue === undefined ? {} : { taskQueue }),
+          ...(searchAttributes === undefined ? {} : { typedSearchAttributes: keywords(searchAttributes) }),
         })
       );
       return 'started';
@@ -183,4 +198,8 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
   }
 
   return { run, start, starts: () => starts };
+}
+
+function keywords(attributes: Tags): SearchAttributePair[] {
+  return Object.entries(attributes).map(([name, value]) => ({ key: defineSearchAttributeKey(name, 'KEYWORD'), value }));
 }

@@ -17,6 +17,7 @@ import {
   QUERIES,
   SIGNALS,
   UPDATES,
+  type Preview,
   type RerunResult,
   type RetryResult,
   type SensorState,
@@ -44,7 +45,7 @@ const SIGNAL_DESCRIPTIONS: Readonly<Record<keyof typeof SIGNALS, string>> = {
 };
 
 export function registerMessages(handlers: MessageHandlers): void {
-  const { take, tick, setCursor, rerun, rearm, retryDeadLetters, state, ticks, abort, keys } = handlers;
+  const { take, tick, setCursor, rerun, rearm, retryDeadLetters, preview, apply, state, ticks, abort, keys } = handlers;
   // first, and for every name: signals that came before the run's first task are handed out as handlers are registered,
   // so with one handler after the other a stop followed by a start would be taken the other way round
   setDefaultSignalHandler((name, ...args) => {
@@ -73,6 +74,12 @@ export function registerMessages(handlers: MessageHandlers): void {
   });
   setHandler(defineUpdate<SensorState, [unknown?]>(UPDATES.setCursor), setCursor, {
     description: 'Sets the cursor: { "cursor": <JSON> } or { "clear": true }. The schema of the sensor checks it.',
+  });
+  setHandler(defineUpdate<Preview, [unknown?]>(UPDATES.preview), preview, {
+    description: 'Evaluates without committing. Optional input: { "cursor": <JSON> } or { "clear": true }',
+  });
+  setHandler(defineUpdate<TickRecord, [unknown?]>(UPDATES.apply), apply, {
+    description: 'Commits exactly what a preview showed. { "id": "...", "by"?, "reason"? }',
   });
   setHandler(defineUpdate<RerunResult, [unknown?]>(UPDATES.rerun), rerun, {
     description: 'Runs a key again, now. { "runKey": "...", "job"?, "by"?, "reason"? }',

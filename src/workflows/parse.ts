@@ -10,12 +10,15 @@ import { MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MAX_RUN_KEY_BYTES, MAX_WORKFLOW_ID_
 import type {
   CursorEdit,
   DeadLetterEdit,
+  EvaluationInput,
   EvaluationResult,
   FailureDetails,
   KeyEdit,
   LaunchRequest,
   LoopOptions,
   Note,
+  PartitionChange,
+  PreviewContent,
   RequestPage,
   RestResult,
 } from '../sensors/protocol.js';
@@ -44,12 +47,34 @@ export function parseCursorEdit(value: unknown): CursorEdit | undefined {
   return value['cursor'] === undefined ? undefined : { ...parseNote(value), cursor: value['cursor'] as Json };
 }
 
+/** Which cursor a preview begins with; `null`: none, `undefined`: the stored one. */
+export function parsePreviewEdit(value: unknown): { readonly value: Json } | null | undefined {
+  if (!isObject(value)) return undefined;
+  if (value['clear'] === true) return null;
+  return value['cursor'] === undefined ? undefined : { value: value['cursor'] as Json };
+}
+
+/** ID of the preview to apply. */
+export function parsePreviewId(value: unknown): string | undefined {
+  return isObject(value) && typeof value['id'] === 'string' ? value['id'] : undefined;
+}
+
+/** What a preview's page holds, or `undefined` when it is something else. */
+export function parsePreviewContent(value: unknown): PreviewContent | undefined {
+  if (!isObject(value) || !isObject(value['input']) || typeof value['cursorEdits'] !== 'number') return undefined;
+  const { tick, firstEvent, events } = value['input'];
+  const result = parseEvaluationResult(value['result']);
+  if (result?.kind !== 'evaluated' || typeof tick !== 'number' || typeof firstEvent !== 'number') return undefined;
+  if (!Array.isArray(events)) return undefined;
+  return { input: value['input'] as unknown as EvaluationInput, cursorEdits: value['cursorEdits'], result };
+}
+
 /** Which dead letters are meant; all of them when nothing names some. */
 export function parseDeadLetterEdit(value: unknown): DeadLetterEdit {
   const ids = isObject(value) && Array.isArray(value['ids']) ? value['ids'] : undefined;
   return {
     ...parseNote(value),
-    ...(ids === undefined ? {} : { ids: ids.filter((id): id is string => typeof id === 'string') }),
+    ...(ids === undefined ? {} : { ids: parseTexts(ids) }),
   };
 }
 
@@ -64,6 +89,18 @@ export function parseKeyEdit(value: unknown): KeyEdit | undefined {
 /** Pages that requests were copied to, or none when something else answered. */
 export function parseRequestPages(value: unknown): readonly RequestPage[] {
   return Array.isArray(value) && value.every(isRequestPage) ? value : [];
+}
+
+/** Texts of a list, without what is none. */
+export function parseTexts(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((each): each is string => typeof each === 'string') : [];
+}
+
+/** Partition sets that refused a change, and why. */
+export function parseRefusals(value: unknown): readonly (readonly [set: string, error: string])[] {
+  return isObject(value)
+    ? Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+    : [];
 }
 
 /** A page of run keys, or `undefined` when something else completed the activity. */
@@ -99,12 +136,14 @@ export function parseEvaluationResult(value: unknown): EvaluationResult | RestRe
   if (!isObject(value)) return undefined;
   if (value['kind'] === 'rest') return { kind: 'rest' };
   if (value['kind'] !== 'evaluated') return undefined;
-  const { requests, staged, cleared, rejected, duplicates, cursor, logs, quiet } = value;
+  const { requests, staged, partitions = [], cleared, rejected, duplicates, cursor, logs, quiet } = value;
   const whole =
     Array.isArray(requests) &&
     requests.every(isLaunchRequest) &&
     Array.isArray(staged) &&
     staged.every(isRequestPage) &&
+    Array.isArray(partitions) &&
+    partitions.every(isPartitionChange) &&
     Array.isArray(cleared) &&
     Array.isArray(rejected) &&
     rejected.every(isObject) &&
@@ -124,6 +163,12 @@ export function parseEvaluationResult(value: unknown): EvaluationResult | RestRe
     ...(typeof skipReason === 'string' ? { skipReason } : {}),
     ...(typeof lastRunKey === 'string' ? { lastRunKey } : {}),
   };
+}
+
+function isPartitionChange(value: unknown): value is PartitionChange {
+  return (
+    isObject(value) && typeof value['set'] === 'string' && Array.isArray(value['add']) && Array.isArray(value['delete'])
+  );
 }
 
 function isRequestPage(value: unknown): value is RequestPage {

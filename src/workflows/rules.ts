@@ -23,6 +23,7 @@ export {
   discardPending,
   endBatch,
   endLaunch,
+  endPartitions,
   expire,
   isHeld,
   isLimited,

@@ -56,6 +56,7 @@ import { parseConfigure, parseKeyPage } from './parse.js';
 import { registerMessages } from './messages.js';
 import { applyMessage, endEvaluation, type ActivityEnd } from './apply.js';
 import * as rules from './rules.js';
+import { versioning } from './versioning.js';
 import { detailsOf, memoOf, stateView } from './views.js';
 
 /** Waiters are turned away beyond this history length, so that a stream of them cannot keep a run from ending. */
@@ -165,6 +166,14 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     );
   }
 
+  async function recorded(tick: number): Promise<TickRecord> {
+    const ended = (): TickRecord | undefined => state.ring.find((record) => record.tick === tick);
+    await condition(() => ended() !== undefined || ending, state.options.timeoutMs + GRACE_MS + WAITER_GRACE_MS);
+    const record = ended() ?? state.launch?.record;
+    if (record !== undefined) return record;
+    throw rejected(`tick ${tick} of sensor '${sensor}' is committed and has not ended yet; its ticks will show it`);
+  }
+
   const edits = createEdits(
     sensor,
     {
@@ -175,6 +184,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
         wake();
       },
       view,
+      recorded,
     },
     launcher
   );
@@ -380,10 +390,5 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     }
   }
 }
-// idle loops move to new code: a pinned one whose workers are gone would never be evaluated again, in silence
-setWorkflowOptions(
-  // a worker without versioning may not name a behaviour: the server would refuse its tasks
-  () => (!workflowInfo().currentDeploymentVersion?.deploymentName ? {} : { versioningBehavior: 'AUTO_UPGRADE' }),
-  sensorLoop
-);
+setWorkflowOptions(versioning, sensorLoop);
 Object.defineProperty(sensorLoop, LOOP_MARK, { value: true });

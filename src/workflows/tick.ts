@@ -9,6 +9,7 @@ import type {
   EvaluationResult,
   FailureDetails,
   LoopState,
+  PartitionChange,
   TickRecord,
   Trigger,
 } from '../sensors/protocol.js';
@@ -88,6 +89,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
     input.tick,
     now
   );
+  const { partitions } = result;
   const { cursor: _, idleSince: __, ...rest } = state;
   const cursor =
     result.cursor.kind === 'keep'
@@ -102,6 +104,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
     ...(result.skipReason === undefined ? {} : { skipReason: cutText(result.skipReason, MAX_TEXT_BYTES) }),
     ...(cursor === undefined ? {} : { cursorAfter: cursor }),
     ...(result.cursor.kind === 'keep' ? {} : { cursorChanged: true as const }),
+    ...(partitions === undefined ? {} : { partitions: partitions.map(countChange) }),
   };
   const next: LoopState = {
     ...rest,
@@ -115,6 +118,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
       remaining: [...(state.launch?.remaining ?? []), ...result.requests],
       staged: [...(state.launch?.staged ?? []), ...result.staged],
       refused: [],
+      ...(partitions === undefined ? {} : { partitions }),
       record,
     },
     ...(result.lastRunKey === undefined ? {} : { lastRunKey: result.lastRunKey }),
@@ -128,6 +132,10 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
     },
   };
   return result.more ? wakeUp(next, 'more') : next;
+}
+
+function countChange({ set, add, delete: gone }: PartitionChange): NonNullable<TickRecord['partitions']>[number] {
+  return { set, added: add.length, deleted: gone.length };
 }
 
 /** Records a failed evaluation: nothing started, cursor and events stay. */
@@ -181,13 +189,16 @@ export function rest(state: LoopState, { dueAt }: Evaluated, now: number): LoopS
 /** Drops the result of an evaluation that a cursor edit overtook: nothing of it takes effect, and it is repeated. */
 export function overtake(state: LoopState, evaluated: Evaluated, now: number): LoopState {
   const details = { logs: [], logLinesDropped: 0, durationMs: Math.max(0, now - evaluated.dueAt), quiet: [] };
+  // a preview that was applied meanwhile had its number
+  const tick = Math.max(state.tick + 1, evaluated.input.tick);
   const record: TickRecord = {
     ...newRecord(evaluated, details, now),
+    tick,
     status: 'skipped',
     endedAt: now,
     skipReason: 'the cursor was edited while this tick was evaluated; its result was dropped and it is evaluated again',
   };
   const counters = { ...state.counters, ticks: state.counters.ticks + 1 };
-  const next = { ...state, tick: evaluated.input.tick, ring: addTick(state.ring, record), counters };
+  const next = { ...state, tick, ring: addTick(state.ring, record), counters };
   return wakeUp(next, evaluated.trigger === 'tick' ? 'tick' : 'cursor');
 }

@@ -9,6 +9,7 @@ import { isHolding, isRunning } from './state.js';
 /** The slow-changing facts. Each change costs a history event, so nothing that every tick changes is in it. */
 export function memoOf(state: LoopState): SensorMemo {
   const { options, choice, health, deadLetters } = state;
+  const pendingUntil = isHolding(state) ? state.launch?.dueAt : undefined;
   return {
     status: isRunning(state) ? 'running' : 'stopped',
     statusFrom: choice === undefined ? 'code' : 'operator',
@@ -19,6 +20,7 @@ export function memoOf(state: LoopState): SensorMemo {
     ...unfolded(state),
     intervalMs: options.intervalMs,
     pending: pendingOf(state).count,
+    ...(pendingUntil === undefined ? {} : { pendingUntil }),
     deadLetters: deadLetters.length,
     jobs: options.jobs,
     ...(options.description === undefined ? {} : { description: options.description }),
@@ -63,7 +65,7 @@ export function stateView(sensor: string, state: LoopState, evaluating: boolean)
     tick: state.tick,
     ...(state.lastTickAt === undefined ? {} : { lastTickAt: state.lastTickAt }),
     ...(state.lastRunKey === undefined ? {} : { lastRunKey: state.lastRunKey }),
-    ...(isRunning(state) && !evaluating ? { nextAt: state.nextAt } : {}),
+    ...(isRunning(state) && !evaluating ? { nextAt: state.launch?.dueAt ?? state.nextAt } : {}),
     evaluating,
     health: state.health,
     pending: pendingOf(state),

@@ -2,6 +2,7 @@
  * The built command as users run it: a child process without a terminal, against a real server. Whatever a test prints
  * is also checked for colour codes, stack traces and the values that must never be printed.
  */
+import { ApplicationFailure } from '@temporalio/common';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -177,7 +178,13 @@ describe('a sensor with a worker', () => {
         state: { tick: 1, lastTickAt: ISO, deadLetters: [letter], counters: { runs: 2, rejected: 1 } },
         webUrl: expect.stringContaining(`/namespaces/default/workflows/sensor%2F${name}/`) as string,
       });
-      expect(page).toContain(`${name}: running: waiting for the interval`);
+      expect(described).toMatchObject({
+        evaluation: { lastTickOutcome: 'tick 1: success: 2 runs started, 1 rejected' },
+      });
+      expect(page).toContain(
+        `${name}: running: tick 1: success: 2 runs started, 1 rejected; next evaluation in 59 min.`
+      );
+      expect(page).not.toContain('Last skip reason');
       expect(page).toMatch(/Last tick +1, .*: success: 2 runs started, 1 rejected/);
       expect(page).toContain("key 'bad' of echo, tick 1, 1 time");
       expect(page).toMatch(/Next evaluation +in 59 min \(/);
@@ -222,6 +229,45 @@ describe('a sensor with a worker', () => {
     } finally {
       web.close();
     }
+  });
+
+  test('shows why its runs failed', async () => {
+    const h = await Harness.create();
+    const greeting = defineJob({ name: 'greeting', config: z.object({ name: z.string() }) });
+    const waiting = defineJob({ name: 'waiting' });
+    const fragile = defineSensor({
+      name: 'fragile',
+      jobs: [greeting, waiting],
+      interval: '1 hour',
+      defaultStatus: 'running',
+      evaluate: (ctx) => [
+        ctx.run({ job: greeting, runKey: 'nobody', config: { name: 'nobody' } }),
+        ctx.run({ job: greeting, runKey: 'ann', config: { name: 'ann' } }),
+        ctx.run({ job: waiting, runKey: 'ended' }),
+      ],
+    });
+    const greet = async (name: string): Promise<string> => {
+      if (name === 'nobody') throw ApplicationFailure.nonRetryable('there is nobody\nto greet');
+      return name;
+    };
+    await h.work([fragile], { activities: { greet } });
+    const name = h.name(fragile);
+    await h.settledRuns(fragile, 3);
+    await h.client.workflow.getHandle(`${name}:waiting:ended`).terminate('no longer wanted');
+    const ended = await waitFor(async () => {
+      const runs = await json<Record<string, unknown>[]>('runs', name);
+      return runs.every(({ status }) => status !== 'RUNNING') ? runs : undefined;
+    }, 'the ends of the runs');
+    expect(Object.fromEntries(ended.map(({ runKey, status, error }) => [runKey, [status, error]]))).toEqual({
+      ann: ['COMPLETED', undefined],
+      // of the activity, not that one failed
+      nobody: ['FAILED', 'there is nobody\nto greet'],
+      ended: ['TERMINATED', 'no longer wanted'],
+    });
+    const table = await text('runs', name);
+    expect(table).toMatch(/ WORKFLOW ID +ERROR/);
+    expect(table).toMatch(new RegExp(`FAILED +greeting +1 +nobody +${name}:greeting:nobody +there is nobody to greet`));
+    expect(table).toMatch(new RegExp(`COMPLETED +greeting +1 +ann +${name}:greeting:ann$`, 'm'));
   });
 
   test('is started, stopped and ticked', async () => {

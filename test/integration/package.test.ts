@@ -3,31 +3,26 @@
  * shape of Temporal's own hello-world), type-checked, compiled, and running a sensor until its run is complete.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import manifest from '../../package.json' with { type: 'json' };
+import { installPackage, packPackage, typeCheck } from '../support/packed-package.js';
 
 const run = promisify(execFile);
-const root = fileURLToPath(new URL('../..', import.meta.url));
 let folder = '';
+let archive = '';
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'temporal-sensors-package-'));
-  // npm test has built dist; building again here would pull it from under the tests beside this one
-  await run('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], { cwd: root });
+  archive = await packPackage(folder);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function archive(): Promise<string> {
-  const found = (await readdir(folder)).find((name) => name.endsWith('.tgz'));
-  return join(folder, found ?? 'missing.tgz');
-}
-
 test('the archive holds what users need, and nothing else', async () => {
-  const { stdout } = await run('tar', ['-tzf', await archive()]);
+  const { stdout } = await run('tar', ['-tzf', archive]);
   const files = stdout
     .trim()
     .split('\n')
@@ -48,8 +43,24 @@ test('the archive holds what users need, and nothing else', async () => {
   );
 });
 
+test('compilers that know no exports find the same types', () => {
+  const { '.': root, ...others } = Object.fromEntries(
+    Object.entries(manifest.exports).flatMap(([path, target]) =>
+      typeof target === 'object' && 'require' in target ? [[path, target.require.types]] : []
+    )
+  );
+  expect(manifest.types).toBe(root);
+  const versions = Object.entries(manifest.typesVersions['*']).map(([path, types]) => [`./${path}`, types]);
+  expect(Object.fromEntries(versions)).toEqual(
+    Object.fromEntries(Object.entries(others).map(([path, type]) => [path, [type]]))
+  );
+});
+
 const SENSORS = `
 import { defineJob, defineSensor } from 'temporal-sensors';
+import { directorySensor } from 'temporal-sensors/sources/directory';
+import { s3Sensor } from 'temporal-sensors/sources/s3';
+import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 
 export const greet = defineJob({ name: 'greet', config: z.object({ name: z.string(), times: z.number().default(1) }) });
@@ -65,6 +76,23 @@ export const greeter = defineSensor({
     yield ctx.run({ runKey: 'once', config: { name: 'world' } });
     ctx.setCursor(ctx.cursor + 1);
   },
+});
+
+export const greetFiles = directorySensor({
+  name: 'greetFiles',
+  path: '.',
+  glob: '*.txt',
+  job: greet,
+  request: (file) => ({ config: { name: file.name } }),
+});
+
+export const greetObjects = s3Sensor({
+  name: 'greetObjects',
+  client: () => new S3Client({}),
+  bucket: 'greetings',
+  order: 'key',
+  job: greet,
+  request: (object) => ({ config: { name: object.key } }),
 });
 `;
 const WORKFLOWS = `
@@ -126,7 +154,7 @@ test.each([
   },
 ])('works from $kind: types and run time', async ({ packageJson, compilerOptions, extension, paths }) => {
   const project = await mkdtemp(join(folder, 'project-'));
-  await installPackage(project);
+  await installPackage(archive, project);
   await mkdir(join(project, 'src'));
   const text = (source: string): string => source.replaceAll('EXT', extension).replace('PATHS', paths);
   await Promise.all([
@@ -151,12 +179,7 @@ test.each([
     writeFile(join(project, 'src', 'workflows.ts'), text(WORKFLOWS)),
     writeFile(join(project, 'src', 'main.ts'), text(MAIN)),
   ]);
-  const { stdout: types } = await run(process.execPath, [
-    join(root, 'node_modules/typescript/bin/tsc'),
-    '--project',
-    project,
-  ]).catch((error: { stdout: string }) => error);
-  expect(types).toBe('');
+  expect(await typeCheck(project)).toBe('');
   const { stdout } = await run(process.execPath, [join(project, 'lib', 'main.js')], {
     cwd: project,
     env: {
@@ -169,16 +192,3 @@ test.each([
   expect(stdout).toContain(`TESTED once { name: 'world', times: 1 } 1 true`);
   expect(stdout).toContain('RESULT hello world 1 from once');
 });
-
-/** The packed archive in node_modules, beside everything that the project has installed. */
-async function installPackage(project: string): Promise<void> {
-  const modules = join(project, 'node_modules');
-  const target = join(modules, 'temporal-sensors');
-  await mkdir(target, { recursive: true });
-  await run('tar', ['-xzf', await archive(), '-C', target, '--strip-components=1']);
-  for (const name of await readdir(join(root, 'node_modules'))) {
-    if (name.startsWith('.') || name === 'temporal-sensors') continue;
-    await mkdir(dirname(join(modules, name)), { recursive: true });
-    await symlink(join(root, 'node_modules', name), join(modules, name));
-  }
-}

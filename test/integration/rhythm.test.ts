@@ -71,6 +71,24 @@ test('a failing sensor backs off, keeps its traceback, tries again when the sour
   expect(ticks.at(-1)?.logs?.at(-1)?.message).toMatch(/^TypeError: no connection\n\s+at .*rhythm\.test/);
 });
 
+test('an evaluation that takes most of its timeout is warned about, in its tick', async () => {
+  const h = await Harness.create();
+  const sensor = defineSensor({
+    name: 'slow',
+    interval: '1h',
+    timeout: '500ms',
+    async evaluate(ctx) {
+      await new Promise((resolve) => setTimeout(resolve, 430));
+      return ctx.skip('at last');
+    },
+  });
+  await h.work([sensor]);
+  const { logs } = await h.sensors.tick(h.name(sensor));
+  expect(logs).toMatchObject([
+    { level: 'warn', message: expect.stringMatching(/took 4\d\d ms, \d+ % of its timeout/) },
+  ]);
+});
+
 test('the initial cursor is stored before anything reads from it, also when the first evaluation fails', async () => {
   const h = await Harness.create();
   let asked = 0;

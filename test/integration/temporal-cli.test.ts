@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, inject, test } from 'vitest';
 import { z } from 'zod';
-import { defineJob, defineSensor } from '../../src/index.js';
+import { defineJob, defineSensor, dynamicPartitions } from '../../src/index.js';
 import { Harness, waitFor } from '../support/harness.js';
 
 const run = promisify(execFile);
@@ -21,13 +21,17 @@ async function documentedCommands(): Promise<string[]> {
 test('every command in docs/temporal-web.md works', async () => {
   const h = await Harness.create();
   const noop = defineJob({ name: 'noop' });
+  const customers = dynamicPartitions('customers');
   const sensor = defineSensor({
     name: 'newFiles',
     job: noop,
     interval: '1h',
     defaultStatus: 'running',
     cursor: z.object({ mtimeMs: z.number() }).default({ mtimeMs: 0 }),
-    evaluate: (ctx) => (ctx.tick === 1 ? ctx.run({ runKey: 'a' }) : ctx.skip('no new files')),
+    evaluate(ctx) {
+      if (ctx.tick > 1) return ctx.skip('no new files');
+      return { runRequests: [ctx.run({ runKey: 'a' })], partitionRequests: [customers.add(['zeta'])] };
+    },
   });
   const name = h.name(sensor);
   await h.work([sensor]);
@@ -36,7 +40,12 @@ test('every command in docs/temporal-web.md works', async () => {
   expect(commands.length).toBeGreaterThan(8);
   const outputs = new Map<string, string>();
   for (const command of commands) {
-    const shell = command.replace(/^temporal/, '"$TEMPORAL"').replaceAll('sensor/newFiles', `sensor/${name}`);
+    const id = command.includes('page/newFiles/preview/…') ? await h.sensors.preview(name) : undefined;
+    const shell = command
+      .replace(/^temporal/, '"$TEMPORAL"')
+      .replaceAll('sensor/newFiles', `sensor/${name}`)
+      .replaceAll('partitions/customers', `partitions/${h.name('customers')}`)
+      .replace('page/newFiles/preview/…', id?.id ?? '');
     const { stdout } = await run('sh', ['-c', shell], {
       env: { ...process.env, TEMPORAL: inject('temporalBinary'), TEMPORAL_ADDRESS: inject('temporalAddress') },
       timeout: 20_000,
@@ -58,9 +67,11 @@ test('every command in docs/temporal-web.md works', async () => {
       'rearm a',
       'retry 0 dead letters',
       'discard 0 pending requests',
+      expect.stringContaining('apply preview of tick'),
       'reset',
     ])
   );
   expect(state.counters.events).toBeGreaterThan(0);
   expect([...outputs.values()].join('\n')).toContain('no new files');
+  expect(await h.sensors.partitions(h.name('customers'))).toEqual(['acme']);
 });

@@ -15,7 +15,7 @@ import { startDevServer } from '../../src/cli/dev-server.js';
 import { findTemporalBinary } from '../../src/cli/temporal-binary.js';
 import { SensorClient } from '../../src/client/index.js';
 import { startLoop } from '../../src/client/loops.js';
-import { defineJob, defineSensor } from '../../src/index.js';
+import { defineJob, defineSensor, dynamicPartitions, RetryAfterError } from '../../src/index.js';
 import { EMPTY_LEDGER, rememberKey } from '../../src/sensors/key-ledger.js';
 import { MAX_RECENT_KEYS } from '../../src/sensors/limits.js';
 import { loopOptions } from '../../src/sensors/loop-options.js';
@@ -27,6 +27,14 @@ import { newState } from '../../src/workflows/state.js';
 const folder = fileURLToPath(new URL(`./histories/v${PROTOCOL}`, import.meta.url));
 const noop = defineJob({ name: 'noop' });
 const sized = defineJob({ name: 'failing', config: z.object({ text: z.string() }) });
+const parts = dynamicPartitions('parts');
+const report = defineJob({
+  name: 'waiting',
+  partitions: parts,
+  tags: { a: 'b' },
+  retry: { maximumAttempts: 2 },
+  workflowRunTimeout: '1h',
+});
 const echo = defineJob({ name: 'echo', config: z.object({ n: z.number() }) });
 
 let down = true;
@@ -91,6 +99,26 @@ const sensors = [
       ctx.setCursor(ctx.cursor + 1);
     },
   }),
+  // partitions, previews, a first cursor, and a stop of its own
+  defineSensor({
+    name: 'authored',
+    job: report,
+    interval: 200,
+    idleBackoff: { max: '1s' },
+    failureBackoff: { max: '1s' },
+    stopAfterFailures: 3,
+    cursor: z.number(),
+    initialCursor: () => 1,
+    *evaluate(ctx) {
+      if (ctx.events.includes('fail')) throw new RetryAfterError('300ms', 'later');
+      const at = ctx.cursor ?? 0;
+      if (at > 3) return ctx.skip('done');
+      yield ctx.run({ runKey: `k${at}`, partitionKey: `p${at}` });
+      yield ctx.run({ runKey: `no${at}`, partitionKey: 'nowhere' });
+      ctx.setCursor(at + 1);
+      return { partitionRequests: [parts.add([`p${at}`]), parts.delete([`p${at - 2}`])] };
+    },
+  }),
 ];
 
 Runtime.install({ logger: new DefaultLogger('ERROR') });
@@ -114,10 +142,12 @@ try {
   await worker.runUntil(operate());
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  for await (const { workflowId, runId } of client.workflow.list({ query: `WorkflowType = 'sensorLoop'` })) {
+  for await (const { workflowId, runId } of client.workflow.list({
+    query: `WorkflowType IN ('sensorLoop', 'sensorPartitions')`,
+  })) {
     const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
     const events = history.events?.length ?? 0;
-    const name = `${workflowId.replace('sensor/', '')}-${events}-events-${runId.slice(0, 8)}.bin.gz`;
+    const name = `${workflowId.replace('sensor/', '').replace('/', '-')}-${events}-events-${runId.slice(0, 8)}.bin.gz`;
     await writeFile(`${folder}/${name}`, gzipSync(proto.temporal.api.history.v1.History.encode(history).finish()));
     console.log(name);
   }
@@ -179,6 +209,12 @@ async function operate(): Promise<void> {
   await control.rearm('staged', { runKey: '0/4' });
   await control.retryDeadLetters('staged');
   await control.discardDeadLetters('staged');
+  const { id = '' } = await control.preview('authored', { cursor: 1 });
+  await control.apply('authored', id, { by: 'ann' });
+  await control.start('authored');
+  await eventually(() => control.state('authored').then(({ cursor }) => cursor?.value === 4));
+  await control.push('authored', 'fail');
+  await eventually(() => control.state('authored').then(({ status }) => status === 'stopped'));
   await eventually(() => control.describe('keys').then(({ evaluation }) => evaluation?.phase === 'waiting'));
 }
 

@@ -17,7 +17,7 @@ import { SensorClient, type SensorDescription, type SensorRun, type TickRecord }
 import { loopId } from '../../src/client/loops.js';
 import { isNotFound } from '../../src/client/not-found.js';
 import type { SensorDefinition } from '../../src/index.js';
-import { SensorsPlugin } from '../../src/worker/index.js';
+import { SensorsPlugin, type SensorsPluginOptions } from '../../src/worker/index.js';
 
 if (Runtime._instance === undefined) {
   Runtime.install({
@@ -126,13 +126,17 @@ export class Harness {
   }
 
   /** Starts a worker with these sensors; `MAX_CACHED_WORKFLOWS=0` replays every workflow task. */
-  async work(sensors: readonly SensorDefinition[], options: Partial<WorkerOptions> = {}): Promise<RunningWorker> {
+  async work(
+    sensors: readonly SensorDefinition[],
+    options: Partial<WorkerOptions> = {},
+    pluginOptions: Partial<SensorsPluginOptions> = {}
+  ): Promise<RunningWorker> {
     const cached = process.env['MAX_CACHED_WORKFLOWS'];
     const worker = await Worker.create({
       connection: this.native,
       taskQueue: this.taskQueue,
       workflowBundle: { codePath: inject('bundlePath') },
-      plugins: [new SensorsPlugin({ sensors, prefix: this.prefix })],
+      plugins: [new SensorsPlugin({ sensors, prefix: this.prefix, ...pluginOptions })],
       shutdownGraceTime: '100ms',
       shutdownForceTime: '5s',
       ...(cached === undefined ? {} : { maxCachedWorkflows: Number(cached) }),
@@ -171,7 +175,7 @@ export class Harness {
   async folded(sensor: SensorDefinition | string): Promise<SensorDescription> {
     return await waitFor(async () => {
       const description = await this.sensors.describe(this.name(sensor));
-      return description.evaluation?.lastOutcome?.startsWith('waiting') === false ? description : undefined;
+      return description.evaluation?.lastOutcome !== undefined ? description : undefined;
     }, 'a folded evaluation');
   }
 

@@ -1,6 +1,17 @@
 /** What must compile and what must not, for an author. Checked by `tsc` in `npm run check`; never run. */
 import { z } from 'zod';
-import { defineJob, defineSensor, type JobConfig, type RunRequest, type SensorDefinition } from '../../src/index.js';
+import {
+  buildResources,
+  defineJob,
+  defineResource,
+  defineSensor,
+  env,
+  withResources,
+  type JobConfig,
+  type ResourceConfig,
+  type RunRequest,
+  type SensorDefinition,
+} from '../../src/index.js';
 import { buildSensorContext, simulate } from '../../src/testing/index.js';
 
 const file = defineJob({ name: 'file', config: z.object({ path: z.string(), retries: z.number().default(3) }) });
@@ -83,6 +94,82 @@ defineSensor({ name: 'date', cursor: z.date(), evaluate: () => null });
 defineJob({ name: 'map', config: z.map(z.string(), z.string()) });
 // @ts-expect-error a text is not an answer
 defineSensor({ name: 'text', evaluate: () => 'skip' });
+
+const credentials = defineResource({ create: async () => ({ token: 'secret' }) });
+const bucket = defineResource({
+  config: z.object({ name: z.string(), retries: z.number().default(3), tls: z.object({ ca: z.string() }).optional() }),
+  dependsOn: { credentials },
+  create({ config, resources, signal }) {
+    same<Equal<typeof config.retries, number>>();
+    same<Equal<typeof resources, { readonly credentials: { token: string } }>>();
+    // @ts-expect-error not one it depends on
+    void resources.bucket;
+    return { list: async (): Promise<string[]> => [config.name, resources.credentials.token, String(signal.aborted)] };
+  },
+  dispose(value) {
+    same<Equal<Awaited<ReturnType<typeof value.list>>, string[]>>();
+  },
+});
+
+defineSensor({
+  name: 'resources',
+  job: plain,
+  resources: { bucket, credentials },
+  async *evaluate(ctx) {
+    same<Equal<typeof ctx.resources.credentials, { token: string }>>();
+    for (const runKey of await ctx.resources.bucket.list()) yield ctx.run({ runKey });
+    // @ts-expect-error the sensor does not name it
+    void ctx.resources.database;
+  },
+});
+
+defineSensor({
+  name: 'no resources',
+  evaluate(ctx) {
+    // @ts-expect-error it names none
+    void ctx.resources.bucket;
+  },
+});
+
+defineSensor({
+  name: 'initial',
+  cursor: z.string(),
+  resources: { bucket },
+  initialCursor: async (ctx) => (await ctx.resources.bucket.list())[0] ?? '',
+  evaluate: () => null,
+});
+
+// @ts-expect-error a resource is what defineResource returned
+defineSensor({ name: 'instance', resources: { bucket: { list: () => [] } }, evaluate: () => null });
+// @ts-expect-error an unknown option
+defineResource({ create: () => 1, teardown: () => undefined });
+// @ts-expect-error not a scope
+defineResource({ scope: 'run', create: () => 1 });
+
+const activities = withResources(
+  { bucket },
+  {
+    async download({ bucket }, key: string): Promise<number> {
+      return (await bucket.list()).indexOf(key);
+    },
+    count: ({ bucket }) => typeof bucket.list,
+    // @ts-expect-error it does not name this resource
+    wrong: ({ credentials }) => credentials,
+  }
+);
+// a workflow calls them without the resources
+same<Equal<typeof activities.download, (key: string) => Promise<number>>>();
+
+same<Equal<ResourceConfig<typeof credentials>, undefined>>();
+({ name: env('BUCKET'), tls: { ca: env('CA', 'none') } }) satisfies ResourceConfig<typeof bucket>;
+
+void buildResources({ bucket }, { config: { bucket: { name: env('BUCKET') } } }).then(({ resources }) =>
+  same<Equal<Awaited<ReturnType<typeof resources.bucket.list>>, string[]>>()
+);
+// @ts-expect-error wrong config
+void buildResources({ bucket }, { config: { bucket: { name: 1 } } });
+// @ts-expect-error a default is a text, as the environment has it
+env('PORT', 80);
 
 // tests call evaluate with what buildSensorContext gives, and use its result without casts
 const tested = defineSensor({

@@ -32,9 +32,9 @@ test.each([
   [{ idleBackoff: { maximum: '1h' } }, `sensor 's': idleBackoff has an unknown option 'maximum'; accepted: min, max`],
   [{ failureBackoff: { max: '1s' } }, `sensor 's': failureBackoff.max is '1s', less than its min of 30000 ms`],
   [{ stopAfterFailures: 0 }, `sensor 's': stopAfterFailures is 0; accepted: 1 to 1000`],
-  [{ initialCursor: () => 1 }, `sensor 's' has initialCursor but no cursor`],
+  [{ initialCursor: evaluate }, `sensor 's' has initialCursor but no cursor`],
   [{ cursor: z.number(), migrateCursor: 1 }, `sensor 's': migrateCursor is 1; accepted: a function`],
-  [{ cursor: z.number().default(0), initialCursor: () => 1 }, `has initialCursor and a cursor schema with a default`],
+  [{ cursor: z.number().default(0), initialCursor: evaluate }, `has initialCursor and a cursor schema with a default`],
 ])('defineSensor refuses %o', (options, message) => {
   const define = (): unknown => defineSensor({ name: 's', evaluate, ...options } as never);
   expect(define).toThrow(DefinitionError);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { defineJob, defineSensor, RetryAfterError } from '../../src/index.js';
+import { defineJob, defineResource, defineSensor, RetryAfterError } from '../../src/index.js';
 import { CRASH_STEPS } from '../../src/testing/crashes.js';
 import { simulate, type Crashes, type SimulatedRun } from '../../src/testing/index.js';
 
@@ -21,9 +21,10 @@ const newFiles = defineSensor({
   name: 'newFiles',
   job: processFile,
   interval: '30s',
+  resources: { inbox: defineResource({ create: (): readonly string[] => [] }) },
   cursor: z.number().default(0),
   *evaluate(ctx) {
-    const inbox = ctx.resources['inbox'] as readonly string[];
+    const { inbox } = ctx.resources;
     const files = inbox.slice(ctx.cursor);
     if (files.length === 0) return ctx.skip(`no new files after ${ctx.cursor}`);
     for (const path of files) yield ctx.run({ runKey: path, config: { path } });

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import {
   defineJob,
+  defineResource,
   defineSensor,
   EvaluationError,
   RetryAfterError,
@@ -23,9 +24,10 @@ interface Folder {
 const newFiles = defineSensor({
   name: 'newFiles',
   job: processFile,
+  resources: { folder: defineResource({ create: (): Folder => ({ list: () => [] }) }) },
   cursor: z.object({ mtimeMs: z.number() }).default({ mtimeMs: 0 }),
   *evaluate(ctx) {
-    const folder = ctx.resources['folder'] as Folder;
+    const { folder } = ctx.resources;
     const files = folder.list().filter(({ mtimeMs }) => mtimeMs > ctx.cursor.mtimeMs);
     ctx.log.info('listed', { files: files.length });
     if (files.length === 0) return ctx.skip('no new files');

@@ -60,7 +60,8 @@ function text(sensor: SensorDescription, extras: DescriptionExtras, colors: Colo
         ['Last skip reason', failing || sensor.status !== 'running' ? undefined : skipReason(sensor)],
         ['Attempt', evaluation === undefined ? undefined : attemptLine(evaluation)],
         ['Next evaluation', nextLine(sensor)],
-        ['Last tick', lastTick === undefined ? undefined : tickLine(lastTick)],
+        ['Last tick', lastTick === undefined ? lastTickOf(sensor) : tickLine(lastTick)],
+        ['Idle', idleLine(sensor)],
         ['Interval', `${duration(sensor.intervalMs)}${timeoutLine(sensor)}`],
         ['Jobs', plain(sensor.jobs.join(', '))],
         ['Pending', pendingLine(sensor)],
@@ -82,7 +83,7 @@ function text(sensor: SensorDescription, extras: DescriptionExtras, colors: Colo
 
 /** One sentence: the reason that the sensor runs, or not. */
 export function why(sensor: SensorDescription): string {
-  const { status, health, evaluation, statusUntil } = sensor;
+  const { status, health, evaluation, statusUntil, pending, pendingUntil } = sensor;
   const name = plain(sensor.sensor);
   if (status === 'closed') {
     return `closed: its loop was cancelled or terminated. It comes back with its state when a worker starts, or with: sensors start ${name}`;
@@ -91,6 +92,8 @@ export function why(sensor: SensorDescription): string {
     const until = statusUntil === undefined ? '' : ` until ${statusUntil.toISOString()}`;
     return `stopped by ${decision(sensor)}${reasonOf(sensor)}${until}. Start it with: sensors start ${name}`;
   }
+  if (evaluation === undefined && pendingUntil !== undefined)
+    return `running; ${count(pending, 'request')} of its last tick are pending (maxRunsPerTick); the next start ${relative(pendingUntil)}, or with: sensors tick ${name}`;
   if (evaluation === undefined) return 'running; it is between two evaluations.';
   if (health === 'notLoaded') return 'running, but not evaluated: no worker that was asked has its definition.';
   if (evaluation.paused) {
@@ -98,7 +101,13 @@ export function why(sensor: SensorDescription): string {
   }
   if (evaluation.phase === 'running') return 'running; it is evaluated now, or as soon as a worker takes it.';
   const next = evaluation.nextAt === undefined ? '' : `; next evaluation ${relative(evaluation.nextAt)}`;
-  return `running${health === 'failing' ? ' and failing' : ''}: ${plain(evaluation.lastOutcome ?? 'waiting', 300)}${next}.`;
+  return `running${health === 'failing' ? ' and failing' : ''}: ${plain(evaluation.lastOutcome ?? evaluation.lastTickOutcome ?? 'waiting', 300)}${next}.`;
+}
+
+/** What it costs while nothing happens. */
+function idleLine({ unfolded, evaluation }: SensorDescription): string | undefined {
+  if (unfolded !== undefined) return `each tick costs about 12 history events: ${unfolded}`;
+  return evaluation?.folded === true ? 'costs no history' : undefined;
 }
 
 function decision({ statusFrom, statusBy }: SensorDescription): string {
@@ -133,7 +142,7 @@ function healthLine({ health, evaluation }: SensorDescription, state: SensorStat
   const word = colored(health, colors);
   if (health !== 'failing') return word;
   const since = state === undefined ? '' : ` since ${relative(state.health.since)}`;
-  const error = state?.health.error ?? evaluation?.lastOutcome;
+  const error = state?.health.error ?? evaluation?.lastOutcome ?? evaluation?.lastTickOutcome;
   return `${word}${since}${error === undefined ? '' : `: ${plain(error)}`}`;
 }
 
@@ -147,10 +156,11 @@ function attemptLine({ attempt, lastAttemptAt }: NonNullable<SensorDescription['
   return `${attempt}${lastAttemptAt === undefined ? '' : `, the last ${relative(lastAttemptAt)}`}`;
 }
 
-function nextLine({ status, evaluation, statusUntil }: SensorDescription): string {
+function nextLine({ status, evaluation, statusUntil, pendingUntil }: SensorDescription): string {
   if (status === 'closed') return 'none';
   if (status === 'stopped') return statusUntil === undefined ? 'none while it is stopped' : at(statusUntil);
   if (evaluation?.phase === 'waiting' && evaluation.nextAt !== undefined) return at(evaluation.nextAt);
+  if (evaluation === undefined && pendingUntil !== undefined) return `after the pending requests, ${at(pendingUntil)}`;
   return 'now';
 }
 
@@ -161,6 +171,13 @@ function at(date: Date): string {
 function tickLine(tick: TickRecord): string {
   const what = plain(describeTick(tick), 300);
   return `${tick.tick}, ${relative(tick.startedAt)}: ${tick.status}${what === '' ? '' : `: ${what}`}`;
+}
+
+/** As much as is known without the loop. */
+function lastTickOf({ evaluation }: SensorDescription): string | undefined {
+  return evaluation?.lastTickOutcome === undefined
+    ? undefined
+    : plain(evaluation.lastTickOutcome.replace(/^tick /, ''), 300);
 }
 
 function reasonOf({ statusReason }: SensorDescription): string {

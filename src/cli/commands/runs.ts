@@ -1,8 +1,12 @@
+import { inBatches } from '../../client/batches.js';
 import type { SensorRun } from '../../client/index.js';
-import { colored, table, type Output } from '../output.js';
+import { colored, linkedTable, table, type Output } from '../output.js';
 import type { Session } from '../session.js';
 import { plain, relative } from '../text.js';
 import { runView } from '../views.js';
+
+/** Each error is a call to the server. */
+const ERRORS_AT_ONCE = 20;
 
 /** `sensors runs <sensor>`: newest first. */
 export async function runs(
@@ -21,20 +25,25 @@ export async function runs(
   });
   // runs outlive their sensor; without any, a misspelt name must not look like a quiet sensor
   if (shown.length === 0) await session.call(() => session.sensors.describe(sensor));
-  const views = shown.map((run) => runView(run, session.webUrlOf(run)));
-  output.result(views, (colors) => {
+  const errors = new Map<SensorRun, string | undefined>();
+  await inBatches(shown, ERRORS_AT_ONCE, async (run) =>
+    errors.set(run, await session.call(() => session.sensors.runError(run)))
+  );
+  const views = shown.map((run) => runView(run, errors.get(run), session.webUrlOf(run)));
+  output.result(views, (colors, width) => {
     if (shown.length === 0) return [`${plain(sensor)} has started no runs that Temporal still knows.`];
-    const linked = views.some(({ webUrl }) => webUrl !== undefined);
-    const rows = shown.map((run, index) => [
+    const failed = views.some(({ error }) => error !== undefined);
+    const rows = shown.map((run) => [
       relative(run.startTime),
       colored(run.status, colors),
       plain(run.job),
       run.tick === undefined ? '' : String(run.tick),
       plain(run.runKey ?? '', 40),
       plain(run.workflowId),
-      ...(linked ? [views[index]?.webUrl ?? ''] : []),
+      ...(failed ? [plain(errors.get(run) ?? '', 60)] : []),
     ]);
-    const header = ['STARTED', 'STATUS', 'JOB', 'TICK', 'RUN KEY', 'WORKFLOW ID', ...(linked ? ['TEMPORAL WEB'] : [])];
-    return table(header, rows, colors);
+    const header = ['STARTED', 'STATUS', 'JOB', 'TICK', 'RUN KEY', 'WORKFLOW ID', ...(failed ? ['ERROR'] : [])];
+    const links = views.flatMap(({ webUrl }) => webUrl ?? []);
+    return links.length === 0 ? table(header, rows, colors) : linkedTable(header, rows, links, colors, width);
   });
 }

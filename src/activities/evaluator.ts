@@ -1,0 +1,168 @@
+/**
+ * How one worker evaluates sensors, for ticks and for previews: it keeps what it has learned of run keys and search
+ * attributes, and knows which of its evaluations still run.
+ */
+import { createHash } from 'node:crypto';
+import { Context } from '@temporalio/activity';
+import { readPage } from '../client/pages.js';
+import { lastTickBefore, type AttemptTimes } from '../sensors/attempt-end.js';
+import type { SensorDefinition } from '../sensors/define-sensor.js';
+import { EvaluationError } from '../sensors/errors.js';
+import { evaluateInput } from '../sensors/evaluate-input.js';
+import type { LedgerKeys } from '../sensors/key-ledger.js';
+import { HEARTBEAT_TIMEOUT_MS } from '../sensors/limits.js';
+import { LogBook } from '../sensors/log-book.js';
+import {
+  QUERIES,
+  type EvaluationInput,
+  type EvaluationResult,
+  type FailureDetails,
+  type StreakRecord,
+} from '../sensors/protocol.js';
+import { Attempt } from './attempt.js';
+import type { SensorActivityDependencies } from './index.js';
+import { KnownKeys } from './known-keys.js';
+import { stageRequests } from './pages.js';
+import { readSets } from './partitions.js';
+import { KeysUnavailableError } from './postponed.js';
+import { SearchAttributes } from './search-attributes.js';
+
+/** Of its timeout: an evaluation that takes longer is close to failing. */
+const SLOW_SHARE = 0.8;
+
+/** One attempt at an evaluation. */
+export class Evaluating {
+  readonly began = Date.now();
+  readonly book: LogBook;
+  readonly attempt: Attempt;
+
+  constructor(
+    readonly input: EvaluationInput,
+    readonly definition: SensorDefinition,
+    readonly times: AttemptTimes,
+    private readonly streak?: StreakRecord
+  ) {
+    const { client, log } = Context.current();
+    this.book = new LogBook(
+      (level, message, metadata) => log[level](message, { sensor: input.sensor, ...metadata }),
+      Date.now
+    );
+    this.attempt = new Attempt(input, client, streak);
+  }
+
+  /** What it has to report so far, besides its result or failure. */
+  get report(): FailureDetails {
+    return {
+      logs: this.book.lines,
+      logLinesDropped: this.book.dropped,
+      durationMs: Date.now() - this.began,
+      quiet: this.streak?.reasons ?? [],
+    };
+  }
+}
+
+export type Evaluator = ReturnType<typeof createEvaluator>;
+
+export function createEvaluator({ registry, resources }: SensorActivityDependencies) {
+  /** Evaluations whose author's code still runs on this worker, since when. */
+  const running = new Map<string, Date>();
+  /** Evaluations that blocked the event loop for so long that the server did not take their result. */
+  const blocked = new Map<string, EvaluationError>();
+  const keys = new Map<string, KnownKeys>();
+  const searchAttributes = new SearchAttributes();
+
+  /** @throws {@link EvaluationError} when the one before it still runs here, or was given up by the server */
+  function refuseOverlap({ sensor }: EvaluationInput): void {
+    const lost = blocked.get(sensor);
+    if (blocked.delete(sensor)) throw lost;
+    const since = running.get(sensor);
+    if (since === undefined) return;
+    throw new EvaluationError(
+      `an earlier evaluation of this sensor, begun ${since.toISOString()}, still runs on this worker because it ignores ctx.signal; ` +
+        `a second one was not begun`
+    );
+  }
+
+  /**
+   * @throws whatever the author's code throws, `EvaluationError` for what it may not give, and
+   *   {@link KeysUnavailableError}
+   */
+  async function evaluate(evaluating: Evaluating): Promise<EvaluationResult> {
+    const { input, definition, times, attempt, book, began } = evaluating;
+    const { client } = Context.current();
+    const services = { signal: attempt.signal, heartbeat: () => attempt.heartbeat(), client, book };
+    const nonce = nonceOf();
+    const checked = await evaluateInput(input, definition, {
+      now: new Date(began),
+      lastTickAt: lastTickBefore(input, times),
+      nonce,
+      run: async (work) => {
+        const outcome = await attempt.run(async () => {
+          running.set(input.sensor, new Date(began));
+          try {
+            return await resources.use(definition.resources, attempt.signal, (built) =>
+              work({ ...services, resources: built })
+            );
+          } finally {
+            running.delete(input.sensor);
+            if (attempt.blockedMs > HEARTBEAT_TIMEOUT_MS) blocked.set(input.sensor, blockedError(attempt.blockedMs));
+          }
+        });
+        warnIfSlow(input, Date.now() - began, book);
+        return outcome;
+      },
+      knownKeys: () => knownKeys(input, attempt),
+      partitionKeys: (sets) => readSets(sets, registry.prefix),
+      prefix: registry.prefix,
+    });
+    const requests = await searchAttributes.mark(client, checked.requests);
+    const staged = await stageRequests(input.sensor, nonce, requests, () => attempt.heartbeat());
+    return { ...checked, ...(staged.length === 0 ? { requests } : { requests: [], staged }), ...evaluating.report };
+  }
+
+  /** The run keys of the sensor, up to date. */
+  async function knownKeys(input: EvaluationInput, attempt: Attempt): Promise<KnownKeys> {
+    const { client, info } = Context.current();
+    const { workflowId = '', runId } = info.workflowExecution ?? {};
+    const ask = (): Promise<LedgerKeys> => client.workflow.getHandle(workflowId, runId).query<LedgerKeys>(QUERIES.keys);
+    const known = keys.get(input.sensor) ?? new KnownKeys();
+    keys.set(input.sensor, known);
+    try {
+      await known.refresh(input.ledger, {
+        ask,
+        readPage: (id) => readPage(client, id),
+        alive: () => attempt.heartbeat(),
+      });
+      return known;
+    } catch (error) {
+      throw new KeysUnavailableError((error as Error).message, { cause: error });
+    }
+  }
+
+  return { evaluate, refuseOverlap };
+}
+
+function warnIfSlow({ timeoutMs }: EvaluationInput, tookMs: number, book: LogBook): void {
+  if (tookMs <= SLOW_SHARE * timeoutMs) return;
+  const share = Math.round((100 * tookMs) / timeoutMs);
+  book.log.warn(
+    `this evaluation took ${tookMs} ms, ${share} % of its timeout; split the work (ctx.more) or raise the timeout`
+  );
+}
+
+/**
+ * Mints the part of workflow IDs that stands for this evaluation. Attempts share it, since only one of them commits; a
+ * reset in Temporal Web makes a new run, and so another one.
+ */
+function nonceOf(): string {
+  const { info } = Context.current();
+  const text = `${info.workflowExecution?.runId ?? ''}:${info.activityId}`;
+  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
+}
+
+function blockedError(ms: number): EvaluationError {
+  return new EvaluationError(
+    `the evaluation before this one blocked its worker's event loop for ${Math.round(ms / 1000)} s with synchronous code; after ` +
+      `${HEARTBEAT_TIMEOUT_MS / 1000} s without a sign of life Temporal gave up on it, so its result was lost: split the work up or await in between`
+  );
+}

@@ -1,0 +1,124 @@
+/** Evaluating without committing: what would start, and the result kept in a page so that it can be committed as shown. */
+import { CancelledFailure, Context } from '@temporalio/activity';
+import { readPage, writePage } from '../client/pages.js';
+import type { StoredCursor } from '../sensors/cursor.js';
+import { describeError } from '../sensors/errors.js';
+import { rejected } from '../sensors/failures.js';
+import { jsonBytes } from '../sensors/json.js';
+import type {
+  EvaluationInput,
+  EvaluationResult,
+  FailureDetails,
+  LaunchRequest,
+  Preview,
+  PreviewContent,
+  PreviewedRequest,
+} from '../sensors/protocol.js';
+import { definitionOf } from './definition.js';
+import { Evaluating, type Evaluator } from './evaluator.js';
+import type { SensorActivityDependencies } from './index.js';
+
+/** How long a preview can be applied. */
+const KEPT_FOR = '1 day';
+const MAX_SHOWN = 50;
+const MAX_SHOWN_BYTES = 128 * 1024;
+const PREVIEW_PAGES = 'preview';
+
+export function createPreviewActivities({ registry }: SensorActivityDependencies, evaluator: Evaluator) {
+  return {
+    /** One evaluation. What the author's code throws is part of the answer. */
+    async previewSensor({
+      input,
+      cursorEdits,
+      cursor,
+    }: {
+      input: EvaluationInput;
+      /** Of the loop's state: an edit since makes the preview outdated. */
+      cursorEdits: number;
+      /** Instead of the stored cursor; `null` for none. */
+      cursor?: StoredCursor | null;
+    }): Promise<Preview> {
+      const { client, info } = Context.current();
+      const definition = definitionOf(registry, input.sensor);
+      const times = { scheduledAt: info.currentAttemptScheduledTimestampMs, waitedMs: 0 };
+      const { cursor: stored, ...rest } = input;
+      const from = cursor === undefined ? stored : (cursor ?? undefined);
+      const given: EvaluationInput = { ...rest, ...(from === undefined ? {} : { cursor: from }) };
+      const evaluating = new Evaluating(given, definition, times);
+      let result: EvaluationResult;
+      try {
+        result = await evaluator.evaluate(evaluating);
+      } catch (error) {
+        if (error instanceof CancelledFailure) throw error;
+        evaluating.book.traceback(error);
+        return { ...facts(given, evaluating.report), status: 'failure', error: describeError(error, 'evaluate') };
+      }
+      const content: PreviewContent = { input: given, cursorEdits, result };
+      const { sensor } = input;
+      const page = { sensor, kind: PREVIEW_PAGES, content, taskQueue: info.taskQueue, expiresAfter: KEPT_FOR };
+      const id = await writePage(client, page);
+      return { ...facts(given, result), ...shown(result), id };
+    },
+
+    /** What a preview showed. */
+    async readPreview({ sensor, id }: { sensor: string; id: string }): Promise<PreviewContent> {
+      if (!id.startsWith(`page/${sensor}/${PREVIEW_PAGES}/`))
+        throw rejected(`'${id}' is not a preview of sensor '${sensor}'`);
+      try {
+        return (await readPage(Context.current().client, id)) as PreviewContent;
+      } catch (error) {
+        throw rejected(`the preview cannot be read: ${(error as Error).message}; preview again`);
+      }
+    },
+  };
+}
+
+type Facts = 'tick' | 'events' | 'cursorBefore' | 'logs' | 'evaluationMs' | 'requests' | 'duplicates' | 'rejected';
+
+function facts({ tick, events, cursor }: EvaluationInput, report: FailureDetails): Pick<Preview, Facts> {
+  return {
+    tick,
+    events: events.length,
+    ...(cursor === undefined ? {} : { cursorBefore: cursor }),
+    logs: report.logs,
+    evaluationMs: report.durationMs,
+    requests: { count: 0, sample: [] },
+    duplicates: { count: 0, sample: [] },
+    rejected: { count: 0, sample: [] },
+  };
+}
+
+function shown(result: EvaluationResult): Omit<Preview, Exclude<Facts, 'requests' | 'duplicates' | 'rejected'> | 'id'> {
+  const staged = result.staged.reduce((sum, { requests }) => sum + requests, 0);
+  const count = result.requests.length + staged;
+  return {
+    status:
+      count > 0 ? 'success' : result.rejected.length > 0 && result.skipReason === undefined ? 'failure' : 'skipped',
+    requests: { count, sample: sampleOf(result.requests) },
+    duplicates: result.duplicates,
+    rejected: { count: result.rejected.length, sample: result.rejected.slice(0, MAX_SHOWN) },
+    cursor: result.cursor,
+    more: result.more,
+    ...(result.partitions === undefined ? {} : { partitions: result.partitions }),
+    ...(result.skipReason === undefined ? {} : { skipReason: result.skipReason }),
+  };
+}
+
+function sampleOf(requests: readonly LaunchRequest[]): PreviewedRequest[] {
+  const sample: PreviewedRequest[] = [];
+  let bytes = 0;
+  for (const { id, job, runKey, partitionKey, tags, args } of requests.slice(0, MAX_SHOWN)) {
+    const each: PreviewedRequest = {
+      id,
+      job,
+      ...(runKey === undefined ? {} : { runKey }),
+      ...(partitionKey === undefined ? {} : { partitionKey }),
+      ...(tags === undefined ? {} : { tags }),
+      args,
+    };
+    bytes += jsonBytes(each);
+    if (bytes > MAX_SHOWN_BYTES) return sample;
+    sample.push(each);
+  }
+  return sample;
+}

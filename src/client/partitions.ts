@@ -1,0 +1,69 @@
+/** Dynamic partition sets from outside: reading and changing the workflow that holds one. */
+import {
+  WithStartWorkflowOperation,
+  WorkflowUpdateFailedError,
+  type Client,
+  type WorkflowExecutionDescription,
+} from '@temporalio/client';
+import { ApplicationFailure, type Workflow } from '@temporalio/common';
+import {
+  PARTITION_KEYS_QUERY,
+  PARTITIONS_ID_PREFIX,
+  PARTITIONS_TYPE,
+  PARTITIONS_UPDATE,
+  type PartitionChange,
+} from '../sensors/protocol.js';
+import { isNotFound } from './not-found.js';
+
+/** The keys of a set in the order they were added; none for a set that nobody has added to. Asks a worker. */
+export async function readPartitions(client: Client, set: string): Promise<readonly string[]> {
+  try {
+    return await client.workflow.getHandle(PARTITIONS_ID_PREFIX + set).query<readonly string[]>(PARTITION_KEYS_QUERY);
+  } catch (error) {
+    if (isNotFound(error)) return [];
+    throw error;
+  }
+}
+
+/**
+ * Changes a set, and starts it if nobody has: one that was terminated comes back with the keys it had.
+ *
+ * @returns how many keys it has now
+ * @throws {@link ApplicationFailure} when the set would be too large
+ */
+export async function changePartitions(
+  client: Client,
+  { set, add, delete: gone }: PartitionChange,
+  taskQueue: string
+): Promise<number> {
+  const workflowId = PARTITIONS_ID_PREFIX + set;
+  const open = await isOpen(client, workflowId);
+  const held = open === false ? await readPartitions(client, set) : [];
+  const startWorkflowOperation = new WithStartWorkflowOperation(PARTITIONS_TYPE, {
+    workflowId,
+    taskQueue,
+    args: [held],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    staticSummary: `keys of partition set ${set}`,
+  });
+  try {
+    return await client.workflow.executeUpdateWithStart<Workflow, number, [unknown]>(PARTITIONS_UPDATE, {
+      startWorkflowOperation,
+      args: [{ add, delete: gone }],
+    });
+  } catch (error) {
+    throw error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure ? error.cause : error;
+  }
+}
+
+/** `undefined`: there is none. */
+async function isOpen(client: Client, workflowId: string): Promise<boolean | undefined> {
+  let execution: WorkflowExecutionDescription;
+  try {
+    execution = await client.workflow.getHandle(workflowId).describe();
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+  return execution.status.name === 'RUNNING';
+}
