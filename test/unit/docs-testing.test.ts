@@ -1,27 +1,33 @@
 /** Every snippet of docs/testing.md, as it is there. */
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { defineJob, defineSensor } from 'temporal-sensors';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { defineJob, defineResource, defineSensor } from 'temporal-sensors';
 import { z } from 'zod';
 import { buildSensorContext, evaluateTick, simulate } from 'temporal-sensors/testing';
 
 interface Inbox {
   list(): readonly { readonly name: string; readonly mtimeMs: number }[];
 }
+const listFolder = (path: string): ReturnType<Inbox['list']> =>
+  readdirSync(path).map((name) => ({ name, mtimeMs: statSync(join(path, name)).mtimeMs }));
 
 export const processFile = defineJob({
   name: 'processFile',
   config: z.object({ path: z.string(), attempts: z.number().default(3) }),
 });
 
+export const folder = defineResource({ create: (): Inbox => ({ list: () => listFolder('inbox') }) });
+
 export const newFiles = defineSensor({
   name: 'newFiles',
   job: processFile,
+  resources: { inbox: folder },
   interval: '30s',
   cursor: z.object({ mtimeMs: z.number() }).default({ mtimeMs: 0 }),
   *evaluate(ctx) {
-    const inbox = ctx.resources['inbox'] as Inbox;
-    const files = inbox.list().filter(({ mtimeMs }) => mtimeMs > ctx.cursor.mtimeMs);
+    const files = ctx.resources.inbox.list().filter(({ mtimeMs }) => mtimeMs > ctx.cursor.mtimeMs);
     if (files.length === 0) return ctx.skip('no new files');
     for (const { name, mtimeMs } of files) yield ctx.run({ runKey: `${name}:${mtimeMs}`, config: { path: name } });
     ctx.setCursor({ mtimeMs: Math.max(...files.map(({ mtimeMs }) => mtimeMs)) });
