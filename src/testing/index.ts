@@ -14,7 +14,6 @@ export type {
   SimulationControl,
 } from './simulate.js';
 export { mockS3 } from './mock-s3.js';
-export type { MockS3 } from './mock-s3.js';
 export { SimulationError } from './simulated-loop.js';
 export type { CrashPoint, Crashes, CrashStep } from './crashes.js';
 export type { Change, Changes, TimedChanges } from './timeline.js';
