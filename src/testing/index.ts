@@ -20,8 +20,6 @@ export type { CrashPoint, Crashes, CrashStep } from './crashes.js';
 export type { Change, Changes, TimedChanges } from './timeline.js';
 export type { KnownKeysOption } from './simulated-state.js';
 export type { SensorTestContext } from '../sensors/test-context.js';
-export { mockS3 } from './mock-s3.js';
-export type { MockS3, MockS3Operation, MockS3Options } from './mock-s3.js';
 // with a server
 export { createSensorTestEnvironment } from './environment.js';
 export type { SensorTestEnvironment, SensorTestEnvironmentOptions } from './environment.js';
