@@ -23,6 +23,11 @@ import { newUsers } from './session.js';
 import { threeStreams } from './streams.js';
 import { changedTables } from './tables.js';
 
+const ofFiles = [newFiles, newFilesOrWhyNot, changedFiles, customerData, everyObject];
+const ofApi = [configurable, robust, changedTables, conditional, newRecords, threeStreams, observable, newCustomers];
+const ofSystems = [...ofApi, updatedOrders, backlog, newUsers, outages];
+const ofTime = [every30Seconds, every45Seconds, finishedDays];
+
 const { connectionOptions, namespace } = loadClientConnectConfig();
 const connection = await NativeConnection.connect(connectionOptions);
 const worker = await Worker.create({
@@ -33,11 +38,7 @@ const worker = await Worker.create({
   activities,
   plugins: [
     new SensorsPlugin({
-      sensors: [
-        ...[newFiles, newFilesOrWhyNot, changedFiles, every30Seconds, every45Seconds, customerData, everyObject],
-        ...[newRecords, robust, configurable, newUsers, changedTables, conditional, threeStreams, observable],
-        ...[finishedDays, newCustomers, outages, updatedOrders, backlog],
-      ],
+      sensors: [...ofFiles, ...ofSystems, ...ofTime],
       resourceConfig: {
         inbox: { path: env('INBOX', 'inbox') },
         s3: { region: env('AWS_REGION', 'eu-central-1'), forcePathStyle: true },

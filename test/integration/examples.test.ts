@@ -120,7 +120,7 @@ test('every example runs on one worker', async () => {
     const expected = EXPECTED[name];
     await waitFor(async () => {
       const runs = await runsOf(name);
-      const keys = runs.map(({ runKey }) => runKey).toSorted();
+      const keys = runs.map(({ runKey = '' }) => runKey).toSorted();
       if (expected !== undefined) expect(keys, name).toEqual(expected);
       expect(runs.length, name).toBeGreaterThan(0);
       for (const { status } of runs) expect(status, name).toBe('COMPLETED');
