@@ -16,6 +16,7 @@ export const BIND = Symbol.for('temporal-sensors.bind');
 interface AnyRequest {
   readonly job?: JobDefinition;
   readonly runKey?: string | undefined;
+  readonly partitionKey?: string | undefined;
   readonly config?: unknown;
   readonly tags?: Readonly<Record<string, string>> | undefined;
 }

@@ -9,11 +9,13 @@ import * as rules from '../workflows/rules.js';
 import { buildSensorContext, partsOf } from './context.js';
 import { SimulatedLoop } from './simulated-loop.js';
 import type { Thrown } from './simulated-attempt.js';
-import { stateOf, type KnownKeysOption } from './simulated-state.js';
+import { serverOf, stateOf, type KnownKeysOption, type PartitionsOption } from './simulated-state.js';
 
 export interface EvaluateTickOptions {
   /** Run keys that have run: requests with them are duplicates. @default none */
   readonly knownKeys?: KnownKeysOption;
+  /** Keys of dynamic partition sets, by name. @default none */
+  readonly partitions?: PartitionsOption;
 }
 
 /** A run that a tick starts. */
@@ -22,6 +24,7 @@ export interface StartedRun {
   readonly workflowId: string;
   readonly job: string;
   readonly runKey?: string;
+  readonly partitionKey?: string;
   /** As the job receives it: parsed, defaults filled. Absent for a job with `args`. */
   readonly config?: Json;
   /** Arguments of the job's workflow. */
@@ -68,7 +71,7 @@ export async function evaluateTick(
   options: EvaluateTickOptions = {}
 ): Promise<TickOutcome> {
   requireSensor(definition, 'evaluateTick');
-  refuseUnknownOptions(options, ['knownKeys'], 'evaluateTick');
+  refuseUnknownOptions(options, ['knownKeys', 'partitions'], 'evaluateTick');
   const { facts, services } = partsOf(context);
   const now = facts.now.getTime();
   const requests: LaunchRequest[] = [];
@@ -97,7 +100,7 @@ export async function evaluateTick(
     folded: () => undefined,
     failed: (thrown: Thrown) => (failure = thrown),
   };
-  const loop = new SimulatedLoop(definition, world, rules.wakeUp(state, 'tick'), now, { pages: new Map(), serial: 0 });
+  const loop = new SimulatedLoop(definition, world, rules.wakeUp(state, 'tick'), now, serverOf(options.partitions));
   await loop.tick();
   const record = loop.state.ring.at(-1) as TickRecord;
   const { status, skipReason, error, logs = [], rejected, duplicates } = record;
@@ -119,7 +122,7 @@ export async function evaluateTick(
 /** A request as the job will see it. */
 export function startedRun(
   { jobs }: SensorDefinition,
-  { id, job, runKey, args, tags = {} }: LaunchRequest
+  { id, job, runKey, partitionKey, args, tags = {} }: LaunchRequest
 ): StartedRun {
   const { args: toArgs } = jobs.find(({ name }) => name === job) ?? {};
   const [config] = args;
@@ -127,6 +130,7 @@ export function startedRun(
     workflowId: id,
     job,
     ...(runKey === undefined ? {} : { runKey }),
+    ...(partitionKey === undefined ? {} : { partitionKey }),
     ...(toArgs === undefined && config !== undefined ? { config } : {}),
     args,
     tags,

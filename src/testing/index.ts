@@ -14,11 +14,11 @@ export type {
   SimulationControl,
 } from './simulate.js';
 export { mockS3 } from './mock-s3.js';
-export type { MockS3 } from './mock-s3.js';
 export { SimulationError } from './simulated-loop.js';
 export type { CrashPoint, Crashes, CrashStep } from './crashes.js';
 export type { Change, Changes, TimedChanges } from './timeline.js';
-export type { KnownKeysOption } from './simulated-state.js';
+export type { KnownKeysOption, PartitionsOption } from './simulated-state.js';
+export type { MockS3, MockS3Operation, MockS3Options } from './mock-s3.js';
 export type { SensorTestContext } from '../sensors/test-context.js';
 // with a server
 export { createSensorTestEnvironment } from './environment.js';

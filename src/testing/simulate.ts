@@ -24,7 +24,7 @@ import { noClient } from './context.js';
 import { planCrashes, type Crashes } from './crashes.js';
 import { requireSensor, startedRun, type StartedRun } from './evaluate-tick.js';
 import { SimulatedLoop, SimulationError, type LoopWorld, type SimulatedServer } from './simulated-loop.js';
-import { stateOf, type KnownKeysOption } from './simulated-state.js';
+import { serverOf, stateOf, type KnownKeysOption, type PartitionsOption } from './simulated-state.js';
 import { Timeline, type Changes } from './timeline.js';
 
 const YEAR_MS = 366 * 24 * 60 * 60 * 1000;
@@ -55,6 +55,8 @@ export interface SimulateOptions<R extends Values, W> {
   readonly cursor?: unknown;
   /** Run keys that have run before. @default none */
   readonly knownKeys?: KnownKeysOption;
+  /** Keys of dynamic partition sets, by name. @default none, or those of `after` */
+  readonly partitions?: PartitionsOption;
   /** Leaves the sensor as its code says; else it is started if it is not running. @default false */
   readonly stopped?: boolean;
   /** Goes on where another simulation ended, with this definition: a deploy. */
@@ -75,6 +77,7 @@ const OPTIONS = [
   'jobs',
   'cursor',
   'knownKeys',
+  'partitions',
   'stopped',
   'after',
   'client',
@@ -185,7 +188,15 @@ export async function simulate<R extends Values = {}, W = R>(
   const start = (options.start ?? options.after?.now ?? START).getTime();
   const recorder = new Recorder(definition, () => loop.now, before?.runs ?? new Set());
   const world = (options.world ?? options.resources ?? {}) as W;
-  const server = { pages: new Map(before?.server.pages), serial: before?.server.serial ?? 0 };
+  const fresh = serverOf(options.partitions);
+  const server =
+    before === undefined
+      ? fresh
+      : {
+          pages: new Map(before.server.pages),
+          partitions: new Map([...before.server.partitions, ...fresh.partitions]),
+          serial: before.server.serial,
+        };
   const timeline = new Timeline(options.at, start);
   const loopWorld: LoopWorld = {
     services: {

@@ -28,6 +28,8 @@ const MAX_AT_ONE_INSTANT = 10_000;
 export interface SimulatedServer {
   /** Contents of the sealed parts of the ledger, by ID. */
   readonly pages: Map<string, string>;
+  /** Keys of the dynamic partition sets, by name. */
+  readonly partitions: Map<string, ReadonlySet<string>>;
   /** Makes IDs that never come again. */
   serial: number;
 }
@@ -76,8 +78,6 @@ export class SimulatedLoop {
   #resting = false;
   #prepared = false;
   #instant = { at: Number.NaN, evaluations: 0 };
-  /** Dynamic partition sets. */
-  readonly partitions = new Map<string, Set<string>>();
   /** What the worker remembers of the run keys. */
   #keys = new KnownKeys();
 
@@ -249,15 +249,15 @@ export class SimulatedLoop {
   }
 
   #partitionKeys(sets: readonly string[]): ReadonlyMap<string, readonly string[]> {
-    return new Map(sets.map((set) => [set, [...(this.partitions.get(set) ?? [])]]));
+    return new Map(sets.map((set) => [set, [...(this.server.partitions.get(set) ?? [])]]));
   }
 
   #changePartitions(): void {
     for (const { set, add, delete: gone } of this.state.launch?.partitions ?? []) {
-      const keys = this.partitions.get(set) ?? new Set();
-      this.partitions.set(set, keys);
+      const keys = new Set(this.server.partitions.get(set));
       for (const key of gone) keys.delete(key);
       for (const key of add) keys.add(key);
+      this.server.partitions.set(set, keys);
     }
     this.state = rules.endPartitions(this.state, [], this.now);
   }

@@ -6,9 +6,19 @@ import { loopOptions } from '../sensors/loop-options.js';
 import type { LoopState } from '../sensors/protocol.js';
 import { runKeyHash } from '../sensors/run-key.js';
 import * as rules from '../workflows/rules.js';
+import type { SimulatedServer } from './simulated-loop.js';
 
 /** Run keys that have run: of every job of the sensor, or of one. */
 export type KnownKeysOption = readonly (string | { readonly job: string; readonly runKey: string })[];
+
+/** Keys of dynamic partition sets, by name. */
+export type PartitionsOption = Readonly<Record<string, readonly string[]>>;
+
+/** A server on which nothing runs yet. */
+export function serverOf(partitions: PartitionsOption = {}): SimulatedServer {
+  const sets = Object.entries(partitions).map(([name, keys]) => [name, new Set(keys)] as const);
+  return { pages: new Map(), partitions: new Map(sets), serial: 0 };
+}
 
 export interface StateOptions {
   /** The stored position, not yet checked: the evaluation does that. */

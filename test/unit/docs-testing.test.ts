@@ -1,7 +1,8 @@
 /** Every snippet of docs/testing.md, as it is there. */
-import { readdirSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { defineJob, defineResource, defineSensor } from 'temporal-sensors';
 import { z } from 'zod';
 import { buildSensorContext, evaluateTick, simulate } from 'temporal-sensors/testing';
@@ -9,22 +10,21 @@ import { buildSensorContext, evaluateTick, simulate } from 'temporal-sensors/tes
 interface Inbox {
   list(): readonly { readonly name: string; readonly mtimeMs: number }[];
 }
-const inbox = defineResource({
-  create: (): Inbox => ({
-    list: () => readdirSync('inbox').map((name) => ({ name, mtimeMs: statSync(`inbox/${name}`).mtimeMs })),
-  }),
-});
+const listFolder = (path: string): ReturnType<Inbox['list']> =>
+  readdirSync(path).map((name) => ({ name, mtimeMs: statSync(join(path, name)).mtimeMs }));
 
 export const processFile = defineJob({
   name: 'processFile',
   config: z.object({ path: z.string(), attempts: z.number().default(3) }),
 });
 
+export const folder = defineResource({ create: (): Inbox => ({ list: () => listFolder('inbox') }) });
+
 export const newFiles = defineSensor({
   name: 'newFiles',
   job: processFile,
+  resources: { inbox: folder },
   interval: '30s',
-  resources: { inbox },
   cursor: z.object({ mtimeMs: z.number() }).default({ mtimeMs: 0 }),
   *evaluate(ctx) {
     const files = ctx.resources.inbox.list().filter(({ mtimeMs }) => mtimeMs > ctx.cursor.mtimeMs);

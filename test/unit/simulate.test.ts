@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { defineJob, defineResource, defineSensor, RetryAfterError } from '../../src/index.js';
+import { defineJob, defineResource, defineSensor, dynamicPartitions, RetryAfterError } from '../../src/index.js';
 import { CRASH_STEPS } from '../../src/testing/crashes.js';
 import { simulate, type Crashes, type SimulatedRun } from '../../src/testing/index.js';
 
@@ -473,4 +473,33 @@ test('what at throws ends the simulation', async () => {
   await expect(simulate(newFiles, { for: '1h', resources: { inbox: [] }, at })).rejects.toThrow(
     'a mistake in the test'
   );
+});
+
+test('partitions that one tick adds are there for the next, also in the next version', async () => {
+  const customers = dynamicPartitions('customers');
+  const report = defineJob({ name: 'report', partitions: customers });
+  const sensor = defineSensor({
+    name: 'customers',
+    job: report,
+    interval: '1h',
+    cursor: z.number().default(0),
+    evaluate(ctx) {
+      const partitionKey = ['known', 'new', 'unknown'][ctx.cursor];
+      if (partitionKey === undefined) return ctx.skip('all');
+      ctx.setCursor(ctx.cursor + 1);
+      return {
+        runRequests: [ctx.run({ runKey: partitionKey, partitionKey })],
+        partitionRequests: partitionKey === 'new' ? [customers.add(['new'])] : [],
+      };
+    },
+  });
+  const first = await simulate(sensor, { for: '3h', partitions: { customers: ['known'] } });
+  expect(first.runs.map(({ partitionKey }) => partitionKey)).toEqual(['known', 'new']);
+  expect(first.ticks[2]).toMatchObject({ status: 'failure', rejected: { count: 1 } });
+  const again = defineSensor({
+    name: 'customers',
+    job: report,
+    evaluate: (ctx) => ctx.run({ runKey: 'again', partitionKey: 'new' }),
+  });
+  expect((await simulate(again, { for: '1m', after: first })).runs).toMatchObject([{ partitionKey: 'new' }]);
 });
