@@ -10,7 +10,7 @@ import { withoutStack } from './failures.js';
 import { cutText } from './json.js';
 import { REST_AFTER_MS } from './limits.js';
 import type { EvaluationInput, FailureDetails } from './protocol.js';
-import { RetryAfterError } from './retry-after-error.js';
+import { retryAfterOf } from './retry-after-error.js';
 import { lastPauseMs, pauseMs } from './rhythm.js';
 
 const MAX_STACK_BYTES = 4 * 1024;
@@ -78,12 +78,13 @@ export function failedEvaluation(
   details: FailureDetails
 ): ApplicationFailure {
   const thrown = rootCause(error);
-  const retryAfter = thrown instanceof RetryAfterError ? { retryAfterMs: thrown.retryAfterMs } : {};
+  const retryAfterMs = retryAfterOf(thrown);
+  const retryAfter = retryAfterMs === undefined ? {} : { retryAfterMs };
   const failure = ApplicationFailure.create({
     message: describeError(error, 'evaluate'),
     type: FAILURE_TYPES.failed,
     ...(failureFolds(input)
-      ? { nextRetryDelay: retryAfter.retryAfterMs ?? pauseAfter(input, times) }
+      ? { nextRetryDelay: retryAfterMs ?? pauseAfter(input, times) }
       : { nonRetryable: true, details: [{ ...details, ...retryAfter } satisfies FailureDetails] }),
   });
   failure.stack = thrown instanceof Error ? cutText(thrown.stack ?? '', MAX_STACK_BYTES) : '';

@@ -35,7 +35,8 @@ export interface DynamicPartitions {
 
 export type PartitionSet = KnownPartitions | DynamicPartitions;
 
-const made = new WeakSet<object>();
+/** By name, so that the ESM and the CommonJS copy of this package understand each other. */
+const MADE = Symbol.for('temporal-sensors.partitionRequest');
 
 /** A change of a dynamic set, made by its `add` or `delete`. */
 export interface PartitionRequest {
@@ -162,9 +163,7 @@ export function dynamicPartitions(name: string): DynamicPartitions {
     const bad = Array.isArray(keys) ? keys.find((key) => !isPartitionKey(key)) : keys;
     if (!Array.isArray(keys) || bad !== undefined || keys.some((key) => key === undefined))
       throw new DefinitionError(`${kind} of partition set '${name}' got the key ${quote(bad)}; accepted: ${KEY}`);
-    const request = Object.freeze({ kind, set: name, keys: Object.freeze([...(keys as readonly string[])]) });
-    made.add(request);
-    return request;
+    return Object.freeze({ kind, set: name, keys: Object.freeze([...(keys as readonly string[])]), [MADE]: true });
   };
   return Object.freeze({
     kind: 'partitions',
@@ -182,7 +181,7 @@ export function isPartitionKey(key: unknown): key is string {
 }
 
 export function isPartitionRequest(value: unknown): value is PartitionRequest {
-  return made.has(value as object);
+  return typeof value === 'object' && value !== null && MADE in value;
 }
 
 function dayOf(at: number): string {
