@@ -1,8 +1,9 @@
 /** Small activities around the loop: checking a cursor, looking up who owns a workflow ID, health hooks. */
-import { Context } from '@temporalio/activity';
+import { ApplicationFailure, Context } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { inBatches } from '../client/batches.js';
 import { checkCursor } from '../sensors/cursor.js';
+import { describeError, FAILURE_TYPES } from '../sensors/errors.js';
 import { rejected } from '../sensors/failures.js';
 import { cutText, type Json } from '../sensors/json.js';
 import { MAX_TEXT_BYTES } from '../sensors/limits.js';
@@ -57,7 +58,11 @@ export function createControlActivities({ registry }: SensorActivityDependencies
       failingSince: number;
     }): Promise<void> {
       const { client } = Context.current();
-      await definitionOf(registry, sensor)[hook]?.({ sensor, error, failingSince: new Date(failingSince), client });
+      try {
+        await definitionOf(registry, sensor)[hook]?.({ sensor, error, failingSince: new Date(failingSince), client });
+      } catch (thrown) {
+        throw ApplicationFailure.create({ message: describeError(thrown, hook), type: FAILURE_TYPES.failed });
+      }
     },
   };
 }

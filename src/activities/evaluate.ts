@@ -52,7 +52,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies,
     let result: EvaluationResult;
     try {
       evaluator.refuseOverlap(input);
-      result = await evaluator.evaluate(evaluating);
+      result = await evaluator.evaluate(evaluating, 'tick');
     } catch (error) {
       if (error instanceof CancelledFailure && error === attempt.signal.reason) throw error;
       if (error instanceof KeysUnavailableError) throw noKeys(input, error);
@@ -82,7 +82,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies,
     error: unknown,
     details: FailureDetails
   ): ApplicationFailure {
-    if (failureFolds(input)) recordInStreak(streak, describeError(error, 'evaluate'));
+    if (failureFolds(input, error)) recordInStreak(streak, describeError(error, 'evaluate'));
     return failedEvaluation(input, times, error, details);
   }
 

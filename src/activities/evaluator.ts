@@ -25,7 +25,7 @@ import { KnownKeys } from './known-keys.js';
 import { stageRequests } from './pages.js';
 import { readSets } from './partitions.js';
 import { KeysUnavailableError } from './postponed.js';
-import { SearchAttributes } from './search-attributes.js';
+import type { SearchAttributes } from './search-attributes.js';
 
 /** Of its timeout: an evaluation that takes longer is close to failing. */
 const SLOW_SHARE = 0.8;
@@ -63,13 +63,15 @@ export class Evaluating {
 
 export type Evaluator = ReturnType<typeof createEvaluator>;
 
-export function createEvaluator({ registry, resources }: SensorActivityDependencies) {
+export function createEvaluator(
+  { registry, resources }: SensorActivityDependencies,
+  searchAttributes: SearchAttributes
+) {
   /** Evaluations whose author's code still runs on this worker, since when. */
   const running = new Map<string, Date>();
   /** Evaluations that blocked the event loop for so long that the server did not take their result. */
   const blocked = new Map<string, EvaluationError>();
   const keys = new Map<string, KnownKeys>();
-  const searchAttributes = new SearchAttributes();
 
   /** @throws {@link EvaluationError} when the one before it still runs here, or was given up by the server */
   function refuseOverlap({ sensor }: EvaluationInput): void {
@@ -87,7 +89,7 @@ export function createEvaluator({ registry, resources }: SensorActivityDependenc
    * @throws whatever the author's code throws, `EvaluationError` for what it may not give, and
    *   {@link KeysUnavailableError}
    */
-  async function evaluate(evaluating: Evaluating): Promise<EvaluationResult> {
+  async function evaluate(evaluating: Evaluating, purpose: 'tick' | 'preview'): Promise<EvaluationResult> {
     const { input, definition, times, attempt, book, began } = evaluating;
     const { client } = Context.current();
     const services = { signal: attempt.signal, heartbeat: () => attempt.heartbeat(), client, book };
@@ -97,36 +99,47 @@ export function createEvaluator({ registry, resources }: SensorActivityDependenc
       lastTickAt: lastTickBefore(input, times),
       nonce,
       run: async (work) => {
-        const outcome = await attempt.run(async () => {
-          running.set(input.sensor, new Date(began));
-          try {
-            return await resources.use(definition.resources, attempt.signal, (built) =>
-              work({ ...services, resources: built })
-            );
-          } finally {
-            running.delete(input.sensor);
-            if (attempt.blockedMs > HEARTBEAT_TIMEOUT_MS) blocked.set(input.sensor, blockedError(attempt.blockedMs));
-          }
-        });
+        const author = (): ReturnType<typeof work> =>
+          resources.use(definition.resources, attempt.signal, (built) => work({ ...services, resources: built }));
+        const outcome = await attempt.run(purpose === 'preview' ? author : () => guarded(evaluating, author));
         warnIfSlow(input, Date.now() - began, book);
         return outcome;
       },
-      knownKeys: () => knownKeys(input, attempt),
-      partitionKeys: (sets) => readSets(sets, registry.prefix),
+      // a preview must not meddle with what the ticks know at the same moment
+      knownKeys: () => knownKeys(input, attempt, purpose === 'preview' ? new KnownKeys() : keysOf(input)),
+      partitionKeys: (sets) => readSets(sets, registry.prefix, () => attempt.heartbeat()),
       prefix: registry.prefix,
     });
-    const requests = await searchAttributes.mark(client, checked.requests);
-    const staged = await stageRequests(input.sensor, nonce, requests, () => attempt.heartbeat());
-    return { ...checked, ...(staged.length === 0 ? { requests } : { requests: [], staged }), ...evaluating.report };
+    attempt.heartbeat();
+    const staged = await stageRequests(input.sensor, nonce, checked.requests, () => attempt.heartbeat());
+    if (staged.length > 0) return { ...checked, requests: [], staged, ...evaluating.report };
+    // what starts later (staged, previewed) is marked then
+    const requests = purpose === 'preview' ? checked.requests : await searchAttributes.mark(client, checked.requests);
+    return { ...checked, requests, ...evaluating.report };
+  }
+
+  /** Runs the author's code so that a second evaluation on this worker knows of it. */
+  async function guarded<T>({ input, attempt, began }: Evaluating, work: () => Promise<T>): Promise<T> {
+    running.set(input.sensor, new Date(began));
+    try {
+      return await work();
+    } finally {
+      running.delete(input.sensor);
+      if (attempt.blockedMs > HEARTBEAT_TIMEOUT_MS) blocked.set(input.sensor, blockedError(attempt.blockedMs));
+    }
+  }
+
+  function keysOf({ sensor }: EvaluationInput): KnownKeys {
+    const known = keys.get(sensor) ?? new KnownKeys();
+    keys.set(sensor, known);
+    return known;
   }
 
   /** The run keys of the sensor, up to date. */
-  async function knownKeys(input: EvaluationInput, attempt: Attempt): Promise<KnownKeys> {
+  async function knownKeys(input: EvaluationInput, attempt: Attempt, known: KnownKeys): Promise<KnownKeys> {
     const { client, info } = Context.current();
     const { workflowId = '', runId } = info.workflowExecution ?? {};
     const ask = (): Promise<LedgerKeys> => client.workflow.getHandle(workflowId, runId).query<LedgerKeys>(QUERIES.keys);
-    const known = keys.get(input.sensor) ?? new KnownKeys();
-    keys.set(input.sensor, known);
     try {
       await known.refresh(input.ledger, {
         ask,

@@ -8,6 +8,7 @@ import { createPreviewActivities } from './preview.js';
 import { createPageActivities } from './pages.js';
 import { createPartitionActivities } from './partitions.js';
 import { createRepeatActivities } from './repeat.js';
+import { SearchAttributes } from './search-attributes.js';
 
 export interface SensorActivityDependencies {
   readonly registry: SensorRegistry;
@@ -15,14 +16,15 @@ export interface SensorActivityDependencies {
 }
 
 export function createSensorActivities(dependencies: SensorActivityDependencies) {
-  const evaluator = createEvaluator(dependencies);
+  const searchAttributes = new SearchAttributes();
+  const evaluator = createEvaluator(dependencies, searchAttributes);
   return {
     ...createEvaluateActivity(dependencies, evaluator),
-    ...createPreviewActivities(dependencies, evaluator),
+    ...createPreviewActivities(dependencies, evaluator, searchAttributes),
     ...createControlActivities(dependencies),
-    ...createPageActivities(),
+    ...createPageActivities(searchAttributes),
     ...createPartitionActivities(),
-    ...createRepeatActivities(dependencies),
+    ...createRepeatActivities(dependencies, searchAttributes),
   };
 }
 

@@ -9,6 +9,7 @@ import type { KeyPage, Seal } from '../sensors/key-ledger.js';
 import { MAX_BATCH_BYTES, MAX_BATCH_REQUESTS } from '../sensors/limits.js';
 import { PENDING_PAGES, type LaunchRequest, type RequestPage } from '../sensors/protocol.js';
 import { packSeal } from './known-keys.js';
+import type { SearchAttributes } from './search-attributes.js';
 
 /**
  * How long the requests of a tick may wait in their pages. An evaluation that dies after staging leaves its pages
@@ -17,7 +18,7 @@ import { packSeal } from './known-keys.js';
 const STAGED_FOR = '30 days';
 const WRITES_AT_ONCE = 4;
 
-export function createPageActivities() {
+export function createPageActivities(searchAttributes: SearchAttributes) {
   return {
     /** Writes a segment of the ledger, and the pages it takes over, as one page. */
     async sealKeys({ sensor, seal }: { sensor: string; seal: Seal }): Promise<KeyPage> {
@@ -34,7 +35,8 @@ export function createPageActivities() {
 
     /** The requests of a staged page. */
     async readRequests({ id }: { id: string }): Promise<readonly LaunchRequest[]> {
-      return await contentOf<readonly LaunchRequest[]>(id);
+      const { client } = Context.current();
+      return await searchAttributes.mark(client, await contentOf<readonly LaunchRequest[]>(id));
     },
 
     /** Copies staged pages that a stop holds back to pages that do not expire. */

@@ -4,6 +4,9 @@ import { changePartitions, readPartitions } from '../client/partitions.js';
 import { EvaluationError, FAILURE_TYPES } from '../sensors/errors.js';
 import type { PartitionChange } from '../sensors/protocol.js';
 
+/** Of one query. */
+const DEADLINE_MS = 5_000;
+
 export function createPartitionActivities() {
   return {
     /**
@@ -34,13 +37,17 @@ export function createPartitionActivities() {
 /** Keys by the name of their set, without the prefix. */
 export async function readSets(
   names: readonly string[],
-  prefix: string
+  prefix: string,
+  alive: () => void
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const { client } = Context.current();
   const sets = new Map<string, readonly string[]>();
   for (const name of names) {
     try {
-      sets.set(name, await readPartitions(client, prefix + name));
+      alive();
+      // a set whose workers are gone answers no query
+      const read = (): ReturnType<typeof readPartitions> => readPartitions(client, prefix + name);
+      sets.set(name, await client.withDeadline(Date.now() + DEADLINE_MS, read));
     } catch (error) {
       throw new EvaluationError(`partition set '${name}' cannot be read: ${(error as Error).message}`, {
         cause: error,

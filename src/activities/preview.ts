@@ -1,7 +1,7 @@
 /** Evaluating without committing: what would start, and the result kept in a page so that it can be committed as shown. */
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { readPage, writePage } from '../client/pages.js';
-import type { StoredCursor } from '../sensors/cursor.js';
+import type { CursorChange, StoredCursor } from '../sensors/cursor.js';
 import { describeError } from '../sensors/errors.js';
 import { rejected } from '../sensors/failures.js';
 import { jsonBytes } from '../sensors/json.js';
@@ -17,6 +17,7 @@ import type {
 import { definitionOf } from './definition.js';
 import { Evaluating, type Evaluator } from './evaluator.js';
 import type { SensorActivityDependencies } from './index.js';
+import type { SearchAttributes } from './search-attributes.js';
 
 /** How long a preview can be applied. */
 const KEPT_FOR = '1 day';
@@ -24,7 +25,11 @@ const MAX_SHOWN = 50;
 const MAX_SHOWN_BYTES = 128 * 1024;
 const PREVIEW_PAGES = 'preview';
 
-export function createPreviewActivities({ registry }: SensorActivityDependencies, evaluator: Evaluator) {
+export function createPreviewActivities(
+  { registry }: SensorActivityDependencies,
+  evaluator: Evaluator,
+  searchAttributes: SearchAttributes
+) {
   return {
     /** One evaluation. What the author's code throws is part of the answer. */
     async previewSensor({
@@ -47,7 +52,9 @@ export function createPreviewActivities({ registry }: SensorActivityDependencies
       const evaluating = new Evaluating(given, definition, times);
       let result: EvaluationResult;
       try {
-        result = await evaluator.evaluate(evaluating);
+        const kept = await evaluator.evaluate(evaluating, 'preview');
+        // another cursor than the stored one was asked for, so keeping it is a change
+        result = cursor === undefined || kept.cursor.kind !== 'keep' ? kept : { ...kept, cursor: changeTo(cursor) };
       } catch (error) {
         if (error instanceof CancelledFailure) throw error;
         evaluating.book.traceback(error);
@@ -65,12 +72,20 @@ export function createPreviewActivities({ registry }: SensorActivityDependencies
       if (!id.startsWith(`page/${sensor}/${PREVIEW_PAGES}/`))
         throw rejected(`'${id}' is not a preview of sensor '${sensor}'`);
       try {
-        return (await readPage(Context.current().client, id)) as PreviewContent;
+        const { client } = Context.current();
+        const { status } = await client.workflow.getHandle(id).describe();
+        if (status.name !== 'RUNNING') throw new Error('it is older than a day');
+        const { result, ...content } = (await readPage(client, id)) as PreviewContent;
+        return { ...content, result: { ...result, requests: await searchAttributes.mark(client, result.requests) } };
       } catch (error) {
         throw rejected(`the preview cannot be read: ${(error as Error).message}; preview again`);
       }
     },
   };
+}
+
+function changeTo(cursor: StoredCursor | null): CursorChange {
+  return cursor === null ? { kind: 'clear' } : { kind: 'set', value: cursor.value };
 }
 
 type Facts = 'tick' | 'events' | 'cursorBefore' | 'logs' | 'evaluationMs' | 'requests' | 'duplicates' | 'rejected';

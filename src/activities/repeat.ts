@@ -16,7 +16,7 @@ import type { RunRequest } from '../sensors/run-request.js';
 import { definitionOf } from './definition.js';
 import type { SensorActivityDependencies } from './index.js';
 import { readSets } from './partitions.js';
-import { SearchAttributes } from './search-attributes.js';
+import type { SearchAttributes } from './search-attributes.js';
 
 /** A key as an operator names it. */
 export interface NamedKey {
@@ -39,8 +39,7 @@ export interface PreparedRetries {
   readonly failed: readonly { readonly id: string; readonly error: string }[];
 }
 
-export function createRepeatActivities({ registry }: SensorActivityDependencies) {
-  const searchAttributes = new SearchAttributes();
+export function createRepeatActivities({ registry }: SensorActivityDependencies, searchAttributes: SearchAttributes) {
   return {
     async findKey({ sensor, job, runKey }: NamedKey): Promise<{ readonly hash: string }> {
       const { name } = jobOf(definitionOf(registry, sensor), job);
@@ -107,7 +106,10 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies)
       const definition = definitionOf(registry, sensor);
       const requests: { id: string; request: LaunchRequest }[] = [];
       const failed: { id: string; error: string }[] = [];
-      const partitions = applyPartitionRequests([], await readSets(setsOf(letters, [], definition), registry.prefix));
+      const partitions = applyPartitionRequests(
+        [],
+        await readSets(setsOf(letters, [], definition), registry.prefix, () => undefined)
+      );
       for (const letter of letters) {
         const checked = retried({ sensor, definition, rearmed, partitions }, letter);
         if (typeof checked === 'string') failed.push({ id: letter.id, error: checked });

@@ -3,42 +3,53 @@
  * have would block the sensor, so it is asked; without the right to ask, tags stay in the memo only.
  */
 import type { Client } from '@temporalio/client';
-import { utf8Bytes } from '../sensors/json.js';
-import { MAX_SEARCHABLE_TAG_BYTES, MAX_SEARCHABLE_TAGS } from '../sensors/limits.js';
+import { MAX_SEARCHABLE_TAG_LENGTH, MAX_SEARCHABLE_TAGS } from '../sensors/limits.js';
 import type { LaunchRequest } from '../sensors/protocol.js';
 
 const ASK_EVERY_MS = 60_000;
+const DEADLINE_MS = 5_000;
 /** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
 const KEYWORD = 2;
 
 export class SearchAttributes {
   private names: ReadonlySet<string> = new Set();
+  private asking: Promise<void> | undefined;
   private askedAt = -Infinity;
 
-  /** These requests, with those of their tags that can be searched for. */
+  /**
+   * These requests, with those of their tags that can be searched for. For requests that are about to start: what is
+   * registered now may not be for long.
+   */
   async mark(client: Client, requests: readonly LaunchRequest[]): Promise<readonly LaunchRequest[]> {
     if (requests.every(({ tags }) => tags === undefined)) return requests;
     const names = await this.registered(client);
     if (names.size === 0) return requests;
     return requests.map((request) => {
       const found = Object.entries(request.tags ?? {})
-        .filter(([name, value]) => names.has(name) && value !== '' && utf8Bytes(value) <= MAX_SEARCHABLE_TAG_BYTES)
+        .filter(([name, value]) => names.has(name) && value !== '' && value.length <= MAX_SEARCHABLE_TAG_LENGTH)
         .slice(0, MAX_SEARCHABLE_TAGS);
       return found.length === 0 ? request : { ...request, searchAttributes: Object.fromEntries(found) };
     });
   }
 
   private async registered(client: Client): Promise<ReadonlySet<string>> {
-    if (performance.now() - this.askedAt < ASK_EVERY_MS) return this.names;
-    this.askedAt = performance.now();
+    if (performance.now() - this.askedAt >= ASK_EVERY_MS) this.asking ??= this.ask(client);
+    await this.asking;
+    return this.names;
+  }
+
+  private async ask(client: Client): Promise<void> {
     try {
       const { namespace } = client.options;
-      const { customAttributes } = await client.connection.operatorService.listSearchAttributes({ namespace });
+      const { customAttributes } = await client.withDeadline(Date.now() + DEADLINE_MS, () =>
+        client.connection.operatorService.listSearchAttributes({ namespace })
+      );
       const keywords = Object.entries(customAttributes ?? {}).filter(([, type]) => type === KEYWORD);
       this.names = new Set(keywords.map(([name]) => name));
     } catch {
-      this.names = new Set();
+      // no right to ask, or no answer: what was known stays
     }
-    return this.names;
+    this.askedAt = performance.now();
+    this.asking = undefined;
   }
 }

@@ -103,7 +103,12 @@ class HistoryFold {
   /** The state as a new run of the loop can take it over; it ends a launch that was cut off by itself. */
   end(): LoopState {
     if (this.state === undefined) throw new Error(`the start of the loop's history cannot be decoded`);
-    const state = this.flushed(this.state);
+    const flushed = this.flushed(this.state);
+    const { launch } = flushed;
+    const state =
+      launch === undefined
+        ? flushed
+        : { ...flushed, launch: { ...launch, remaining: launch.remaining.map(rules.withoutSearch) } };
     // what an evaluation was asked for that the close cut off has still to happen
     return this.open === undefined ? state : rules.interrupted(state, this.open.evaluated, false, this.now);
   }
@@ -199,7 +204,10 @@ class HistoryFold {
       case 'readPreview': {
         // the fold ends a launch late
         const { launch } = state;
-        const ended = launch !== undefined && rules.waitingRequests(launch) === 0 ? this.settled(state) : state;
+        const ended =
+          launch !== undefined && launch.partitions === undefined && rules.waitingRequests(launch) === 0
+            ? this.settled(state)
+            : state;
         const applied = applyPreview(ended, result, {}, this.now);
         return typeof applied === 'string' ? state : applied;
       }

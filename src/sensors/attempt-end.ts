@@ -53,9 +53,9 @@ export function endOf(
   return input.rest && waitedMs - input.delayMs >= REST_AFTER_MS ? 'rest' : 'quiet';
 }
 
-/** Whether a failed attempt folds: it repeats a failure that is recorded. */
-export function failureFolds({ fold, failing }: EvaluationInput): boolean {
-  return fold && failing;
+/** Whether a failed attempt folds: it repeats a failure that is recorded. When to try again, the loop has to know. */
+export function failureFolds({ fold, failing }: EvaluationInput, error: unknown): boolean {
+  return fold && failing && retryAfterOf(rootCause(error)) === undefined;
 }
 
 /** An evaluation that found nothing new. */
@@ -83,8 +83,8 @@ export function failedEvaluation(
   const failure = ApplicationFailure.create({
     message: describeError(error, 'evaluate'),
     type: FAILURE_TYPES.failed,
-    ...(failureFolds(input)
-      ? { nextRetryDelay: retryAfterMs ?? pauseAfter(input, times) }
+    ...(failureFolds(input, error)
+      ? { nextRetryDelay: pauseAfter(input, times) }
       : { nonRetryable: true, details: [{ ...details, ...retryAfter } satisfies FailureDetails] }),
   });
   failure.stack = thrown instanceof Error ? cutText(thrown.stack ?? '', MAX_STACK_BYTES) : '';

@@ -32,7 +32,7 @@ export function setsOf(
  *
  * @param current keys by the name of their set, for each of {@link setsOf}
  * @param prefix of the sets' names on the server
- * @throws {@link EvaluationError} for a key twice in one tick, and for what exceeds the limits of a tick or a set
+ * @throws {@link EvaluationError} for a key that is both added and deleted, and for what exceeds the limits of a tick or a set
  */
 export function applyPartitionRequests(
   requests: readonly PartitionRequest[],
@@ -44,9 +44,9 @@ export function applyPartitionRequests(
     const ofSet = asked.get(set) ?? new Map<string, PartitionRequest['kind']>();
     asked.set(set, ofSet);
     for (const key of keys) {
-      if (ofSet.has(key))
+      if ((ofSet.get(key) ?? kind) !== kind)
         throw new EvaluationError(
-          `partitionRequests name key ${quote(key)} of set '${set}' twice; accepted: once a tick`
+          `partitionRequests add and delete key ${quote(key)} of set '${set}' in one tick; accepted: one of them`
         );
       ofSet.set(key, kind);
     }

@@ -76,7 +76,8 @@ export function checkOutcome(
     );
   }
   // the same rejection twice is one dead letter; one that is there already needs no second copy of its payload
-  const rejected = [...new Map([...rejectedEvents, ...checked.rejected].map((each) => [each.id, each])).values()].map(
+  const events = outcome.initialCursor === true ? [] : rejectedEvents;
+  const rejected = [...new Map([...events, ...checked.rejected].map((each) => [each.id, each])).values()].map(
     ({ payload, ...each }) =>
       input.deadLetters.includes(each.id)
         ? { ...each, error: cutText(each.error, KNOWN_ERROR_BYTES) }

@@ -8,7 +8,7 @@ import type { Priority, RetryPolicy } from '@temporalio/common';
 import { z } from 'zod';
 import { parseDuration, type Duration } from './duration.js';
 import { checkName, DefinitionError, quote, refuseUnknownOptions } from './errors.js';
-import type { Json } from './json.js';
+import { utf8Bytes, type Json } from './json.js';
 import type { PartitionSet } from './partitions.js';
 import type { StartOptions } from './protocol.js';
 import { checkTags, type Tags } from './tags.js';
@@ -79,8 +79,10 @@ export function defineJob<const Name extends string, S extends z.ZodType<Json> =
   const place = `job '${options.name}'`;
   refuseUnknownOptions(options, OPTIONS, place);
   if (options.config !== undefined) checkSchema(options.config, `${place}: config`);
-  if (options.taskQueue !== undefined && (typeof options.taskQueue !== 'string' || options.taskQueue === '')) {
-    throw new DefinitionError(`${place}: taskQueue is ${quote(options.taskQueue)}; accepted: the name of a task queue`);
+  if (options.taskQueue !== undefined && !isTaskQueue(options.taskQueue)) {
+    throw new DefinitionError(
+      `${place}: taskQueue is ${quote(options.taskQueue)}; accepted: the name of a task queue, 1 to 1,000 bytes, not beginning with '/_sys/'`
+    );
   }
   if (options.args !== undefined && typeof options.args !== 'function') {
     throw new DefinitionError(`${place}: args is ${quote(options.args)}; accepted: a function from config to an array`);
@@ -120,6 +122,15 @@ const OPTIONS = [
   'priority',
 ] as const;
 
+function isTaskQueue(value: unknown): boolean {
+  return isText(value, 1_000) && !value.startsWith('/_sys/');
+}
+
+/** A text that Temporal takes: not empty, so many bytes at most, and whole characters. */
+function isText(value: unknown, maxBytes: number): value is string {
+  return typeof value === 'string' && value !== '' && utf8Bytes(value) <= maxBytes && value.isWellFormed();
+}
+
 const YEAR_MS = 366 * 24 * 60 * 60 * 1000;
 const MAX_TASK_TIMEOUT_MS = 120_000;
 
@@ -143,17 +154,30 @@ function checkStart(options: StartGiven, place: string): StartOptions {
   };
 }
 
+const TIMEOUTS = new Set(
+  ['StartToClose', 'ScheduleToStart', 'ScheduleToClose', 'Heartbeat'].map((name) => `TemporalTimeout:${name}`)
+);
 // what Temporal's server accepts; it would refuse anything else when the run starts, and the sensor would stand still
 const RETRY = z.strictObject({
   initialInterval: z.number().optional(),
   maximumInterval: z.number().optional(),
   backoffCoefficient: z.number().min(1).max(1_000).optional(),
   maximumAttempts: z.int().min(1).max(1_000_000).optional(),
-  nonRetryableErrorTypes: z.array(z.string().min(1).max(200)).max(50).optional(),
+  nonRetryableErrorTypes: z
+    .array(
+      z.string().refine((type) => isText(type, 200) && (!type.startsWith('TemporalTimeout:') || TIMEOUTS.has(type)), {
+        message: `accepted: 1 to 200 bytes, and after 'TemporalTimeout:' one of Temporal's timeouts`,
+      })
+    )
+    .max(50)
+    .optional(),
 });
 const PRIORITY = z.strictObject({
   priorityKey: z.int().min(1).max(5).optional(),
-  fairnessKey: z.string().max(64).optional(),
+  fairnessKey: z
+    .string()
+    .refine((key) => isText(key, 64), { message: 'accepted: 1 to 64 bytes' })
+    .optional(),
   fairnessWeight: z.number().min(0.001).max(1_000).optional(),
 });
 

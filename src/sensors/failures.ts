@@ -4,7 +4,11 @@ import { FAILURE_TYPES } from './errors.js';
 
 /** A message to the loop that it cannot take; the message says why, and no retry helps. */
 export function rejected(message: string): ApplicationFailure {
-  return ApplicationFailure.create({ message, type: FAILURE_TYPES.rejected, nonRetryable: true });
+  return ApplicationFailure.create({
+    message: message.toWellFormed(),
+    type: FAILURE_TYPES.rejected,
+    nonRetryable: true,
+  });
 }
 
 /** For failures that are no accident: their stack would only hide what they say. */

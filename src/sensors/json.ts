@@ -101,7 +101,9 @@ export function utf8Bytes(text: string): number {
 }
 
 /** `text` cut to `maxBytes` of UTF-8, with a mark that says how much there was. */
-export function cutText(text: string, maxBytes: number): string {
+export function cutText(given: string, maxBytes: number): string {
+  // half a character (from a file name that is not UTF-8) in a failure message ends the worker's process
+  const text = given.toWellFormed();
   // a UTF-16 unit takes at most three bytes: the common short text costs nothing
   if (text.length * 3 <= maxBytes) return text;
   const total = utf8Bytes(text);

@@ -21,9 +21,9 @@ export const MAX_PARTITION_KEY_BYTES = 256;
 export const MAX_PARTITION_CHANGE_BYTES = 64 * KB;
 /** All keys of one dynamic partition set: about 25,000. */
 export const MAX_PARTITION_SET_BYTES = 512 * KB;
-/** Tags that become search attributes: as many and as long as Temporal takes without asking. */
+/** Tags that become search attributes: as many, and as many characters, as every visibility store takes. */
 export const MAX_SEARCHABLE_TAGS = 20;
-export const MAX_SEARCHABLE_TAG_BYTES = 1 * KB;
+export const MAX_SEARCHABLE_TAG_LENGTH = 255;
 export const MAX_EVENT_BYTES = 1 * KB;
 /** Pushed events that wait for a tick. */
 export const MAX_INBOX_BYTES = 256 * KB;

@@ -22,5 +22,7 @@ export class RetryAfterError extends Error {
 
 /** The delay that an error asks for, or `undefined`. */
 export function retryAfterOf(error: unknown): number | undefined {
-  return typeof error === 'object' && error !== null && MARK in error ? (error as RetryAfterError).retryAfterMs : undefined;
+  return typeof error === 'object' && error !== null && MARK in error
+    ? (error as RetryAfterError).retryAfterMs
+    : undefined;
 }

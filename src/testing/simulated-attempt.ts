@@ -144,7 +144,7 @@ export async function simulateAttempt(facts: AttemptFacts): Promise<AttemptEnd> 
     const reason = describeError(error, 'evaluate');
     const failure = { message: reason, cause: error };
     const ended = failedEvaluation(input, times, error, reported());
-    if (!failureFolds(input)) return { kind: 'failed', error: ended, failure };
+    if (!failureFolds(input, error)) return { kind: 'failed', error: ended, failure };
     const pauseMs = Number(ended.nextRetryDelay);
     return { kind: 'folded', reason, pauseMs, streak: extendStreak(streak, reason, now) ?? streak, failure };
   }

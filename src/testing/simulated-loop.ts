@@ -130,11 +130,14 @@ export class SimulatedLoop {
 
   /** One evaluation now, and everything it asks for. */
   async tick(): Promise<void> {
-    await this.#evaluate(0, Number.POSITIVE_INFINITY);
-    while (this.state.launch?.record !== undefined) {
-      this.#starts = 0;
-      await this.#launch();
-    }
+    do {
+      await this.#evaluate(0, Number.POSITIVE_INFINITY);
+      while (this.state.launch?.record !== undefined) {
+        this.#starts = 0;
+        await this.#launch();
+      }
+      // the first one of a sensor with an initial cursor only stores that
+    } while (this.state.wake === 'tick');
   }
 
   // -------------------------------------------------------------------------------------------- evaluation

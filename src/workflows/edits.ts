@@ -5,9 +5,9 @@
 import { ActivityFailure, ApplicationFailure, proxyActivities } from '@temporalio/workflow';
 import type { SensorActivities } from '../activities/index.js';
 import { rejected } from '../sensors/failures.js';
-import { cutText, type Json } from '../sensors/json.js';
+import { cutText, jsonBytes, type Json } from '../sensors/json.js';
 import { isKey } from '../sensors/key-ledger.js';
-import { GRACE_MS, HEARTBEAT_TIMEOUT_MS, MAX_RETRIES_AT_ONCE } from '../sensors/limits.js';
+import { GRACE_MS, HEARTBEAT_TIMEOUT_MS, MAX_CURSOR_BYTES, MAX_RETRIES_AT_ONCE } from '../sensors/limits.js';
 import type {
   DeadLetter,
   LoopState,
@@ -37,6 +37,8 @@ interface Holder {
   /** Takes over a state that an operator changed: the loop looks at it again. */
   readonly edit: (state: LoopState) => void;
   readonly view: () => SensorState;
+  /** Waits for something that may take long; it ends when this run of the loop has to. */
+  readonly whileOpen: <T>(act: () => Promise<T>) => Promise<T>;
   /** The record of a tick when it has ended, or as far as it is when this run of the loop ends. */
   readonly recorded: (tick: number) => Promise<TickRecord>;
 }
@@ -88,6 +90,7 @@ export function createEdits(sensor: string, holder: Holder, launcher: Launcher):
     const edit = parseCursorEdit(input);
     if (edit === undefined)
       throw rejected(`setCursor needs { "cursor": <JSON> } or { "clear": true }; optional: "by", "reason"`);
+    if ('cursor' in edit) checkSize(edit.cursor);
     const fits = async ({ cursor }: { readonly cursor: Json }): Promise<Json> =>
       await checked(() => activities.checkCursor({ sensor, cursor }), 'the cursor could not be checked');
     const stored = 'clear' in edit ? edit : { ...edit, cursor: await fits(edit) };
@@ -210,12 +213,13 @@ export function createEdits(sensor: string, holder: Holder, launcher: Launcher):
       retry: { initialInterval: '1 second', maximumAttempts: 3 },
     });
     const cursor = parsePreviewEdit(input);
+    checkSize(cursor?.value);
     const given = {
       input: evaluated.input,
       cursorEdits: state.cursorEdits,
       ...(cursor === undefined ? {} : { cursor }),
     };
-    return await prepared(() => previewSensor(given), 'the sensor could not be evaluated');
+    return await prepared(() => holder.whileOpen(() => previewSensor(given)), 'the sensor could not be evaluated');
   }
 
   async function apply(input: unknown): Promise<TickRecord> {
@@ -229,6 +233,12 @@ export function createEdits(sensor: string, holder: Holder, launcher: Launcher):
   }
 
   return { setCursor, rerun, rearm, retryDeadLetters, preview, apply };
+}
+
+/** Before an activity is asked: what is too large for its input would block the sensor. */
+function checkSize(cursor: Json | undefined): void {
+  const bytes = cursor === undefined ? 0 : jsonBytes(cursor);
+  if (bytes > MAX_CURSOR_BYTES) throw rejected(`the cursor is ${bytes} bytes; at most ${MAX_CURSOR_BYTES} (64 KB)`);
 }
 
 function namedKey(update: string, input: unknown): NonNullable<ReturnType<typeof parseKeyEdit>> {

@@ -74,8 +74,14 @@ export function remember(
   if (!isKey(hash)) return state;
   const ledger = rememberKey(state.ledger, hash, now, state.options.dedupeMs);
   if (epoch === undefined) return { ...state, ledger };
-  const { [hash]: _, ...rearmed } = state.rearmed;
-  return { ...state, ledger, rearmed, epochs: withEpoch(state.epochs, hash, epoch) };
+  // an operator may have re-armed it again meanwhile
+  const { [hash]: rearmed = 0, ...others } = state.rearmed;
+  return {
+    ...state,
+    ledger,
+    rearmed: rearmed > epoch ? state.rearmed : others,
+    epochs: withEpoch(state.epochs, hash, epoch),
+  };
 }
 
 /** Adds an epoch to a bounded list; the oldest goes. */
@@ -192,7 +198,7 @@ function ownedByOther(request: LaunchRequest, owner: string): Rejection {
     job,
     error,
     ...(runKey === undefined ? {} : { runKey: cutText(runKey, 256) }),
-    ...(args.length === 0 ? {} : { payload: request as unknown as Json }),
+    ...(args.length === 0 ? {} : { payload: withoutSearch(request) as unknown as Json }),
   };
 }
 
@@ -249,9 +255,14 @@ export function endLaunch(state: LoopState, now: number): LoopState {
   return {
     ...rest,
     ring: addTick(state.ring, ended),
-    ...(pending > 0 ? { launch: { remaining, staged, refused: [], ...dueAt } } : {}),
+    ...(pending > 0 ? { launch: { remaining: remaining.map(withoutSearch), staged, refused: [], ...dueAt } } : {}),
     counters: { ...state.counters, ticks: state.counters.ticks + 1 },
   };
+}
+
+/** What waits may be started when a search attribute is no longer registered, and naming it would block the sensor. */
+export function withoutSearch({ searchAttributes: _, ...request }: LaunchRequest): LaunchRequest {
+  return request;
 }
 
 /** Whether this tick has started as many runs as the author allows. */

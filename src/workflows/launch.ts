@@ -34,6 +34,7 @@ import {
   RUN_MEMO,
   type LaunchRequest,
   type LoopState,
+  type PartitionChange,
   type RequestPage,
   type RunMemo,
 } from '../sensors/protocol.js';
@@ -62,10 +63,16 @@ export interface Launcher {
 }
 
 export function createLauncher(sensor: string, holder: Holder): Launcher {
-  type Activities = Pick<SensorActivities, 'changePartitions' | 'findOwners' | 'readRequests' | 'keepRequests'>;
+  type Activities = Pick<SensorActivities, 'findOwners' | 'readRequests' | 'keepRequests'>;
   // without a limit: what cannot be read for a while must not be lost, and not be taken for something else
-  const { changePartitions, findOwners, readRequests, keepRequests } = proxyActivities<Activities>({
+  const { findOwners, readRequests, keepRequests } = proxyActivities<Activities>({
     startToCloseTimeout: '1 minute',
+    retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
+  });
+  // with one: a set whose workers are gone must not hold up everything else
+  const { changePartitions } = proxyActivities<Pick<SensorActivities, 'changePartitions'>>({
+    startToCloseTimeout: '30 seconds',
+    scheduleToCloseTimeout: '2 minutes',
     retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
   });
   let starts = 0;
@@ -73,8 +80,7 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
   async function run(): Promise<void> {
     const changes = holder.get().launch?.partitions;
     if (changes !== undefined) {
-      const refusals = parseRefusals(await CancellationScope.nonCancellable(() => changePartitions({ changes })));
-      holder.set(rules.endPartitions(holder.get(), refusals, Date.now()));
+      holder.set(rules.endPartitions(holder.get(), await changed(changes), Date.now()));
     }
     for (;;) {
       await startBatch();
@@ -93,6 +99,17 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
     if (rules.waitingRequests(launch) > 0 && !holder.held() && !rules.isLimited(holder.get())) return;
     await keep(launch.staged.filter(({ id }) => !isKept(id)));
     holder.set(rules.endLaunch(holder.get(), Date.now()));
+  }
+
+  /** Changes partition sets; gives those that cannot be changed, and why. */
+  async function changed(changes: readonly PartitionChange[]): Promise<ReturnType<typeof parseRefusals>> {
+    try {
+      return parseRefusals(await CancellationScope.nonCancellable(() => changePartitions({ changes })));
+    } catch (error) {
+      if (!(error instanceof ActivityFailure)) throw error;
+      const why = `the partition set could not be changed: ${error.cause?.message ?? error.message}`;
+      return changes.map(({ set }) => [set, why]);
+    }
   }
 
   /** Copies staged pages, some at a time, to pages that wait for as long as it takes. */

@@ -181,8 +181,20 @@ export function isLaunchRequest(value: unknown): value is LaunchRequest {
     typeof value['id'] === 'string' &&
     utf8Bytes(value['id']) <= MAX_WORKFLOW_ID_BYTES &&
     typeof value['job'] === 'string' &&
-    Array.isArray(value['args'])
+    Array.isArray(value['args']) &&
+    (value['taskQueue'] === undefined || typeof value['taskQueue'] === 'string') &&
+    isStartOptions(value['start'] ?? {}) &&
+    Object.values(value['searchAttributes'] ?? {}).every((each) => typeof each === 'string')
   );
+}
+
+/** As `defineJob` checked them, as far as the SDK would throw otherwise. */
+function isStartOptions(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { retry = {}, priority = {}, ...timeouts } = value;
+  const retries = isObject(retry) ? [retry['initialInterval'], retry['maximumInterval']] : ['no retry policy'];
+  const durations = [...Object.values(timeouts), ...retries];
+  return isObject(priority) && durations.every((each) => each === undefined || typeof each === 'number');
 }
 
 function parseNumbers(value: Fields): Pick<FailureDetails, 'durationMs' | 'logLinesDropped'> {

@@ -38,4 +38,5 @@ export {
   settle,
   waitingRequests,
   withEpoch,
+  withoutSearch,
 } from './launch-rules.js';

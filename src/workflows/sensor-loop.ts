@@ -95,6 +95,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   let ending = false;
   const waiters = new Set<Waiter>();
   const hooks = new Set<Promise<void>>();
+  const previews = new Set<CancellationScope>();
   let memo = workflowInfo().memo?.[SENSOR_MEMO];
 
   const activities = proxyActivities<Pick<SensorActivities, 'callHealthHook' | 'releasePages'>>({
@@ -166,6 +167,21 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     );
   }
 
+  /** Previews may take as long as an evaluation: they do not keep the loop from continuing as new for ever. */
+  async function whileOpen<T>(act: () => Promise<T>): Promise<T> {
+    const again = (): ApplicationFailure => rejected(`sensor '${sensor}' continues as new at this moment; ask again`);
+    if (ending) throw again();
+    const scope = new CancellationScope();
+    previews.add(scope);
+    try {
+      return await scope.run(act);
+    } catch (error) {
+      throw ending ? again() : error;
+    } finally {
+      previews.delete(scope);
+    }
+  }
+
   async function recorded(tick: number): Promise<TickRecord> {
     const ended = (): TickRecord | undefined => state.ring.find((record) => record.tick === tick);
     await condition(() => ended() !== undefined || ending, state.options.timeoutMs + GRACE_MS + WAITER_GRACE_MS);
@@ -179,12 +195,15 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     {
       get: () => state,
       edit: (next) => {
+        const { health } = state;
         state = next;
+        if (state.health.status !== health.status) healthChanged(health);
         published();
         wake();
       },
       view,
       recorded,
+      whileOpen,
     },
     launcher
   );
@@ -266,7 +285,8 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   /** Tells waiters and Temporal Web that a tick has ended (or, mid-launch, that this run of the loop ends). */
   function tickEnded(record: TickRecord | undefined = state.ring.at(-1)): void {
     if (record !== undefined) {
-      for (const waiter of waiters) if (waiter.after < evaluations) waiter.record ??= record;
+      // unless the tick that was asked for is still to come (this one only stored the first cursor)
+      if (state.wake !== 'tick') for (const waiter of waiters) if (waiter.after < evaluations) waiter.record ??= record;
       log.info(`tick ${record.tick} of ${sensor}: ${record.status}: ${describeTick(record)}`, {
         sensor,
         tick: record.tick,
@@ -350,6 +370,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   /** Ends this run with everything in the next one's input. Waiters for a tick are served first, within reason. */
   async function continueAsNew(): Promise<never> {
     ending = true;
+    for (const preview of previews) preview.cancel();
     await condition(() => allHandlersFinished() && hooks.size === 0);
     const { memo: started } = workflowInfo();
     await makeContinueAsNewFunc<typeof sensorLoop>({ memo: { ...started, [SENSOR_MEMO]: memoOf(state) } })({
@@ -374,7 +395,9 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
       if (state.launch?.record === undefined) tickEnded();
     }
     await tidy();
-    const served = (waiters.size === 0 && hooks.size === 0) || workflowInfo().historyLength > BUSY_HISTORY_EVENTS;
+    const served =
+      (waiters.size === 0 && hooks.size === 0 && previews.size === 0) ||
+      workflowInfo().historyLength > BUSY_HISTORY_EVENTS;
     if (shouldContinueAsNew() && (served || state.launch?.record !== undefined)) {
       if (state.launch?.record !== undefined) tickEnded(state.launch.record);
       await continueAsNew();

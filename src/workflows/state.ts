@@ -14,6 +14,7 @@ import type {
   Trigger,
 } from '../sensors/protocol.js';
 import { EMPTY_LEDGER } from '../sensors/key-ledger.js';
+import { pauseMs } from '../sensors/rhythm.js';
 import { addAudit, noteOf } from './records.js';
 
 /** A sensor that has never ticked. */
@@ -64,8 +65,9 @@ export function choose(state: LoopState, choice: OperatorChoice | undefined, now
 
 /** New options from a worker that started; the newest worker start wins. */
 export function configure(state: LoopState, options: LoopOptions, now: number): LoopState {
-  // a shorter interval counts at once, from the last tick
-  const nextAt = Math.min(state.nextAt, (state.lastTickAt ?? now) + options.intervalMs);
+  // a shorter interval counts at once, from the last tick; another option must not wake a source that asked for rest
+  const shorter = options.intervalMs < state.options.intervalMs;
+  const nextAt = shorter ? Math.min(state.nextAt, (state.lastTickAt ?? now) + options.intervalMs) : state.nextAt;
   return started(state, { ...state, options, nextAt }, now);
 }
 
@@ -76,7 +78,8 @@ export function resumeWhenDue(state: LoopState, now: number): LoopState {
 }
 
 function started(before: LoopState, after: LoopState, now: number): LoopState {
-  return isRunning(before) || !isRunning(after) ? after : { ...after, startedAt: now, first: true };
+  if (isRunning(before) || !isRunning(after)) return after;
+  return { ...after, startedAt: now, first: true, health: { ...after.health, failures: 0 } };
 }
 
 export function audit(state: LoopState, what: string, note: Note, now: number): LoopState {
@@ -157,7 +160,10 @@ export function isHolding(state: LoopState): boolean {
  * @param quiet whether the last attempt ran to its end and found nothing new
  */
 export function interrupted(state: LoopState, { trigger, dueAt }: Evaluated, quiet: boolean, now: number): LoopState {
-  const { intervalMs } = state.options;
+  const { options, health, idleSince } = state;
+  const [backoff, since] =
+    health.status === 'failing' ? [options.failureBackoff, health.since] : [options.idleBackoff, idleSince ?? dueAt];
+  const intervalMs = pauseMs(backoff, options.intervalMs, now - since);
   if (quiet) return { ...state, nextAt: now + intervalMs };
   const again = trigger === 'tick' || (trigger !== 'start' && trigger !== 'interval' && state.wake === undefined);
   const next = again ? wakeUp(state, trigger) : state;

@@ -81,8 +81,11 @@ function newRecord({ input, trigger, dueAt }: Evaluated, details: FailureDetails
  * `launch`, and the events it consumed have left the inbox.
  */
 export function commit(before: LoopState, evaluated: Evaluated, result: EvaluationResult, now: number): LoopState {
-  const { input } = evaluated;
-  const state = consumeEvents(before, input);
+  const { input, trigger } = evaluated;
+  // a first cursor was resolved and nothing was evaluated: the events wait for that
+  const initial = result.initialCursor === true;
+  const state = initial ? before : consumeEvents(before, input);
+  const events = initial ? 0 : input.events.length;
   const { letters, refused } = addDeadLetters(
     state.deadLetters.filter(({ id }) => !result.cleared.includes(id)),
     result.rejected,
@@ -99,6 +102,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
         : undefined;
   const record: TickRecord = {
     ...newRecord(evaluated, result, now),
+    events,
     duplicates: result.duplicates,
     rejected: { count: result.rejected.length, sample: result.rejected.slice(0, 5) },
     ...(result.skipReason === undefined ? {} : { skipReason: cutText(result.skipReason, MAX_TEXT_BYTES) }),
@@ -110,7 +114,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
     ...rest,
     ...(cursor === undefined ? {} : { cursor }),
     tick: input.tick,
-    first: result.initialCursor === true && state.first,
+    first: initial && state.first,
     lastTickAt: now,
     nextAt: now + state.options.intervalMs,
     deadLetters: letters,
@@ -127,11 +131,13 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
       ...state.counters,
       duplicates: state.counters.duplicates + result.duplicates.count,
       rejected: state.counters.rejected + result.rejected.length,
-      events: state.counters.events + input.events.length,
+      events: state.counters.events + events,
       deadLettersDropped: state.counters.deadLettersDropped + refused.length,
     },
   };
-  return result.more ? wakeUp(next, 'more') : next;
+  if (!result.more) return next;
+  // who asked for a tick has still to get it
+  return wakeUp(next, initial && trigger === 'tick' ? 'tick' : 'more');
 }
 
 function countChange({ set, add, delete: gone }: PartitionChange): NonNullable<TickRecord['partitions']>[number] {

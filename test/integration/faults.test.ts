@@ -43,6 +43,30 @@ test.each([3_600_000, -3_600_000])(
   }
 );
 
+test('half a character in an error, a skip reason or a run key ends no worker', async () => {
+  const h = await Harness.create();
+  const half = 'caf\udce9.csv';
+  const noop = defineJob({ name: 'noop' });
+  const sensor = defineSensor({
+    name: 'halved',
+    job: noop,
+    interval: '1h',
+    evaluate(ctx) {
+      if (ctx.tick === 1) throw new Error(`cannot parse ${half}`);
+      if (ctx.tick === 2) return ctx.skip(half);
+      if (ctx.tick === 3) void ctx.run({ runKey: half });
+      return ctx.run({ runKey: half });
+    },
+  });
+  const name = h.name(sensor);
+  await h.work([sensor]);
+  expect(await h.sensors.tick(name)).toMatchObject({ status: 'failure', error: 'Error: cannot parse caf\ufffd.csv' });
+  expect(await h.sensors.tick(name)).toMatchObject({ skipReason: 'caf\ufffd.csv' });
+  expect(await h.sensors.tick(name)).toMatchObject({ error: expect.stringContaining(`run key 'caf\ufffd.csv'`) });
+  expect(await h.sensors.tick(name)).toMatchObject({ status: 'success', runs: { count: 1 } });
+  await expect(h.sensors.rerun(name, { runKey: `${half}2` })).rejects.toThrow('there is no run of key');
+});
+
 test('a payload codec that fails once, and again, delays a sensor, and loses or doubles nothing', async () => {
   let calls = 0;
   let armed = false;

@@ -95,6 +95,43 @@ test('a preview with another cursor, with none, and of an evaluation that fails'
     error: expect.stringContaining('the stored cursor does not fit'),
   });
   expect((await h.sensors.state(name)).cursor).toEqual({ value: { at: 1 } });
+  // what was shown is what is committed: the other cursor, too
+  const moved = await h.sensors.preview(name, { cursor: { at: 7 } });
+  expect(moved.cursor).toEqual({ kind: 'set', value: { at: 7 } });
+  await h.sensors.apply(name, moved.id ?? '');
+  expect((await h.sensors.state(name)).cursor).toEqual({ value: { at: 7 } });
+  const large = 'x'.repeat(1_900_000);
+  await expect(h.sensors.preview(name, { cursor: large })).rejects.toThrow('at most 65536 (64 KB)');
+  await expect(h.sensors.setCursor(name, large)).rejects.toThrow('at most 65536 (64 KB)');
+});
+
+test('a preview that takes its time lets the ticks go on', async () => {
+  const h = await Harness.create();
+  let previews = 0;
+  let release = (): void => undefined;
+  const sensor = defineSensor({
+    name: 'beside',
+    interval: '100ms',
+    defaultStatus: 'running',
+    cursor: z.number().default(0),
+    async evaluate(ctx) {
+      if (ctx.cursor === 100) {
+        previews++;
+        await new Promise<void>((resolve) => (release = resolve));
+        return;
+      }
+      ctx.setCursor(ctx.cursor + 1);
+    },
+  });
+  const name = h.name(sensor);
+  await h.work([sensor]);
+  const preview = h.sensors.preview(name, { cursor: 100 });
+  await waitFor(() => previews === 1, 'the preview');
+  const { tick } = await h.sensors.state(name);
+  await h.tickWhere(sensor, (each) => each.tick > tick + 5, 'ticks beside it');
+  release();
+  expect(await preview).toMatchObject({ status: 'skipped' });
+  expect((await h.sensors.state(name)).counters.failures).toBe(0);
 });
 
 test('what is applied overtakes an evaluation that runs, whose result is dropped', async () => {

@@ -51,6 +51,9 @@ test('a failing sensor backs off, keeps its traceback, tries again when the sour
   });
   await h.work([sensor]);
   const name = h.name(sensor);
+  await h.tickWhere(sensor, ({ tick }) => tick === 1, 'the first failure');
+  // whoever talks to it meanwhile does not cut the pause short
+  await h.sensors.discardDeadLetters(name);
   const state = await waitFor(async () => {
     const now = await h.sensors.state(name);
     return now.status === 'stopped' ? now : undefined;
@@ -64,11 +67,34 @@ test('a failing sensor backs off, keeps its traceback, tries again when the sour
     health: { status: 'failing', failures: 4 },
   });
   const ticks = await h.sensors.ticks(name);
-  expect(ticks.map(({ error }) => error)).toEqual([
+  expect(ticks.slice(0, 4).map(({ error }) => error)).toEqual([
     'RetryAfterError: HTTP 429',
     ...Array.from({ length: 3 }, () => 'TypeError: no connection'),
   ]);
   expect(ticks.at(-1)?.logs?.at(-1)?.message).toMatch(/^TypeError: no connection\n\s+at .*rhythm\.test/);
+});
+
+test('after it stopped itself, a start gives a sensor all its attempts again', async () => {
+  const h = await Harness.create();
+  let failures = 0;
+  const sensor = defineSensor({
+    name: 'patient',
+    interval: '100ms',
+    stopAfterFailures: 2,
+    defaultStatus: 'running',
+    evaluate() {
+      failures++;
+      throw new Error('down');
+    },
+  });
+  await h.work([sensor]);
+  const name = h.name(sensor);
+  const stopped = async (): Promise<boolean> => (await h.sensors.state(name)).status === 'stopped';
+  await waitFor(stopped, 'its first stop');
+  expect(failures).toBe(2);
+  await h.sensors.start(name);
+  await waitFor(async () => failures > 2 && (await stopped()), 'its second stop');
+  expect(failures).toBe(4);
 });
 
 test('an evaluation that takes most of its timeout is warned about, in its tick', async () => {
@@ -92,24 +118,27 @@ test('an evaluation that takes most of its timeout is warned about, in its tick'
 test('the initial cursor is stored before anything reads from it, also when the first evaluation fails', async () => {
   const h = await Harness.create();
   let asked = 0;
-  const seen: { cursor: number | undefined; first: boolean }[] = [];
+  const seen: { cursor: number | undefined; first: boolean; events: number }[] = [];
   const sensor = defineSensor({
     name: 'begins',
     interval: '100ms',
-    defaultStatus: 'running',
     cursor: z.number(),
     initialCursor: async () => 40 + ++asked,
     evaluate(ctx) {
-      seen.push({ cursor: ctx.cursor, first: ctx.isFirstTickSinceStart });
+      seen.push({ cursor: ctx.cursor, first: ctx.isFirstTickSinceStart, events: ctx.events.length });
       if (seen.length === 1) throw new Error('the source is down');
       return ctx.skip('nothing');
     },
   });
   await h.work([sensor]);
+  // what was pushed before waits for the evaluation itself
+  await h.sensors.push(h.name(sensor), 'early');
+  await h.sensors.start(h.name(sensor));
   await h.folded(sensor);
-  expect(seen.slice(0, 2)).toEqual([
-    { cursor: 41, first: true },
-    { cursor: 41, first: false },
+  expect(seen.slice(0, 3)).toEqual([
+    { cursor: 41, first: true, events: 1 },
+    { cursor: 41, first: false, events: 1 },
+    { cursor: 41, first: false, events: 0 },
   ]);
   expect(asked).toBe(1);
   expect((await h.sensors.ticks(h.name(sensor)))[0]).toMatchObject({
@@ -119,6 +148,10 @@ test('the initial cursor is stored before anything reads from it, also when the 
   });
   await h.sensors.clearCursor(h.name(sensor));
   await waitFor(() => seen.at(-1)?.cursor === 42, 'a new initial cursor');
+  // a tick that somebody asks for is the evaluation, not the tick that only stores the cursor
+  await h.sensors.stop(h.name(sensor));
+  await h.sensors.clearCursor(h.name(sensor));
+  expect(await h.sensors.tick(h.name(sensor))).toMatchObject({ skipReason: 'nothing', cursorBefore: { value: 43 } });
 });
 
 test('a stored cursor of an older shape is migrated, once, and stored in the new one', async () => {

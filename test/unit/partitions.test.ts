@@ -73,6 +73,13 @@ test.each([
   [() => defineJob({ name: 'j', retry: { backoffCoefficient: 0.5 } }), `job 'j': retry is {"backoffCoefficient":0.5}`],
   [() => defineJob({ name: 'j', retry: { maxAttempts: 3 } as never }), `Unrecognized key: "maxAttempts"`],
   [() => defineJob({ name: 'j', retry: { maximumInterval: 10 } }), 'less than its initialInterval'],
+  [() => defineJob({ name: 'j', priority: { fairnessKey: 'ü'.repeat(64) } }), 'accepted: 1 to 64 bytes'],
+  [
+    () => defineJob({ name: 'j', retry: { nonRetryableErrorTypes: ['TemporalTimeout:Foo'] } }),
+    `after 'TemporalTimeout:'`,
+  ],
+  [() => defineJob({ name: 'j', taskQueue: '/_sys/a' }), `not beginning with '/_sys/'`],
+  [() => defineJob({ name: 'j', taskQueue: 'q'.repeat(1_001) }), '1 to 1,000 bytes'],
   [() => defineJob({ name: 'j', priority: { priorityKey: 9 } }), `job 'j': priority is {"priorityKey":9}`],
 ])('a definition is refused: %s', (define, message) => {
   expect(define).toThrow(DefinitionError);
@@ -101,9 +108,12 @@ test('a tick sees its own partition changes, and only what changes something is 
   expect(applyPartitionRequests([customers.add(['old'])], current).changes).toEqual([]);
 });
 
-test('a key that one tick names twice, and too many keys, fail it', () => {
+test('a key that one tick adds and deletes, and too many keys, fail it', () => {
   const both = [customers.add(['a']), customers.delete(['a'])];
-  expect(() => applyPartitionRequests(both, current)).toThrow(`name key 'a' of set 'customers' twice`);
+  expect(() => applyPartitionRequests(both, current)).toThrow(`add and delete key 'a' of set 'customers' in one tick`);
+  expect(applyPartitionRequests([customers.add(['a', 'a'])], current).changes).toEqual([
+    { set: 'customers', add: ['a'], delete: [] },
+  ]);
   const many = Array.from({ length: 7_000 }, (_, n) => `customer-${n}`);
   expect(() => applyPartitionRequests([customers.add(many)], current)).toThrow('64 KB');
 });

@@ -242,7 +242,7 @@ test('pushed events, jobs with positional arguments and more come through', asyn
   expect(outcome.requests[0]).not.toHaveProperty('config');
 });
 
-test('the first tick of a sensor with an initial cursor only stores it', async () => {
+test('a sensor with an initial cursor is evaluated from there', async () => {
   const sensor = defineSensor({
     name: 'begun',
     job: other,
@@ -251,7 +251,7 @@ test('the first tick of a sensor with an initial cursor only stores it', async (
     evaluate: (ctx) => ctx.run({ runKey: String(ctx.cursor) }),
   });
   const outcome = await evaluateTick(sensor, buildSensorContext({ now: new Date(42) }));
-  expect(outcome).toMatchObject({ status: 'skipped', cursor: 42, more: true });
+  expect(outcome).toMatchObject({ status: 'success', cursor: 42, more: false, requests: [{ runKey: '42' }] });
   expect(await evaluateTick(sensor, buildSensorContext({ cursor: 42 }))).toMatchObject({ status: 'success' });
 });
 
