@@ -314,6 +314,41 @@ describe('a sensor with a worker', () => {
     expect(failed.stdout).toContain('failure: Error: the API says no');
   });
 
+  test('is previewed, and does exactly what was shown', async () => {
+    const h = await Harness.create();
+    const sensor = defineSensor({
+      name: 'previewed',
+      job: order,
+      interval: '1h',
+      cursor: z.number().default(0),
+      *evaluate(ctx) {
+        if (ctx.cursor === 13) throw new Error('unlucky');
+        yield ctx.run({ runKey: `k${ctx.cursor}`, config: { n: ctx.cursor, secret: 'none' } });
+        ctx.setCursor(ctx.cursor + 1);
+      },
+    });
+    await h.work([sensor]);
+    const name = h.name(sensor);
+    const shown = await sensors('preview', name);
+    expect(shown.code).toBe(0);
+    expect(shown.stdout).toBe(
+      `Tick 1 of ${name} would be: success: 1 run would start\n` +
+        `  would start ${name}:echo:k0 [{"n":0,"secret":"none"}]\n` +
+        `  cursor: none → 1\n`
+    );
+    expect(shown.stderr).toBe('Nothing was started. With --apply, what is shown is committed.\n');
+    expect((await h.sensors.state(name)).counters.runs).toBe(0);
+    expect(await json('preview', name, '--cursor', '5')).toMatchObject({
+      status: 'success',
+      requests: { count: 1, sample: [{ runKey: 'k5' }] },
+      cursor: { kind: 'set', value: 6 },
+    });
+    expect(await sensors('preview', name, '--cursor', '13')).toMatchObject({ code: 7 });
+    expect(await sensors('preview', name, '--cursor', 'thirteen')).toMatchObject({ code: 2 });
+    expect(await text('preview', name, '--apply')).toContain(`Tick 1 of ${name}: success: 1 run started\n`);
+    expect(await h.sensors.state(name)).toMatchObject({ cursor: { value: 1 }, counters: { runs: 1 } });
+  });
+
   test('that no worker knows any more, or whose loop is closed, says so', async () => {
     const h = await Harness.create();
     const first = await h.work([idle, failing]);
@@ -345,7 +380,6 @@ describe('a sensor without a worker', () => {
     const h = await Harness.create();
     const sensor = h.name('orphan');
     await startLoop(h.client, { sensor, taskQueue: h.taskQueue, options: loopOptions(idle) });
-    const began = Date.now();
     const [page, runs, ticked, ticks, stopped, started] = await Promise.all([
       text('describe', sensor),
       text('runs', sensor),
@@ -354,7 +388,6 @@ describe('a sensor without a worker', () => {
       text('stop', sensor),
       json('start', sensor),
     ]);
-    expect(Date.now() - began).toBeLessThan(8_000);
     expect(page).toContain(`no worker polls task queue '${h.taskQueue}'`);
     expect(runs).toBe(`${sensor} has started no runs that Temporal still knows.\n`);
     expect(ticked).toMatchObject({ code: 5, stdout: '' });
