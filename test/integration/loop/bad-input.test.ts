@@ -168,7 +168,10 @@ test('a failing sensor records the first failure, folds its repeats, and records
   await waitFor(async () => (await h.sensors.describe(name)).health === 'ok', 'recovery');
   const ticks = await h.sensors.ticks(name);
   expect(ticks.map(({ status }) => status)).toEqual(['failure', 'skipped']);
-  expect(ticks[0]?.logs).toMatchObject([{ level: 'warn', message: 'looking host="example"' }]);
+  expect(ticks[0]?.logs).toMatchObject([
+    { level: 'warn', message: 'looking host="example"' },
+    { level: 'error', message: expect.stringMatching(/^Error: source is down\n\s+at /) },
+  ]);
   await waitFor(() => hooks.length === 2, 'both hooks');
   expect(hooks).toEqual(['failure: Error: source is down', 'recovered from: Error: source is down']);
 });
