@@ -13,7 +13,14 @@ export default defineConfig({
     // most tests wait for the server more than they compute
     maxWorkers: 3,
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'examples/**/*.test.ts'], testTimeout: 60_000 } },
+      {
+        test: {
+          name: 'unit',
+          isolate: false,
+          include: ['test/unit/**/*.test.ts', 'examples/**/*.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
       { test: { name: 'integration', include: integration, testTimeout: 120_000, hookTimeout: 60_000 } },
       {
         test: {

@@ -93,7 +93,7 @@ function problemOf(
   if (partitions.type !== 'dynamic')
     return partitions.has(key, now)
       ? undefined
-      : `partitionKey is not in the ${partitions.type} partitions of job '${name}'`;
+      : `partitionKey is not in the ${partitions.type} partitions of job '${name}'${partitions.type === 'static' ? '' : ' at this time (one is there when it has ended)'}`;
   if (sets.get(partitions.name)?.has(key) === true) return undefined;
   return deleted(partitions.name, key)
     ? `partitionKey was deleted from partition set '${partitions.name}' by the same tick`

@@ -156,7 +156,8 @@ export interface SensorOptions<
   readonly migrateCursor?: (stored: Json) => CursorInput<S>;
   /**
    * Where a sensor without a cursor begins. Called once, by a tick of its own that stores the answer before anything
-   * is read from there; again after the cursor was cleared. For schemas without a default.
+   * is read from there; again after the cursor was cleared. For schemas without a default, so `ctx.cursor` is still
+   * `T | undefined` for the compiler, though it is always there: `ctx.cursor!`.
    */
   readonly initialCursor?: (ctx: InitialCursorContext<R>) => CursorInput<S> | Promise<CursorInput<S>>;
   /** Schema of one pushed event. Events that do not fit go to the dead letters. @default any JSON */
@@ -396,7 +397,9 @@ function checkInterval(
 function checkBackoff(backoff: unknown, intervalMs: number, place: string): Backoff | undefined {
   if (backoff === undefined) return undefined;
   if (typeof backoff !== 'object' || backoff === null)
-    throw new DefinitionError(`${place} is ${quote(backoff)}; accepted: { min, max }, each a duration`);
+    throw new DefinitionError(
+      `${place} is ${quote(backoff)}; accepted: { max }, a duration, and min if it is not the interval`
+    );
   refuseUnknownOptions(backoff, ['min', 'max'], place);
   const { min, max } = backoff as Partial<BackoffOptions>;
   const minMs = parseDuration(min ?? intervalMs, `${place}.min`, MIN_INTERVAL_MS, MAX_INTERVAL_MS);

@@ -68,7 +68,7 @@ const ANSWERS: Readonly<Record<string, (query: URLSearchParams) => unknown>> = {
   '/orders': () => [{ id: 'o1', updatedAt: '2026-01-01T00:00:00Z' }],
 };
 
-test('every example runs on one worker', async () => {
+test('every example runs on one worker', { timeout: 200_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'examples-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   await writeFile(join(folder, 'a.csv'), 'a');
@@ -105,9 +105,11 @@ test('every example runs on one worker', async () => {
   const client = new Client({ connection });
   const sensors = new SensorClient(client);
   const all = [...Object.keys(EXPECTED), 'every30Seconds', 'every45Seconds', 'finishedDays'];
-  await waitFor(async () => (await sensors.list()).length === all.length, 'the sensors').catch((error: unknown) => {
-    throw new Error(`the worker did not come up:\n${output}`, { cause: error });
-  });
+  await waitFor(async () => (await sensors.list()).length === all.length, 'the sensors', 90_000).catch(
+    (error: unknown) => {
+      throw new Error(`the worker did not come up:\n${output}`, { cause: error });
+    }
+  );
   expect((await sensors.list()).map(({ sensor }) => sensor).toSorted()).toEqual(all.toSorted());
 
   await Promise.all(all.map((name) => sensors.start(name)));
@@ -118,14 +120,18 @@ test('every example runs on one worker', async () => {
   };
   for (const name of all) {
     const expected = EXPECTED[name];
-    await waitFor(async () => {
-      const runs = await runsOf(name);
-      const keys = runs.map(({ runKey = '' }) => runKey).toSorted();
-      if (expected !== undefined) expect(keys, name).toEqual(expected);
-      expect(runs.length, name).toBeGreaterThan(0);
-      for (const { status } of runs) expect(status, name).toBe('COMPLETED');
-      return true;
-    }, `the runs of ${name}`);
+    await waitFor(
+      async () => {
+        const runs = await runsOf(name);
+        const keys = runs.map(({ runKey = '' }) => runKey).toSorted();
+        if (expected !== undefined) expect(keys, name).toEqual(expected);
+        expect(runs.length, name).toBeGreaterThan(0);
+        for (const { status } of runs) expect(status, name).toBe('COMPLETED');
+        return true;
+      },
+      `the runs of ${name}`,
+      90_000
+    );
   }
   const resultOf = async (workflowId: string): Promise<unknown> => await client.workflow.getHandle(workflowId).result();
   expect(await resultOf('customerData:processCustomers:customer_data/1.csv')).toBe(2);

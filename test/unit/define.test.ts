@@ -28,7 +28,10 @@ test.each([
   [{ cursor: z.object({ n: z.number().catch(0) }) }, `which would reset a stored cursor silently`],
   [{ maxEventAttempts: 0 }, `sensor 's': maxEventAttempts is 0; accepted: 1 to 1000`],
   [{ jitter: 'some' }, `sensor 's': jitter is 'some', which is not a duration`],
-  [{ idleBackoff: '1h' }, `sensor 's': idleBackoff is '1h'; accepted: { min, max }, each a duration`],
+  [
+    { idleBackoff: '1h' },
+    `sensor 's': idleBackoff is '1h'; accepted: { max }, a duration, and min if it is not the interval`,
+  ],
   [{ idleBackoff: { maximum: '1h' } }, `sensor 's': idleBackoff has an unknown option 'maximum'; accepted: min, max`],
   [{ failureBackoff: { max: '1s' } }, `sensor 's': failureBackoff.max is '1s', less than its min of 30000 ms`],
   [{ stopAfterFailures: 0 }, `sensor 's': stopAfterFailures is 0; accepted: 1 to 1000`],
