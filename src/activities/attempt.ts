@@ -92,7 +92,7 @@ export class Attempt {
       setTimeout(
         () =>
           this.abandon(
-            new AbandonedError(
+            new EvaluationError(
               `${reason.message}; it ignores ctx.signal and still runs: pass ctx.signal on to what it awaits`,
               { cause: reason }
             )
@@ -128,6 +128,3 @@ export class Attempt {
     }
   }
 }
-
-/** The author's code still runs although it was aborted. */
-class AbandonedError extends EvaluationError {}

@@ -6,23 +6,9 @@
  * requests, a changed cursor, consumed events, a change of health, or a tick that somebody waits for.
  */
 import { CancelledFailure, Context } from '@temporalio/activity';
-import type { ApplicationFailure } from '@temporalio/common';
-import {
-  endOf,
-  failedEvaluation,
-  failureFolds,
-  pauseAfter,
-  quietFailure,
-  type AttemptTimes,
-} from '../sensors/attempt-end.js';
+import { endOf, failedEvaluation, failureFolds, pauseAfter, quietFailure } from '../sensors/attempt-end.js';
 import { describeError } from '../sensors/errors.js';
-import type {
-  EvaluationInput,
-  EvaluationResult,
-  FailureDetails,
-  RestResult,
-  StreakRecord,
-} from '../sensors/protocol.js';
+import type { EvaluationInput, EvaluationResult, RestResult, StreakRecord } from '../sensors/protocol.js';
 import { Evaluating, type Evaluator } from './evaluator.js';
 import type { SensorActivityDependencies } from './index.js';
 import { deferToNewer, refuseOutdated } from './newest.js';
@@ -41,14 +27,11 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies,
     await refuseOutdated();
     const streak = deferToNewer(input, definition);
     const times = { scheduledAt: info.currentAttemptScheduledTimestampMs, waitedMs };
-    return await evaluateLoaded(new Evaluating(input, definition, times, streak), streak);
+    return await evaluateLoaded(new Evaluating(input, definition, times, streak));
   }
 
-  async function evaluateLoaded(
-    evaluating: Evaluating,
-    streak: StreakRecord | undefined
-  ): Promise<EvaluationResult | RestResult> {
-    const { input, times, attempt, book } = evaluating;
+  async function evaluateLoaded(evaluating: Evaluating): Promise<EvaluationResult | RestResult> {
+    const { input, times, attempt, book, streak } = evaluating;
     let result: EvaluationResult;
     try {
       evaluator.refuseOverlap(input);
@@ -57,33 +40,15 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies,
       if (error instanceof CancelledFailure && error === attempt.signal.reason) throw error;
       if (error instanceof KeysUnavailableError) throw noKeys(input, error);
       book.traceback(error);
-      throw failed(input, times, streak, error, evaluating.report);
+      if (failureFolds(input, error)) recordInStreak(streak, describeError(error, 'evaluate'));
+      throw failedEvaluation(input, times, error, evaluating.report);
     }
     const end = endOf(input, result, times);
     if (end === 'report') return result;
     if (end === 'rest') return { kind: 'rest' };
-    throw quiet(input, times, streak, result.skipReason ?? '');
-  }
-
-  function quiet(
-    input: EvaluationInput,
-    times: AttemptTimes,
-    streak: StreakRecord | undefined,
-    reason: string
-  ): ApplicationFailure {
+    const reason = result.skipReason ?? '';
     recordInStreak(streak, reason);
-    return quietFailure(reason, pauseAfter(input, times));
-  }
-
-  function failed(
-    input: EvaluationInput,
-    times: AttemptTimes,
-    streak: StreakRecord | undefined,
-    error: unknown,
-    details: FailureDetails
-  ): ApplicationFailure {
-    if (failureFolds(input, error)) recordInStreak(streak, describeError(error, 'evaluate'));
-    return failedEvaluation(input, times, error, details);
+    throw quietFailure(reason, pauseAfter(input, times));
   }
 
   return { evaluateSensor };

@@ -2,7 +2,6 @@
  * How one worker evaluates sensors, for ticks and for previews: it keeps what it has learned of run keys and search
  * attributes, and knows which of its evaluations still run.
  */
-import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { readPage } from '../client/pages.js';
 import { lastTickBefore, type AttemptTimes } from '../sensors/attempt-end.js';
@@ -26,6 +25,7 @@ import { stageRequests } from './pages.js';
 import { readSets } from './partitions.js';
 import { KeysUnavailableError } from './postponed.js';
 import type { SearchAttributes } from './search-attributes.js';
+import { shortHash } from '../sensors/short-hash.js';
 
 /** Of its timeout: an evaluation that takes longer is close to failing. */
 const SLOW_SHARE = 0.8;
@@ -40,7 +40,7 @@ export class Evaluating {
     readonly input: EvaluationInput,
     readonly definition: SensorDefinition,
     readonly times: AttemptTimes,
-    private readonly streak?: StreakRecord
+    readonly streak?: StreakRecord
   ) {
     const { client, log } = Context.current();
     this.book = new LogBook(
@@ -170,7 +170,7 @@ function warnIfSlow({ timeoutMs }: EvaluationInput, tookMs: number, book: LogBoo
 function nonceOf(): string {
   const { info } = Context.current();
   const text = `${info.workflowExecution?.runId ?? ''}:${info.activityId}`;
-  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
+  return shortHash(text);
 }
 
 function blockedError(ms: number): EvaluationError {

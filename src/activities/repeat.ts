@@ -1,7 +1,7 @@
 /** Running something again because an operator says so: a key that has run, or a dead letter. */
-import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
-import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
+import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
+import { describeExecution } from '../client/executions.js';
 import { readInput } from '../client/pages.js';
 import { applyPartitionRequests, setsOf } from '../sensors/change-partitions.js';
 import { checkRequests, type RequestRules } from '../sensors/check-requests.js';
@@ -17,6 +17,7 @@ import { definitionOf } from './definition.js';
 import type { SensorActivityDependencies } from './index.js';
 import { readSets } from './partitions.js';
 import type { SearchAttributes } from './search-attributes.js';
+import { shortHash } from '../sensors/short-hash.js';
 
 /** A key as an operator names it. */
 export interface NamedKey {
@@ -137,13 +138,8 @@ function jobOf({ name, jobs }: SensorDefinition, job: string | undefined): JobDe
 
 /** A run that this sensor started, or `undefined`. */
 async function ourRun(client: Client, sensor: string, id: string): Promise<WorkflowExecutionDescription | undefined> {
-  try {
-    const run = await client.workflow.getHandle(id).describe();
-    return (run.memo?.[RUN_MEMO] as RunMemo | undefined)?.sensor === sensor ? run : undefined;
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return undefined;
-    throw error;
-  }
+  const run = await describeExecution(client, id);
+  return (run?.memo?.[RUN_MEMO] as RunMemo | undefined)?.sensor === sensor ? run : undefined;
 }
 
 /** What a run was started with, also when it has continued as new since. */
@@ -173,7 +169,7 @@ function retried(
   } as unknown as RunRequest;
   const no = (): boolean => false;
   // the same for every retry of this letter: two at once start one run
-  const nonce = createHash('sha256').update(`${id}:${letter.firstAt}`).digest('base64url').slice(0, 22);
+  const nonce = shortHash(`${id}:${letter.firstAt}`);
   const rules = { sensor, definition, isKnown: no, isForeign: no, rearmed, partitions, now: new Date(), nonce };
   const checked = checkRequests([request], rules);
   return checked.accepted[0] ?? checked.rejected[0]?.error ?? again;

@@ -2,9 +2,15 @@
  * Lists workflows like the SDK does, except that a memo that cannot be decoded (another application's codec) costs
  * only that memo: one encrypted sensor must not hide all others.
  */
-import { ServiceError, type Client, type WorkflowExecutionInfo } from '@temporalio/client';
+import {
+  ServiceError,
+  type Client,
+  type WorkflowExecutionDescription,
+  type WorkflowExecutionInfo,
+} from '@temporalio/client';
 import { executionInfoFromRaw, rethrowKnownErrorTypes } from '@temporalio/client/lib/helpers.js';
 import { decodeMapFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import { isNotFound } from './not-found.js';
 
 export type Execution = Omit<WorkflowExecutionInfo, 'raw'> & {
   /** The memo cannot be decoded by this client. */
@@ -30,6 +36,19 @@ export async function* listExecutions(client: Client, query: string): AsyncItera
     }
     ({ nextPageToken } = page);
   } while (nextPageToken.length > 0);
+}
+
+/** What the server says of a workflow's last run; nothing when there is none. */
+export async function describeExecution(
+  client: Client,
+  workflowId: string
+): Promise<WorkflowExecutionDescription | undefined> {
+  try {
+    return await client.workflow.getHandle(workflowId).describe();
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
 }
 
 type Page = Awaited<ReturnType<Client['workflowService']['listWorkflowExecutions']>>;

@@ -14,6 +14,7 @@ import {
 import type { KeyPage } from '../sensors/key-ledger.js';
 import { audit, release } from '../workflows/rules.js';
 import { configure, newState } from '../workflows/state.js';
+import { describeExecution } from './executions.js';
 import { isNotFound } from './not-found.js';
 import { readPage, writePage } from './pages.js';
 import { memoOf } from '../workflows/views.js';
@@ -25,12 +26,7 @@ export function loopId(sensor: string): string {
 
 /** The last run of a sensor's loop, or `undefined` when there is none. */
 export async function findLoop(client: Client, sensor: string): Promise<WorkflowExecutionDescription | undefined> {
-  try {
-    return await client.workflow.getHandle(loopId(sensor)).describe();
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return undefined;
-    throw error;
-  }
+  return await describeExecution(client, loopId(sensor));
 }
 
 interface Loop {

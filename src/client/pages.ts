@@ -6,13 +6,13 @@
  * content's hash, so that a repeated write finds its own page. A page that is no longer needed is terminated: Temporal
  * keeps it readable for the namespace's retention (a reset to an earlier point still finds it) and then removes it.
  */
-import { createHash } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { Duration } from '@temporalio/common';
 import { inBatches } from './batches.js';
 import { isNotFound } from './not-found.js';
 import { PAGE_ID_PREFIX, PAGE_MEMO, PAGE_TYPE, type PageMemo } from '../sensors/protocol.js';
+import { shortHash } from '../sensors/short-hash.js';
 
 const NEVER = '36500 days';
 const AT_ONCE = 20;
@@ -40,7 +40,7 @@ export interface NewPage {
 /** Writes a page and gives its ID; one that is there already is left as it is. */
 export async function writePage(client: Client, page: NewPage): Promise<string> {
   const { sensor, kind, content, taskQueue, memo, expiresAfter } = page;
-  const hash = createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 22);
+  const hash = shortHash(JSON.stringify(content));
   const workflowId = `${PAGE_ID_PREFIX}${sensor}/${kind}/${hash}`;
   const pageMemo: PageMemo = { sensor, kind, ...memo };
   await client.workflow.start(PAGE_TYPE, {

@@ -1,10 +1,5 @@
 /** Dynamic partition sets from outside: reading and changing the workflow that holds one. */
-import {
-  WithStartWorkflowOperation,
-  WorkflowUpdateFailedError,
-  type Client,
-  type WorkflowExecutionDescription,
-} from '@temporalio/client';
+import { WithStartWorkflowOperation, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure, type Workflow } from '@temporalio/common';
 import {
   PARTITION_KEYS_QUERY,
@@ -13,6 +8,7 @@ import {
   PARTITIONS_UPDATE,
   type PartitionChange,
 } from '../sensors/protocol.js';
+import { describeExecution } from './executions.js';
 import { isNotFound } from './not-found.js';
 
 /** The keys of a set in the order they were added; none for a set that nobody has added to. Asks a worker. */
@@ -37,8 +33,9 @@ export async function changePartitions(
   taskQueue: string
 ): Promise<number> {
   const workflowId = PARTITIONS_ID_PREFIX + set;
-  const open = await isOpen(client, workflowId);
-  const held = open === false ? await readPartitions(client, set) : [];
+  const last = await describeExecution(client, workflowId);
+  const closed = last !== undefined && last.status.name !== 'RUNNING';
+  const held = closed ? await readPartitions(client, set) : [];
   const startWorkflowOperation = new WithStartWorkflowOperation(PARTITIONS_TYPE, {
     workflowId,
     taskQueue,
@@ -54,16 +51,4 @@ export async function changePartitions(
   } catch (error) {
     throw error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure ? error.cause : error;
   }
-}
-
-/** `undefined`: there is none. */
-async function isOpen(client: Client, workflowId: string): Promise<boolean | undefined> {
-  let execution: WorkflowExecutionDescription;
-  try {
-    execution = await client.workflow.getHandle(workflowId).describe();
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
-  return execution.status.name === 'RUNNING';
 }

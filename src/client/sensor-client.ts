@@ -434,7 +434,7 @@ export class SensorClient {
   /** The last run of the sensor's loop; none when it was pruned, though the server may take a minute to delete it. */
   private async lastLoop(sensor: string): Promise<WorkflowExecutionDescription | undefined> {
     const loop = await findLoop(this.client, sensor);
-    return loop === undefined || (await isPruned(this.client, loop)) ? undefined : loop;
+    return loop?.status.name === 'TERMINATED' && (await isPruned(this.client, loop)) ? undefined : loop;
   }
 
   private async explainMissing(sensor: string): Promise<Error> {
@@ -448,14 +448,11 @@ export class SensorClient {
   }
 }
 
-/** Whether a loop was ended for good. */
+/** Whether a closed loop was ended for good. */
 async function isPruned(
   client: Client,
-  execution: { readonly workflowId: string; readonly runId: string; readonly status: unknown }
+  execution: { readonly workflowId: string; readonly runId: string }
 ): Promise<boolean> {
-  const { status } = execution;
-  const name = typeof status === 'object' && status !== null && 'name' in status ? status.name : status;
-  if (name !== 'TERMINATED' && name !== 'closed') return false;
   return (await readRunError(client, execution)) === PRUNED;
 }
 

@@ -7,7 +7,6 @@
  * the worker that made the cursor knows the set and asks for the new files only; another worker asks for all of them
  * once, and the run keys sort out what has run. What is deleted changes nothing.
  */
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { JobDefinition } from '../sensors/define-job.js';
 import type { Resources } from '../sensors/define-resource.js';
@@ -22,6 +21,7 @@ import {
   type SourceRequest,
 } from './source-options.js';
 import type { Entry, FileProblem } from './walk.js';
+import { shortHash } from '../sensors/short-hash.js';
 export { fsPath } from './file-names.js';
 export { listFiles, type DirectoryFile, type ListedFiles, type ListOptions } from './list-files.js';
 export { watchDirectory, type DirectoryWatch, type WatchOptions } from './watch-directory.js';
@@ -209,5 +209,5 @@ const MAX_REPORTED = 20;
 function digestOf(identities: readonly string[]): string {
   // utf16le keeps lone surrogates apart, which stand for bytes that are not UTF-8
   const bytes = Buffer.from(identities.join('\0\0'), 'utf16le');
-  return createHash('sha256').update(bytes).digest('base64url').slice(0, 22);
+  return shortHash(bytes);
 }

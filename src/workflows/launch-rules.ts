@@ -133,11 +133,8 @@ export function losePage(state: LoopState, id: string, error: string, now: numbe
   if (launch?.record === undefined || page?.id !== id) return state;
   const what = `${page.requests} accepted requests cannot be started: ${error}`;
   const rejection: Rejection = { id, kind: 'request', error: what };
-  const { record } = launch;
-  const sample = [...record.rejected.sample, rejection].slice(0, SAMPLE);
-  const rejected = { count: record.rejected.count + page.requests, sample };
-  const next = { ...state, launch: { ...launch, staged: launch.staged.slice(1), record: { ...record, rejected } } };
-  return withRejections(next, [rejection], page.requests, record.tick, now);
+  const next = { ...state, launch: { ...launch, staged: launch.staged.slice(1) } };
+  return withRejections(next, [rejection], page.requests, now);
 }
 
 /** Some staged pages were copied, in this order, to pages that do not expire. */
@@ -174,10 +171,6 @@ export function endBatch(state: LoopState, foreign: ReadonlyMap<string, string>,
         ...ours.map(({ id, runKey }) => ({ id, ...(runKey === undefined ? {} : { runKey: cutText(runKey, 256) }) })),
       ].slice(0, SAMPLE),
     },
-    rejected: {
-      count: record.rejected.count + rejections.length,
-      sample: [...record.rejected.sample, ...rejections].slice(0, SAMPLE),
-    },
   };
   const remembered = ours.reduce((next, request) => remember(next, request, now), state);
   const { counters } = remembered;
@@ -186,7 +179,7 @@ export function endBatch(state: LoopState, foreign: ReadonlyMap<string, string>,
     launch: { ...launch, refused: [], record: ended },
     counters: { ...counters, duplicates: counters.duplicates + ours.length },
   };
-  return withRejections(next, rejections, rejections.length, record.tick, now);
+  return withRejections(next, rejections, rejections.length, now);
 }
 
 function ownedByOther(request: LaunchRequest, owner: string): Rejection {
@@ -202,17 +195,17 @@ function ownedByOther(request: LaunchRequest, owner: string): Rejection {
   };
 }
 
-function withRejections(
-  state: LoopState,
-  rejections: readonly Rejection[],
-  count: number,
-  tick: number,
-  now: number
-): LoopState {
-  const { letters, refused } = addDeadLetters(state.deadLetters, rejections, tick, now);
-  const { counters } = state;
+/** What cannot be started is in the tick's record, and a dead letter as far as there is room. */
+function withRejections(state: LoopState, rejections: readonly Rejection[], count: number, now: number): LoopState {
+  const { launch, counters } = state;
+  if (launch?.record === undefined) return state;
+  const { record } = launch;
+  const { letters, refused } = addDeadLetters(state.deadLetters, rejections, record.tick, now);
+  const sample = [...record.rejected.sample, ...rejections].slice(0, SAMPLE);
+  const rejected = { count: record.rejected.count + count, sample };
   return {
     ...state,
+    launch: { ...launch, record: { ...record, rejected } },
     deadLetters: letters,
     counters: {
       ...counters,
@@ -230,17 +223,12 @@ export function endPartitions(
 ): LoopState {
   if (state.launch?.record === undefined) return state;
   const { partitions: _, ...launch } = state.launch;
-  const { record } = state.launch;
   const rejections = refusals.map(([set, error]): Rejection => ({
     id: `partitions-${set}`,
     kind: 'request',
     error: cutText(error, MAX_TEXT_BYTES),
   }));
-  if (rejections.length === 0) return { ...state, launch };
-  const sample = [...record.rejected.sample, ...rejections].slice(0, SAMPLE);
-  const rejected = { count: record.rejected.count + rejections.length, sample };
-  const next = { ...state, launch: { ...launch, record: { ...record, rejected } } };
-  return withRejections(next, rejections, rejections.length, record.tick, now);
+  return withRejections({ ...state, launch }, rejections, rejections.length, now);
 }
 
 /** Ends the launch: everything is started or refused, or waits as pending. */
