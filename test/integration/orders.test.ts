@@ -39,8 +39,10 @@ function exampleOf(name: string): string {
   return join(root, 'examples', name === malformed ? 'malformed' : 'orders', name);
 }
 
+/** The whole ones: a report that is being written has another name. */
 async function reports(): Promise<string[]> {
-  return (await readdir(join(folder, 'outbox')).catch((): string[] => [])).sort();
+  const names = await readdir(join(folder, 'outbox')).catch((): string[] => []);
+  return names.filter((name) => name.endsWith('.json')).sort();
 }
 
 async function reportOf(name: string): Promise<Record<string, unknown>> {
