@@ -110,6 +110,8 @@ export interface EvaluationInput {
   readonly foreignKeys: readonly string[];
   /** Bytes left in the dead letters. */
   readonly deadLetterRoom: number;
+  /** Why it takes place; absent in histories of earlier workers. */
+  readonly trigger?: Trigger;
   /** Whether a quiet or repeatedly failing evaluation may end without history. */
   readonly fold: boolean;
   readonly failing: boolean;
@@ -159,6 +161,8 @@ export interface LaunchRequest {
   readonly start?: StartOptions;
   /** Absent for the first run of a key. */
   readonly epoch?: number;
+  /** The sensors whose handling of events led to it. */
+  readonly via?: readonly string[];
 }
 
 /** Accepted requests of a big tick, staged in a page. */
@@ -221,6 +225,14 @@ export interface EvaluationResult {
   readonly more: boolean;
   /** `evaluate` was not called: the first cursor was resolved, and is stored before anything reads from it. */
   readonly initialCursor?: true;
+  /** Events that a sensor which is fed by them has handled. */
+  readonly handled?: number;
+  /** Some events could not be handled; the others were. */
+  readonly failure?: string;
+  /** When the oldest event happened that is still to be handled, by the server's clock. */
+  readonly behindSince?: number;
+  /** Evaluate again so soon, if that is before the interval's end. */
+  readonly againInMs?: number;
   readonly lastRunKey?: string;
   readonly logs: readonly LogLine[];
   readonly logLinesDropped: number;
@@ -276,6 +288,10 @@ export interface TickRecord {
   /** Accepted, held back by a stop. */
   readonly pending: number;
   readonly events: number;
+  /** Events that a sensor which is fed by them has handled. */
+  readonly handled?: number;
+  /** When the oldest event happened that was still to be handled at the end. */
+  readonly behindSince?: number;
   /** Dynamic partition keys that were added and deleted. */
   readonly partitions?: readonly { readonly set: string; readonly added: number; readonly deleted: number }[];
   readonly skipReason?: string;
@@ -407,6 +423,8 @@ export interface SensorMemo {
   readonly statusReason?: string;
   readonly statusUntil?: number;
   readonly health: 'ok' | 'failing';
+  /** When the oldest event happened that is still to be handled. */
+  readonly behindSince?: number;
   /** Why its idle ticks do not fold, so that each costs history. */
   readonly unfolded?: string;
   readonly intervalMs: number;
@@ -434,6 +452,8 @@ export interface RunMemo {
   /** A run that an operator asked for: of which epoch, of which first run, by whom and why. */
   readonly epoch?: number;
   readonly rerunOf?: string;
+  /** The sensors whose handling of events led to it. */
+  readonly via?: readonly string[];
   readonly by?: string;
   readonly reason?: string;
 }

@@ -1,0 +1,415 @@
+/**
+ * Sensors that react to what becomes of workflows: any workflow of the namespace, whether a sensor started it or not.
+ *
+ * Events are read from Temporal's visibility, from the position that the cursor holds. Jobs that close on a worker with
+ * the plugin nudge the sensor; polling finds everything else, and what a nudge missed.
+ */
+import { z } from 'zod';
+import type { Client } from '@temporalio/client';
+import { eventIdOf, statusOf, statusRunOf } from '../client/read-run.js';
+import { describeExecution } from '../client/executions.js';
+import { resolveEnv, type EnvValue } from '../sensors/env.js';
+import { checkName, DefinitionError, quote } from '../sensors/errors.js';
+import type { JobDefinition } from '../sensors/define-job.js';
+import type { Resources } from '../sensors/define-resource.js';
+import { defineSensor, type SensorContextBase, type SensorDefinition, type SensorOptions } from '../sensors/define-sensor.js';
+import { parseDuration, type Duration } from '../sensors/duration.js';
+import type { EventContext, EventContextBase, EventHandlers, Handled } from '../sensors/event-handlers.js';
+import { feedOf } from '../sensors/feed-host.js';
+import { EventHandling, handlingSchema } from '../sensors/handle-events.js';
+import { jsonBytes, sameJson, type Json } from '../sensors/json.js';
+import { MAX_CURSOR_BYTES } from '../sensors/limits.js';
+import { RUN_STATUSES, type FailedRun, type RunStatus, type StatusRun } from '../sensors/status-run.js';
+import type { RunRequest } from '../sensors/run-request.js';
+import { inOrder } from './in-order.js';
+import { listWindows, type Happened, type TimeAttribute } from './list-window.js';
+import { checkMonitor, checkQuery, queryOf, typesOf, type RunMonitor } from './run-monitor.js';
+import { MovingPosition, SETTLED_MS, type Position } from './run-position.js';
+
+/** The options of `defineSensor` that a sensor fed by events needs for itself. */
+const OWN_OPTIONS = ['cursor', 'migrateCursor', 'initialCursor', 'events', 'maxEventAttempts', 'onInvalid', 'evaluate'] as const;
+
+/** What sensors of runs have in common. */
+export interface RunEventOptions {
+  /** Which runs to look at. @default the jobs of this worker's sensors; our own workflows never, unless named */
+  readonly monitor?: 'all' | RunMonitor;
+  /** Whether it also reacts to runs that its own handling led to. @default false */
+  readonly ownRuns?: boolean;
+  /**
+   * Where it begins when it has no position: what happened before is not handled.
+   * @default when the sensor was first started; after its cursor was cleared, when it was last started
+   */
+  readonly startFrom?: Date;
+  /** How often an event is tried, in growing pauses from 5 s to 10 min, before it is parked, 1 to 100. @default 10 */
+  readonly maxAttempts?: number;
+  /** How long handling one event may take before `ctx.signal` aborts it and it counts as failed. @default '20s' */
+  readonly handleTimeout?: Duration;
+  /** Where Temporal Web is, for `run.url`: `https://temporal.example.com`. @default none */
+  readonly webUrl?: string | EnvValue;
+}
+
+type SensorPart<J extends JobDefinition, Js extends readonly JobDefinition[], R extends Resources> = Omit<
+  SensorOptions<J, Js, undefined, undefined, R>,
+  (typeof OWN_OPTIONS)[number]
+>;
+
+type Targets<J, Js extends readonly JobDefinition[]> = [J] extends [never] ? Js : J extends JobDefinition ? readonly [J] : readonly [];
+
+export interface RunStatusSensorOptions<
+  J extends JobDefinition,
+  Js extends readonly JobDefinition[],
+  R extends Resources,
+> extends SensorPart<J, Js, R>, RunEventOptions {
+  /** What to react to: one or more; `started` only alone. */
+  readonly status: RunStatus | readonly RunStatus[];
+  /** Called for each run in order, on its own. */
+  readonly handle: (ctx: EventContext<Targets<J, Js>, R>, run: StatusRun) => Handled;
+}
+
+export interface RunFailureSensorOptions<
+  J extends JobDefinition,
+  Js extends readonly JobDefinition[],
+  R extends Resources,
+> extends SensorPart<J, Js, R>, RunEventOptions {
+  /** @default ['failed', 'timedOut', 'terminated'] */
+  readonly status?: FailureStatus | readonly FailureStatus[];
+  /** Called for each run in order, on its own. */
+  readonly handle: (ctx: EventContext<Targets<J, Js>, R>, run: FailedRun) => Handled;
+}
+
+/** The statuses of runs that ended badly. */
+export type FailureStatus = Extract<RunStatus, 'failed' | 'timedOut' | 'terminated' | 'canceled'>;
+const FAILURE_STATUSES: readonly FailureStatus[] = ['failed', 'timedOut', 'terminated', 'canceled'];
+
+/** A sensor of runs. Tests call its `handle` with what `buildRunStatusSensorContext` of `temporal-sensors/testing` gives. */
+export interface RunStatusSensor<Ctx = EventContextBase, Run = StatusRun> extends SensorDefinition {
+  readonly handle: (ctx: Ctx, run: Run) => Handled;
+}
+
+/**
+ * Defines a sensor that reacts to what becomes of workflows.
+ *
+ * ```ts
+ * export const shipped = defineRunStatusSensor({
+ *   name: 'shipped',
+ *   status: 'completed',
+ *   monitor: { jobs: [processOrders] },
+ *   job: sendInvoice,
+ *   async handle(ctx, run) {
+ *     const [config] = await run.input();
+ *     return ctx.run({ config: { path: config.path } });
+ *   },
+ * });
+ * ```
+ *
+ * Each run is its own outcome: one that cannot be handled is tried again and then parked in the dead letters, and the
+ * others go on. Requests without a run key get `run.eventId`. What `handle` does itself it may do twice when a worker
+ * dies: give `run.eventId` to receivers that must not act twice.
+ *
+ * @throws {@link DefinitionError} for a bad option; a visibility query is tried when a worker starts
+ */
+export function defineRunStatusSensor<
+  J extends JobDefinition = never,
+  const Js extends readonly JobDefinition[] = readonly [],
+  const R extends Resources = {},
+>(
+  options: RunStatusSensorOptions<J, Js, R>
+): RunStatusSensor<EventContext<Targets<J, Js>, R>> {
+  const { handle, ...rest } = options;
+  requireHandle(handle, options.name);
+  const handlers = { handle: handle as EventHandlers<StatusRun>['handle'] };
+  return Object.freeze({ ...runSensorWith(rest as object as RunSensorOptions, handlers), handle });
+}
+
+/**
+ * Defines a sensor that reacts to runs that end badly: `run.failure` says why.
+ *
+ * ```ts
+ * export const onFailure = defineRunFailureSensor({
+ *   name: 'onFailure',
+ *   defaultStatus: 'running',
+ *   handle: (ctx, run) => tellSomebody(`${run.type} ${run.workflowId}: ${run.failure.message}`),
+ * });
+ * ```
+ *
+ * @throws {@link DefinitionError} as {@link defineRunStatusSensor}
+ */
+export function defineRunFailureSensor<
+  J extends JobDefinition = never,
+  const Js extends readonly JobDefinition[] = readonly [],
+  const R extends Resources = {},
+>(
+  options: RunFailureSensorOptions<J, Js, R>
+): RunStatusSensor<EventContext<Targets<J, Js>, R>, FailedRun> {
+  const { handle, ...rest } = options;
+  requireHandle(handle, options.name);
+  const handlers = { handle: handle as EventHandlers<FailedRun>['handle'] };
+  return Object.freeze({ ...failureSensorWith(rest as object as RunSensorOptions, handlers), handle });
+}
+
+/** Options of a sensor whose handlers are given apart. */
+export type RunSensorOptions = Omit<SensorPart<never, readonly [], {}>, never> &
+  RunEventOptions & { readonly status?: RunStatus | readonly RunStatus[] };
+
+/** A run failure sensor with these handlers. */
+export function failureSensorWith(options: RunSensorOptions, handlers: EventHandlers<FailedRun>): SensorDefinition {
+  const { status = ['failed', 'timedOut', 'terminated'] } = options;
+  const place = `sensor '${options.name}'`;
+  const statuses = checkStatuses(status, FAILURE_STATUSES, place);
+  return runSensorWith({ ...options, status: statuses }, handlers as EventHandlers<StatusRun>);
+}
+
+const cursorSchema = z.object({
+  /** Everything before is done (milliseconds since the epoch, by the server's clock). */
+  since: z.number(),
+  /** What came after it and is done, packed. */
+  seen: z.string(),
+  ...handlingSchema.shape,
+});
+type Cursor = z.output<typeof cursorSchema>;
+
+/** How to find a run again. */
+const refSchema = z.object({ workflowId: z.string(), runId: z.string(), status: z.enum(RUN_STATUSES) });
+type RunRef = z.output<typeof refSchema>;
+
+type StatusContext = SensorContextBase<typeof cursorSchema, typeof refSchema, {}>;
+
+/** Looked for again so often after a nudge, in milliseconds: what has closed may not be listed yet. */
+const NUDGE_WAITS_MS = [25, 50, 100, 200, 400, 800];
+/** Room in the cursor for what a tick may add beside its position. */
+const SPARE_BYTES = 4 * 1024;
+const READ_AT_ONCE = 20;
+
+/** A sensor of runs with these handlers. */
+function runSensorWith(options: RunSensorOptions, handlers: EventHandlers<StatusRun>): SensorDefinition {
+  const { monitor, ownRuns = false, startFrom, maxAttempts = 10, handleTimeout, webUrl, status, ...sensor } = options;
+  checkName(options.name, 'the name of a sensor');
+  const place = `sensor '${options.name}'`;
+  const taken = OWN_OPTIONS.find((name) => name in sensor);
+  if (taken !== undefined)
+    throw new DefinitionError(`${place} has an option '${taken}', which a sensor of runs needs for itself`);
+  const statuses = checkStatuses(status, RUN_STATUSES, place);
+  const monitored = checkMonitor(monitor, `${place}: monitor`);
+  if (startFrom !== undefined && !(startFrom instanceof Date && Number.isFinite(startFrom.getTime())))
+    throw new DefinitionError(`${place}: startFrom is ${quote(startFrom)}; accepted: a Date`);
+  const feed = new RunFeed({
+    handlers,
+    monitor: monitored,
+    statuses,
+    ownRuns,
+    webUrl,
+    place,
+    ...checkHandling({ maxAttempts, handleTimeout, timeout: options.timeout }, place),
+  });
+  const definition = defineSensor({
+    description: `Runs that ${statuses.join(', ')}`,
+    ...sensor,
+    cursor: cursorSchema,
+    events: refSchema,
+    initialCursor: ({ sensorStartedAt }) => ({
+      since: (startFrom ?? sensorStartedAt).getTime(),
+      seen: '',
+      retries: [],
+    }),
+    evaluate: (ctx) => feed.evaluate(ctx as unknown as StatusContext),
+  });
+  return Object.freeze({
+    ...definition,
+    watchesRuns: (scope) => {
+      const types = typesOf(monitored, scope);
+      return { statuses, ...(types === undefined ? {} : { types }) };
+    },
+    checkOnServer: (client, scope) => checkQuery(client, monitored, statuses, scope, `${place}: monitor`),
+  } satisfies SensorDefinition);
+}
+
+function requireHandle(handle: unknown, name: unknown): void {
+  if (typeof handle === 'function') return;
+  throw new DefinitionError(
+    `sensor '${String(name)}': handle is ${quote(handle)}; accepted: a function that is called for each run`
+  );
+}
+
+function checkStatuses<S extends RunStatus>(status: unknown, accepted: readonly S[], place: string): readonly S[] {
+  const list: readonly unknown[] = Array.isArray(status) ? status : [status];
+  const bad = list.find((each) => !accepted.includes(each as S));
+  if (list.length === 0 || bad !== undefined || list.includes(undefined)) {
+    const names = accepted.map((each) => `'${each}'`).join(', ');
+    throw new DefinitionError(`${place}: status is ${quote(status)}; accepted: one or more of ${names}`);
+  }
+  if (list.includes('started') && list.length > 1)
+    throw new DefinitionError(`${place}: status has 'started' and others; define a sensor for each`);
+  return [...new Set(list as readonly S[])];
+}
+
+/** What is asked of a handler's time and tries. */
+export function checkHandling(
+  { maxAttempts, handleTimeout, timeout = '60s' }: { maxAttempts: unknown; handleTimeout: unknown; timeout?: Duration | undefined },
+  place: string
+): { readonly maxAttempts: number; readonly handleTimeoutMs: number } {
+  if (!Number.isInteger(maxAttempts) || Number(maxAttempts) < 1 || Number(maxAttempts) > 100)
+    throw new DefinitionError(`${place}: maxAttempts is ${quote(maxAttempts)}; accepted: 1 to 100`);
+  const day = 24 * 60 * 60_000;
+  const timeoutMs = parseDuration(timeout, `${place}: timeout`, 1, day);
+  const most = (timeoutMs - 10_000) / 2;
+  const handleTimeoutMs = parseDuration(handleTimeout ?? '20s', `${place}: handleTimeout`, 1, day);
+  if (handleTimeoutMs > most) {
+    throw new DefinitionError(
+      `${place}: handleTimeout is ${handleTimeoutMs} ms and timeout ${timeoutMs} ms; a tick needs twice the first and 10 s: ` +
+        `give a timeout of at least ${2 * handleTimeoutMs + 10_000} ms`
+    );
+  }
+  return { maxAttempts: Number(maxAttempts), handleTimeoutMs };
+}
+
+interface RunFeedOptions {
+  readonly handlers: EventHandlers<StatusRun>;
+  readonly monitor: 'jobs' | 'all' | RunMonitor;
+  readonly statuses: readonly RunStatus[];
+  readonly ownRuns: boolean;
+  readonly webUrl: string | EnvValue | undefined;
+  readonly place: string;
+  readonly maxAttempts: number;
+  readonly handleTimeoutMs: number;
+}
+
+/** A run with the sensors that led to it. */
+type FedRun = StatusRun & { readonly via?: readonly string[] };
+
+class RunFeed {
+  readonly #options: RunFeedOptions;
+  readonly #attribute: TimeAttribute;
+  /** Where this worker may begin to list although the cursor says less: an idle sensor's cursor does not move. */
+  #done: { readonly position: Position; readonly from: number } | undefined;
+
+  constructor(options: RunFeedOptions) {
+    this.#options = options;
+    this.#attribute = options.statuses.includes('started') ? 'StartTime' : 'CloseTime';
+  }
+
+  async evaluate(ctx: StatusContext): Promise<readonly (RunRequest | ReturnType<StatusContext['skip'] | StatusContext['more']>)[]> {
+    const cursor = ctx.cursor as Cursor;
+    const handling = this.#handling(ctx, cursor);
+    await handling.again();
+    const position = new MovingPosition(cursor, feedOf(ctx).scheduledAt);
+    const behindSince = handling.ready ? await this.#takeAll(ctx, cursor, handling, position) : undefined;
+    await handling.finish();
+    const { requests, waiting } = handling.settle({ behindSince });
+    const next: Cursor = { ...position.end, ...handling.state };
+    const given: (RunRequest | ReturnType<StatusContext['skip'] | StatusContext['more']>)[] = [...requests];
+    if (!sameJson(next as Json, cursor as Json)) {
+      ctx.setCursor(next);
+      if (behindSince !== undefined && waiting === undefined) given.push(ctx.more());
+    }
+    if (requests.length === 0 && handling.handled === 0) given.push(ctx.skip(waiting ?? this.#nothing(ctx)));
+    return given;
+  }
+
+  #nothing(ctx: StatusContext): string {
+    const types = typesOf(this.#options.monitor, feedOf(ctx));
+    return `no new ${this.#options.statuses.join(', ')} runs of ${types === undefined ? 'any type' : types.join(', ')}`;
+  }
+
+  #handling(ctx: StatusContext, cursor: Cursor): EventHandling<FedRun> {
+    const { handlers, maxAttempts, handleTimeoutMs } = this.#options;
+    return new EventHandling<FedRun>(
+      ctx as never,
+      {
+        handlers,
+        maxAttempts,
+        handleTimeoutMs,
+        refOf: ({ workflowId, runId, status }) => ({ workflowId, runId, status }) satisfies RunRef,
+        find: (ref) => this.#find(ctx.client, refSchema.parse(ref)),
+      },
+      cursor
+    );
+  }
+
+  async #find(client: Client, { workflowId, runId, status }: RunRef): Promise<FedRun | undefined> {
+    const execution = await describeExecution(client, workflowId, runId);
+    return execution === undefined ? undefined : this.#fed(await statusRunOf(client, execution, status, this.#web));
+  }
+
+  get #web(): { readonly webUrl: string | undefined } {
+    const { webUrl, place } = this.#options;
+    return { webUrl: webUrl === undefined ? undefined : String(resolveEnv(webUrl, `${place}: webUrl`)) };
+  }
+
+  #fed(run: StatusRun): FedRun {
+    const { startedBy } = run;
+    return startedBy?.via === undefined ? run : { ...run, via: startedBy.via };
+  }
+
+  /** Takes new events as long as it may. @returns when the oldest happened that is left */
+  async #takeAll(
+    ctx: StatusContext,
+    cursor: Cursor,
+    handling: EventHandling<FedRun>,
+    position: MovingPosition
+  ): Promise<number | undefined> {
+    const { scheduledAt, nudged } = feedOf(ctx);
+    const start: Position = { since: cursor.since, seen: cursor.seen };
+    const known = this.#done !== undefined && sameJson(this.#done.position as object as Json, start as object as Json);
+    const from = Math.max(start.since, known ? (this.#done?.from ?? 0) : 0);
+    for await (const window of this.#windows(ctx, from, scheduledAt, nudged, position)) {
+      for await (const { at, run } of this.#read(ctx, window)) {
+        const room = MAX_CURSOR_BYTES - SPARE_BYTES - jsonBytes(handling.state as Json);
+        if (!position.fits(at, room)) return at;
+        if (this.#isOwn(ctx, run)) position.take(run.eventId, at);
+        else if (await handling.take(run)) position.take(run.eventId, at);
+        else return at;
+      }
+    }
+    this.#done = { position: position.end, from: Math.max(from, scheduledAt - SETTLED_MS) };
+    return undefined;
+  }
+
+  /** What is new, window by window; after a nudge it is looked for until it is listed. */
+  async *#windows(
+    ctx: StatusContext,
+    from: number,
+    now: number,
+    nudged: boolean,
+    position: MovingPosition
+  ): AsyncIterable<readonly Happened[]> {
+    const { monitor, statuses } = this.#options;
+    const query = queryOf(monitor, statuses, feedOf(ctx));
+    const listing = { client: ctx.client, query, attribute: this.#attribute };
+    for (const wait of nudged ? [...NUDGE_WAITS_MS, 0] : [0]) {
+      let found = false;
+      for await (const window of listWindows(listing, from, now, ctx.signal)) {
+        const fresh = window.filter(({ execution }) => !position.has(this.#idOf(execution)));
+        found ||= fresh.length > 0;
+        yield fresh;
+      }
+      if (found || wait === 0) return;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      ctx.signal.throwIfAborted();
+    }
+  }
+
+  /** Facts of these runs, in order; some are read at once. */
+  #read(
+    { client }: StatusContext,
+    window: readonly Happened[]
+  ): AsyncIterable<{ readonly at: number; readonly run: FedRun }> {
+    return inOrder(window, READ_AT_ONCE, async ({ at, execution }) => ({
+      at,
+      run: this.#fed(await statusRunOf(client, execution, this.#statusOf(execution), this.#web)),
+    }));
+  }
+
+  #statusOf(execution: Happened['execution']): RunStatus {
+    return this.#attribute === 'StartTime' ? 'started' : (statusOf(execution) ?? 'started');
+  }
+
+  #idOf(execution: Happened['execution']): string {
+    return eventIdOf(execution, this.#statusOf(execution));
+  }
+
+  /** Whether this sensor's handling led to the run, directly or through others. */
+  #isOwn({ sensor }: StatusContext, { startedBy }: StatusRun): boolean {
+    if (this.#options.ownRuns || startedBy === undefined) return false;
+    return startedBy.sensor === sensor || startedBy.via?.includes(sensor) === true;
+  }
+}
