@@ -262,7 +262,7 @@ describe('a sensor with a worker', () => {
       ann: ['COMPLETED', undefined],
       // of the activity, not that one failed
       nobody: ['FAILED', 'there is nobody\nto greet'],
-      ended: ['TERMINATED', 'no longer wanted'],
+      ended: ['TERMINATED', expect.stringMatching(/^terminated by .+: no longer wanted$/)],
     });
     const table = await text('runs', name);
     expect(table).toMatch(/ WORKFLOW ID +ERROR/);

@@ -1,0 +1,68 @@
+/** How a run ended: why, and what came after it. What lists of workflows have does not say; its last event does. */
+import type { Client } from '@temporalio/client';
+import { formatDuration } from '../sensors/duration.js';
+import type { RunFailure, RunStatus } from '../sensors/status-run.js';
+import { failureOf } from './run-failure.js';
+import { GONE, readCloseEvent, type HistoryEvent, type RunOfWorkflow } from './run-history.js';
+
+export interface RunEnd {
+  /** Absent for a run that did not end badly. */
+  readonly failure?: RunFailure;
+  /** The run that Temporal made after this one: a retry, or what it continued as. */
+  readonly nextRunId?: string;
+}
+
+/** As whom the server ends the run that a reset replaces. */
+const RESETTER = 'history-resetter';
+
+/** One request, or none where the status says it all. @param durationMs how long the run took, where it is known */
+export async function readEnd(
+  client: Client,
+  run: RunOfWorkflow,
+  status: RunStatus,
+  durationMs?: number
+): Promise<RunEnd> {
+  if (status === 'started' || status === 'completed') return {};
+  if (status === 'canceled') return { failure: plainly('canceled') };
+  const event = await readCloseEvent(client, run);
+  const nextRunId = successorOf(event);
+  const next = nextRunId === undefined ? {} : { nextRunId };
+  switch (status) {
+    case 'continuedAsNew':
+      return next;
+    case 'timedOut':
+      return {
+        failure: plainly(durationMs === undefined ? 'timed out' : `timed out after ${formatDuration(durationMs)}`),
+        ...next,
+      };
+    case 'terminated':
+      return { failure: plainly(event === undefined ? `terminated; ${GONE}` : terminationOf(event)) };
+    case 'failed': {
+      const failure = attributesOf(event)?.failure;
+      if (failure != null) return { failure: await failureOf(client, failure, run.workflowId), ...next };
+      return { failure: plainly(event === undefined ? `failed; ${GONE}` : 'failed without a failure'), ...next };
+    }
+  }
+}
+
+function plainly(message: string): RunFailure {
+  return { message, causes: [] };
+}
+
+function attributesOf(event: HistoryEvent | undefined) {
+  return event?.workflowExecutionFailedEventAttributes ?? event?.workflowExecutionContinuedAsNewEventAttributes;
+}
+
+function successorOf(event: HistoryEvent | undefined): string | undefined {
+  const attributes = attributesOf(event) ?? event?.workflowExecutionTimedOutEventAttributes;
+  return attributes?.newExecutionRunId || undefined;
+}
+
+function terminationOf({ workflowExecutionTerminatedEventAttributes: terminated }: HistoryEvent): string {
+  const { reason, identity } = terminated ?? {};
+  const what =
+    identity === RESETTER
+      ? 'reset, which continues it as another run'
+      : `terminated${identity ? ` by ${identity}` : ''}`;
+  return reason ? `${what}: ${reason}` : what;
+}
