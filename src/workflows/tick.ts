@@ -32,6 +32,7 @@ export function beginEvaluation(
   const input: EvaluationInput = {
     ...begin,
     tick: state.tick + 1,
+    trigger,
     events,
     firstEvent: firstWaiting(state),
     ledger: ledgerView(state.ledger),
