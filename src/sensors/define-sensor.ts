@@ -22,6 +22,7 @@ import { checkName, DefinitionError, quote, refuseUnknownOptions } from './error
 import { resolveEnv, type EnvValue } from './env.js';
 import { jsonBytes, type Json } from './json.js';
 import { MAX_EVENT_ATTEMPTS, MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MIN_INTERVAL_MS } from './limits.js';
+import type { RunInterest } from './protocol.js';
 import { collectResources } from './resource-names.js';
 import { stableShare, type Backoff } from './rhythm.js';
 import type { Evaluation, More, RunFunction, SkipReason } from './run-request.js';
@@ -223,6 +224,8 @@ export interface SensorDefinition {
   readonly description: string | undefined;
   readonly tags: Readonly<Record<string, string>>;
   readonly owners: readonly string[];
+  /** Runs whose start or end wakes the sensor; `jobs`: those of every job of its plugin. For sensors built on this one. */
+  readonly watchesRuns: (Omit<RunInterest, 'types'> & { readonly types?: readonly string[] | 'jobs' }) | undefined;
   readonly onFailure: ((change: HealthChange) => void | Promise<void>) | undefined;
   readonly onRecovered: ((change: HealthChange) => void | Promise<void>) | undefined;
   readonly evaluate: (ctx: never) => unknown;
@@ -346,6 +349,7 @@ export function defineSensor<
     description: options.description,
     tags: Object.freeze({ ...options.tags }),
     owners: Object.freeze([...(options.owners ?? [])]),
+    watchesRuns: undefined,
     onFailure: options.onFailure,
     onRecovered: options.onRecovered,
     evaluate: (ctx) => options.evaluate(boundTo(definition, ctx)),

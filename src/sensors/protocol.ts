@@ -10,6 +10,7 @@ import type { Json } from './json.js';
 import type { Ledger, LedgerView } from './key-ledger.js';
 import type { LogLine } from './log-book.js';
 import type { Backoff } from './rhythm.js';
+import type { RunStatus } from './status-run.js';
 import type { Tags } from './tags.js';
 
 /** Version of what this file describes. A worker with a newer one makes running loops continue as new. */
@@ -77,6 +78,15 @@ export interface LoopOptions {
   readonly description?: string;
   readonly tags: Tags;
   readonly owners: readonly string[];
+  /** Workers on which such runs start or close wake the sensor; absent: none. */
+  readonly watchesRuns?: RunInterest;
+}
+
+/** Runs that wake a sensor. */
+export interface RunInterest {
+  readonly statuses: readonly RunStatus[];
+  /** Workflow types; absent: any but our own. */
+  readonly types?: readonly string[];
 }
 
 /** Argument of the loop's workflow. */
@@ -96,6 +106,8 @@ export interface EvaluationInput {
   readonly tick: number;
   /** Number of this evaluation in this run of the loop; the `abort` query is asked with it. */
   readonly evaluation: number;
+  /** Why it takes place; quiet attempts that follow keep it. Absent from loops of older workers. */
+  readonly trigger?: Trigger;
   readonly cursor?: StoredCursor;
   /** Pushed events, oldest first, and the number of the first of them (see {@link LoopState.eventSeq}). */
   readonly events: readonly Json[];

@@ -18,7 +18,7 @@ import {
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError } from '../sensors/errors.js';
 import { EMPTY_LEDGER, type KeyPage } from '../sensors/key-ledger.js';
-import { loopOptions } from '../sensors/loop-options.js';
+import { registeredOptions } from '../sensors/run-interest.js';
 import { PROTOCOL, SENSOR_MEMO, SIGNALS, type LoopState, type SensorMemo } from '../sensors/protocol.js';
 import { earlierName, type SensorRegistry } from '../sensors/registry.js';
 import { configure, newState } from '../workflows/state.js';
@@ -46,13 +46,14 @@ export async function reconcileAll(worker: Worker, registry: SensorRegistry): Pr
   });
   const sealed = sealedKeys(client);
   await inBatches(sensors, LOOKUPS_AT_ONCE, ([sensor, definition]) =>
-    reconcile({ client, taskQueue, sealed }, sensor, definition)
+    reconcile({ client, taskQueue, registry, sealed }, sensor, definition)
   );
 }
 
 interface Cluster {
   readonly client: Client;
   readonly taskQueue: string;
+  readonly registry: SensorRegistry;
   /** Run keys of an earlier life of a sensor, asked for only when a loop is missing. */
   readonly sealed: (sensor: string) => Promise<readonly KeyPage[]>;
 }
@@ -74,16 +75,16 @@ function sealedKeys(client: Client): Cluster['sealed'] {
 }
 
 async function reconcile(
-  { client, taskQueue, sealed }: Cluster,
+  { client, taskQueue, registry, sealed }: Cluster,
   sensor: string,
   definition: SensorDefinition
 ): Promise<void> {
-  const options = loopOptions(definition);
+  const options = registeredOptions(registry, definition);
   for (;;) {
     const loop = await findLoop(client, sensor);
     try {
       if (loop === undefined) {
-        const state = await firstState({ client, taskQueue, sealed }, sensor, definition);
+        const state = await firstState({ client, taskQueue, registry, sealed }, sensor, definition);
         if (state === 'unknown') return;
         return await startLoop(client, { sensor, taskQueue, options, ...(state === undefined ? {} : { state }) });
       }
@@ -103,11 +104,11 @@ async function reconcile(
 
 /** What a sensor that has no loop begins with: the state of its earlier name, or the run keys that outlived it. */
 async function firstState(
-  { client, taskQueue, sealed }: Cluster,
+  { client, taskQueue, registry, sealed }: Cluster,
   sensor: string,
   definition: SensorDefinition
 ): Promise<LoopState | undefined | 'unknown'> {
-  const options = loopOptions(definition);
+  const options = registeredOptions(registry, definition);
   const earlier = earlierName(sensor, definition);
   try {
     const moved = { from: earlier ?? '', to: sensor, taskQueue };

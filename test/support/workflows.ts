@@ -1,6 +1,7 @@
 /** The workflow module of the integration tests: the loop, and jobs that end in every way. */
 import {
   condition,
+  continueAsNew,
   proxyActivities,
   setHandler,
   defineSignal,
@@ -42,4 +43,11 @@ const { greet } = proxyActivities<{ greet(name: string): Promise<string> }>({ st
 /** Calls an activity of the user's. */
 export async function greeting({ name }: { name: string }): Promise<string> {
   return await greet(name);
+}
+
+/** Ends in the way it is told, at once or when it is told to finish. */
+export async function ends(how: 'complete' | 'fail' | 'continue' | 'wait'): Promise<void> {
+  if (how === 'wait') await waiting();
+  if (how === 'fail') throw ApplicationFailure.nonRetryable('this workflow fails');
+  if (how === 'continue') await continueAsNew<typeof ends>('complete');
 }
