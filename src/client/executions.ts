@@ -12,7 +12,7 @@ import { executionInfoFromRaw, rethrowKnownErrorTypes } from '@temporalio/client
 import { decodeMapFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { isNotFound } from './not-found.js';
 
-export type Execution = Omit<WorkflowExecutionInfo, 'raw'> & {
+export type Execution = WorkflowExecutionInfo & {
   /** The memo cannot be decoded by this client. */
   readonly unreadable: boolean;
 };

@@ -78,11 +78,12 @@ export function checkOutcome(
   // the same rejection twice is one dead letter; one that is there already needs no second copy of its payload
   const events = outcome.initialCursor === true ? [] : rejectedEvents;
   const { parked = [], ...fed } = outcome.fed ?? {};
-  const rejected = [...new Map([...events, ...checked.rejected, ...parked].map((each) => [each.id, each])).values()].map(
-    ({ payload, ...each }) =>
-      input.deadLetters.includes(each.id)
-        ? { ...each, error: cutText(each.error, KNOWN_ERROR_BYTES) }
-        : { ...each, ...(payload === undefined ? {} : { payload }) }
+  const rejected = [
+    ...new Map([...events, ...checked.rejected, ...parked].map((each) => [each.id, each])).values(),
+  ].map(({ payload, ...each }) =>
+    input.deadLetters.includes(each.id)
+      ? { ...each, error: cutText(each.error, KNOWN_ERROR_BYTES) }
+      : { ...each, ...(payload === undefined ? {} : { payload }) }
   );
   const unknown = newRejections(input, rejected);
   if (unknown.length > 0 && jsonBytes(unknown) + 200 * unknown.length > input.deadLetterRoom) {

@@ -197,6 +197,14 @@ export interface SensorOptions<
   readonly evaluate: (ctx: SensorContext<Targets<J, Js>, S, E, R>) => G;
 }
 
+/** What a sensor can be told of the application it belongs to. */
+export interface Application {
+  /** Names of all its jobs. */
+  readonly jobs: readonly string[];
+  /** Put before the names of its sensors. */
+  readonly prefix: string;
+}
+
 /** A sensor: frozen data and one function. */
 export interface SensorDefinition {
   readonly kind: 'sensor';
@@ -226,6 +234,8 @@ export interface SensorDefinition {
   readonly owners: readonly string[];
   /** Runs whose start or end wakes the sensor; `jobs`: those of every job of its plugin. For sensors built on this one. */
   readonly watchesRuns: (Omit<RunInterest, 'types'> & { readonly types?: readonly string[] | 'jobs' }) | undefined;
+  /** Asked when a worker starts. @throws DefinitionError for what only the server can tell is wrong */
+  readonly checkOnServer: ((client: Client, application: Application) => Promise<void>) | undefined;
   readonly onFailure: ((change: HealthChange) => void | Promise<void>) | undefined;
   readonly onRecovered: ((change: HealthChange) => void | Promise<void>) | undefined;
   readonly evaluate: (ctx: never) => unknown;
@@ -350,6 +360,7 @@ export function defineSensor<
     tags: Object.freeze({ ...options.tags }),
     owners: Object.freeze([...(options.owners ?? [])]),
     watchesRuns: undefined,
+    checkOnServer: undefined,
     onFailure: options.onFailure,
     onRecovered: options.onRecovered,
     evaluate: (ctx) => options.evaluate(boundTo(definition, ctx)),

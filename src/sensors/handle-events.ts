@@ -13,7 +13,7 @@ import { z } from 'zod';
 import { describeError, EvaluationError } from './errors.js';
 import { collect } from './evaluation.js';
 import type { EventContextBase, EventHandlers, Memory } from './event-handlers.js';
-import { feedOf, type FeedHost, type FeedReport } from './feed-host.js';
+import { feedOf, type FeedHost } from './feed-host.js';
 import { cutText, jsonBytes, toJson, type Json } from './json.js';
 import type { Rejection } from './protocol.js';
 import { retryAfterOf } from './retry-after-error.js';
@@ -30,7 +30,7 @@ const MAX_RETRY_ERROR_BYTES = 300;
 const MAX_PARKED_ERROR_BYTES = 1024;
 /** Of the dead letters: room for what a tick may reject besides. */
 const RESERVED_BYTES = 8 * 1024;
-const FIRST_PAUSE_MS = 5_000;
+const MAX_FIRST_PAUSE_MS = 5_000;
 const MAX_PAUSE_MS = 10 * 60_000;
 /** Sensors that led to a run; more are the sign of a circle. */
 const MAX_VIA = 20;
@@ -40,9 +40,7 @@ const json = z.json() as z.ZodType<Json>;
 /** What is kept from tick to tick: the part of the cursor that belongs to the handling. */
 export const handlingSchema = z.object({
   /** Events to try again: how to find them, how often they were tried, and when (milliseconds since the epoch). */
-  retries: z
-    .array(z.object({ ref: json, attempts: z.int(), at: z.number(), error: z.string() }))
-    .default([]),
+  retries: z.array(z.object({ ref: json, attempts: z.int(), at: z.number(), error: z.string() })).default([]),
   /** Nothing is handled before then. */
   paused: z.object({ until: z.number(), error: z.string() }).optional(),
   /** What the handlers keep. */
@@ -63,6 +61,8 @@ export interface HandlingOptions<T> {
   /** How often an event is tried before it is parked. */
   readonly maxAttempts: number;
   readonly handleTimeoutMs: number;
+  /** Of the sensor; the first pause before another try is not longer. */
+  readonly intervalMs: number;
   /** How to find an event again: at most 1 KB of JSON. */
   readonly refOf: (event: T) => Json;
   /** The event, or nothing when it is gone for good. */
@@ -160,7 +160,7 @@ export class EventHandling<T extends FeedEvent> {
   }
 
   /** The requests of the handlers, and why nothing was handled if so; tells the tick what became of the events. */
-  settle({ behindSince }: Pick<FeedReport, 'behindSince'>): {
+  settle(behindSince: number | undefined): {
     readonly requests: readonly RunRequest[];
     readonly waiting: string | undefined;
   } {
@@ -181,14 +181,14 @@ export class EventHandling<T extends FeedEvent> {
   }
 
   #failure(): string | undefined {
-    const waits = this.#retries.length;
-    const [first] = this.#retries;
     const parts = [
       ...this.#errors,
       ...(this.#parked.length === 0
         ? []
-        : [`${count(this.#parked.length)} parked in the dead letters: ${this.#parked[0]?.error ?? ''}`]),
-      ...(first === undefined ? [] : [`${count(waits)} to be tried again: ${first.error}`]),
+        : [`${count(this.#parked.length)} parked in the dead letters: ${named(this.#parked)}`]),
+      ...(this.#retries.length === 0
+        ? []
+        : [`${count(this.#retries.length)} to be tried again: ${named(this.#retries)}`]),
       ...(this.#isFull ? ['no new events are taken until these are handled or parked'] : []),
     ];
     return parts.length === 0 ? undefined : parts.join('; ');
@@ -197,7 +197,8 @@ export class EventHandling<T extends FeedEvent> {
   async #find(retry: Retry): Promise<T | undefined> {
     try {
       const event = await this.#options.find(retry.ref);
-      if (event === undefined) this.#errors.push(`an event is gone from the server and was not handled (${retry.error})`);
+      if (event === undefined)
+        this.#errors.push(`an event is gone from the server and was not handled (${retry.error})`);
       return event;
     } catch (error) {
       if (this.#ctx.signal.aborted) throw error;
@@ -223,10 +224,11 @@ export class EventHandling<T extends FeedEvent> {
     const attempts = (earlier?.attempts ?? 0) + 1;
     const hopeless = error instanceof ApplicationFailure && error.nonRetryable === true;
     if ((hopeless || attempts >= this.#options.maxAttempts) && this.#park(event, attempts, text)) return true;
+    const firstPauseMs = Math.min(this.#options.intervalMs, MAX_FIRST_PAUSE_MS);
     const retry = {
       ref: this.#options.refOf(event),
       attempts,
-      at: Date.now() + Math.min(FIRST_PAUSE_MS * 2 ** Math.min(attempts - 1, 20), MAX_PAUSE_MS),
+      at: Date.now() + Math.min(firstPauseMs * 2 ** Math.min(attempts - 1, 20), MAX_PAUSE_MS),
       error: cutText(`${event.eventId}: ${text}`, MAX_RETRY_ERROR_BYTES),
     };
     this.#retries = [...this.#retries, retry];
@@ -329,6 +331,14 @@ export class EventHandling<T extends FeedEvent> {
 function handlerContext(ctx: EventContextBase, signal: AbortSignal): EventContextBase {
   const { sensor, log, resources, now, client, heartbeat, tick, isFirstTickSinceStart, sensorStartedAt } = ctx;
   return { sensor, log, resources, now, client, heartbeat, tick, isFirstTickSinceStart, sensorStartedAt, signal };
+}
+
+const NAMED = 3;
+
+/** The first few errors. */
+function named(failed: readonly { readonly error: string }[]): string {
+  const errors = failed.slice(0, NAMED).map(({ error }) => error);
+  return [...errors, ...(failed.length > NAMED ? ['…'] : [])].join('; ');
 }
 
 function count(events: number): string {

@@ -122,8 +122,7 @@ export interface EvaluationInput {
   readonly foreignKeys: readonly string[];
   /** Bytes left in the dead letters. */
   readonly deadLetterRoom: number;
-  /** Why it takes place; absent in histories of earlier workers. */
-  readonly trigger?: Trigger;
+
   /** Whether a quiet or repeatedly failing evaluation may end without history. */
   readonly fold: boolean;
   readonly failing: boolean;

@@ -2,7 +2,7 @@
 import { isGrpcServiceError, ServiceError, type Client } from '@temporalio/client';
 import { quoted } from '../client/query.js';
 import type { JobDefinition } from '../sensors/define-job.js';
-import type { SensorDefinition } from '../sensors/define-sensor.js';
+import type { Application, SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError, quote, refuseUnknownOptions } from '../sensors/errors.js';
 import { LOOP_ID_PREFIX, LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE } from '../sensors/protocol.js';
 import type { RunStatus } from '../sensors/status-run.js';
@@ -19,14 +19,6 @@ export interface RunMonitor {
   readonly sensor?: SensorDefinition | string;
   /** A visibility query, such as `CustomerId = 'acme'`. It is tried when the worker starts. */
   readonly query?: string;
-}
-
-/** Names of what the application has, known when a worker runs. */
-export interface MonitorScope {
-  /** Names of all jobs of the application. */
-  readonly jobs: readonly string[];
-  /** Put before the names of the application's sensors. */
-  readonly prefix: string;
 }
 
 const OUR_TYPES = [LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE];
@@ -71,13 +63,33 @@ export function checkMonitor(monitor: unknown, place: string): 'jobs' | 'all' | 
   const type = workflowTypes?.find((each: unknown) => typeof each !== 'string' || each === '');
   if (type !== undefined)
     throw new DefinitionError(`${place}.workflowTypes contains ${quote(type)}; accepted: names of workflow types`);
+  checkValues([...(namedTypes(monitor as RunMonitor) ?? []), ...(taskQueue === undefined ? [] : [taskQueue])], place);
   return monitor as RunMonitor;
 }
 
+/**
+ * Temporal's visibility finds nothing for a value with a double quote or a backslash, however it is escaped (measured
+ * on server 1.32).
+ */
+function checkValues(values: readonly string[], place: string): void {
+  const bad = values.find((value) => /["\\\p{Cc}]/u.test(value));
+  if (bad === undefined) return;
+  throw new DefinitionError(
+    `${place} names ${quote(bad)}; Temporal's visibility cannot find names with double quotes, backslashes or control characters`
+  );
+}
+
 /** Workflow types that are looked at; `undefined`: any but our own. */
-export function typesOf(monitor: 'jobs' | 'all' | RunMonitor, { jobs }: MonitorScope): readonly string[] | undefined {
-  if (monitor === 'all') return undefined;
+export function typesOf(
+  monitor: 'jobs' | 'all' | RunMonitor,
+  { jobs }: Pick<Application, 'jobs'>
+): readonly string[] | undefined {
   if (monitor === 'jobs') return jobs;
+  return monitor === 'all' ? undefined : namedTypes(monitor);
+}
+
+/** Workflow types that a monitor names itself. */
+export function namedTypes(monitor: RunMonitor): readonly string[] | undefined {
   const named = monitor.jobs?.flatMap(({ name, aliases }) => [name, ...aliases]);
   if (named === undefined) return monitor.workflowTypes;
   return monitor.workflowTypes === undefined ? named : named.filter((name) => monitor.workflowTypes?.includes(name));
@@ -87,12 +99,12 @@ export function typesOf(monitor: 'jobs' | 'all' | RunMonitor, { jobs }: MonitorS
 export function queryOf(
   monitor: 'jobs' | 'all' | RunMonitor,
   statuses: readonly RunStatus[],
-  scope: MonitorScope
+  application: Application
 ): string {
-  const types = typesOf(monitor, scope);
+  const types = typesOf(monitor, application);
   const closed = statuses.flatMap((status) => (status === 'started' ? [] : [EXECUTION_STATUS[status]]));
   const { taskQueue, sensor, query } = typeof monitor === 'string' ? ({} as RunMonitor) : monitor;
-  const sensorName = typeof sensor === 'object' ? scope.prefix + sensor.name : sensor;
+  const sensorName = typeof sensor === 'object' ? application.prefix + sensor.name : sensor;
   return [
     ...(closed.length === 0 ? [] : [`ExecutionStatus IN (${closed.map(quoted).join(', ')})`]),
     types === undefined
@@ -116,24 +128,26 @@ export async function checkQuery(
   client: Client,
   monitor: 'jobs' | 'all' | RunMonitor,
   statuses: readonly RunStatus[],
-  scope: MonitorScope,
+  application: Application,
   place: string
 ): Promise<void> {
-  if (typesOf(monitor, scope)?.length === 0) {
+  const types = typesOf(monitor, application);
+  checkValues(types ?? [], place);
+  if (types?.length === 0) {
     throw new DefinitionError(
       `${place}: without 'monitor' it looks at the jobs of this worker's sensors, and they have none; say what to monitor`
     );
   }
   const own = typeof monitor === 'string' ? undefined : monitor.query;
   // alone first: a query with one bracket too many must not change what surrounds it
-  for (const query of [...(own === undefined ? [] : [own]), queryOf(monitor, statuses, scope)]) {
+  for (const query of [...(own === undefined ? [] : [own]), queryOf(monitor, statuses, application)]) {
     try {
       await client.workflow.count(query);
     } catch (error) {
       const cause = error instanceof ServiceError ? error.cause : error;
       if (!isGrpcServiceError(cause) || cause.code !== INVALID) throw error;
       throw new DefinitionError(
-        `${place}.query is ${quote(own ?? query)}, which Temporal does not understand: ${cause.details}`
+        `${place}.query is ${quote(own ?? query)}, which Temporal does not understand: ${cause.details || cause.message}`
       );
     }
   }

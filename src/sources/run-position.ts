@@ -37,10 +37,7 @@ export class MovingPosition {
     this.#settledAt = Math.max(start.since, now - SETTLED_MS);
     const bytes = Buffer.from(start.seen, 'base64');
     for (let at = 0; at + ENTRY_BYTES <= bytes.length; at += ENTRY_BYTES)
-      this.#seen.set(
-        bytes.toString('hex', at, at + HASH_BYTES),
-        start.since + 1_000 * (bytes[at + HASH_BYTES] ?? 0)
-      );
+      this.#seen.set(bytes.toString('hex', at, at + HASH_BYTES), start.since + 1_000 * (bytes[at + HASH_BYTES] ?? 0));
   }
 
   /** Everything that happened before is listed. */
@@ -81,5 +78,8 @@ export class MovingPosition {
 }
 
 function hashOf(eventId: string): string {
-  return createHash('sha256').update(eventId).digest('hex').slice(0, 2 * HASH_BYTES);
+  return createHash('sha256')
+    .update(eventId)
+    .digest('hex')
+    .slice(0, 2 * HASH_BYTES);
 }

@@ -7,12 +7,17 @@
 import { z } from 'zod';
 import type { Client } from '@temporalio/client';
 import { eventIdOf, statusOf, statusRunOf } from '../client/read-run.js';
-import { describeExecution } from '../client/executions.js';
+import { describeRun } from '../client/executions.js';
 import { resolveEnv, type EnvValue } from '../sensors/env.js';
 import { checkName, DefinitionError, quote } from '../sensors/errors.js';
 import type { JobDefinition } from '../sensors/define-job.js';
 import type { Resources } from '../sensors/define-resource.js';
-import { defineSensor, type SensorContextBase, type SensorDefinition, type SensorOptions } from '../sensors/define-sensor.js';
+import {
+  defineSensor,
+  type SensorContextBase,
+  type SensorDefinition,
+  type SensorOptions,
+} from '../sensors/define-sensor.js';
 import { parseDuration, type Duration } from '../sensors/duration.js';
 import type { EventContext, EventContextBase, EventHandlers, Handled } from '../sensors/event-handlers.js';
 import { feedOf } from '../sensors/feed-host.js';
@@ -23,11 +28,19 @@ import { RUN_STATUSES, type FailedRun, type RunStatus, type StatusRun } from '..
 import type { RunRequest } from '../sensors/run-request.js';
 import { inOrder } from './in-order.js';
 import { listWindows, type Happened, type TimeAttribute } from './list-window.js';
-import { checkMonitor, checkQuery, queryOf, typesOf, type RunMonitor } from './run-monitor.js';
+import { checkMonitor, checkQuery, namedTypes, queryOf, typesOf, type RunMonitor } from './run-monitor.js';
 import { MovingPosition, SETTLED_MS, type Position } from './run-position.js';
 
 /** The options of `defineSensor` that a sensor fed by events needs for itself. */
-const OWN_OPTIONS = ['cursor', 'migrateCursor', 'initialCursor', 'events', 'maxEventAttempts', 'onInvalid', 'evaluate'] as const;
+const OWN_OPTIONS = [
+  'cursor',
+  'migrateCursor',
+  'initialCursor',
+  'events',
+  'maxEventAttempts',
+  'onInvalid',
+  'evaluate',
+] as const;
 
 /** What sensors of runs have in common. */
 export interface RunEventOptions {
@@ -53,13 +66,18 @@ type SensorPart<J extends JobDefinition, Js extends readonly JobDefinition[], R 
   (typeof OWN_OPTIONS)[number]
 >;
 
-type Targets<J, Js extends readonly JobDefinition[]> = [J] extends [never] ? Js : J extends JobDefinition ? readonly [J] : readonly [];
+type Targets<J, Js extends readonly JobDefinition[]> = [J] extends [never]
+  ? Js
+  : J extends JobDefinition
+    ? readonly [J]
+    : readonly [];
 
 export interface RunStatusSensorOptions<
   J extends JobDefinition,
   Js extends readonly JobDefinition[],
   R extends Resources,
-> extends SensorPart<J, Js, R>, RunEventOptions {
+>
+  extends SensorPart<J, Js, R>, RunEventOptions {
   /** What to react to: one or more; `started` only alone. */
   readonly status: RunStatus | readonly RunStatus[];
   /** Called for each run in order, on its own. */
@@ -70,7 +88,8 @@ export interface RunFailureSensorOptions<
   J extends JobDefinition,
   Js extends readonly JobDefinition[],
   R extends Resources,
-> extends SensorPart<J, Js, R>, RunEventOptions {
+>
+  extends SensorPart<J, Js, R>, RunEventOptions {
   /** @default ['failed', 'timedOut', 'terminated'] */
   readonly status?: FailureStatus | readonly FailureStatus[];
   /** Called for each run in order, on its own. */
@@ -112,12 +131,10 @@ export function defineRunStatusSensor<
   J extends JobDefinition = never,
   const Js extends readonly JobDefinition[] = readonly [],
   const R extends Resources = {},
->(
-  options: RunStatusSensorOptions<J, Js, R>
-): RunStatusSensor<EventContext<Targets<J, Js>, R>> {
+>(options: RunStatusSensorOptions<J, Js, R>): RunStatusSensor<EventContext<Targets<J, Js>, R>> {
   const { handle, ...rest } = options;
   requireHandle(handle, options.name);
-  const handlers = { handle: handle as EventHandlers<StatusRun>['handle'] };
+  const handlers = { handle: handle as unknown as EventHandlers<StatusRun>['handle'] };
   return Object.freeze({ ...runSensorWith(rest as object as RunSensorOptions, handlers), handle });
 }
 
@@ -138,12 +155,10 @@ export function defineRunFailureSensor<
   J extends JobDefinition = never,
   const Js extends readonly JobDefinition[] = readonly [],
   const R extends Resources = {},
->(
-  options: RunFailureSensorOptions<J, Js, R>
-): RunStatusSensor<EventContext<Targets<J, Js>, R>, FailedRun> {
+>(options: RunFailureSensorOptions<J, Js, R>): RunStatusSensor<EventContext<Targets<J, Js>, R>, FailedRun> {
   const { handle, ...rest } = options;
   requireHandle(handle, options.name);
-  const handlers = { handle: handle as EventHandlers<FailedRun>['handle'] };
+  const handlers = { handle: handle as unknown as EventHandlers<FailedRun>['handle'] };
   return Object.freeze({ ...failureSensorWith(rest as object as RunSensorOptions, handlers), handle });
 }
 
@@ -199,6 +214,7 @@ function runSensorWith(options: RunSensorOptions, handlers: EventHandlers<Status
     ownRuns,
     webUrl,
     place,
+    intervalMs: () => definition.intervalMs,
     ...checkHandling({ maxAttempts, handleTimeout, timeout: options.timeout }, place),
   });
   const definition = defineSensor({
@@ -213,13 +229,11 @@ function runSensorWith(options: RunSensorOptions, handlers: EventHandlers<Status
     }),
     evaluate: (ctx) => feed.evaluate(ctx as unknown as StatusContext),
   });
+  const types = typeof monitored === 'object' ? namedTypes(monitored) : monitored === 'jobs' ? monitored : undefined;
   return Object.freeze({
     ...definition,
-    watchesRuns: (scope) => {
-      const types = typesOf(monitored, scope);
-      return { statuses, ...(types === undefined ? {} : { types }) };
-    },
-    checkOnServer: (client, scope) => checkQuery(client, monitored, statuses, scope, `${place}: monitor`),
+    watchesRuns: { statuses, ...(types === undefined ? {} : { types }) },
+    checkOnServer: (client, application) => checkQuery(client, monitored, statuses, application, `${place}: monitor`),
   } satisfies SensorDefinition);
 }
 
@@ -244,7 +258,11 @@ function checkStatuses<S extends RunStatus>(status: unknown, accepted: readonly 
 
 /** What is asked of a handler's time and tries. */
 export function checkHandling(
-  { maxAttempts, handleTimeout, timeout = '60s' }: { maxAttempts: unknown; handleTimeout: unknown; timeout?: Duration | undefined },
+  {
+    maxAttempts,
+    handleTimeout,
+    timeout = '60s',
+  }: { maxAttempts: unknown; handleTimeout: unknown; timeout?: Duration | undefined },
   place: string
 ): { readonly maxAttempts: number; readonly handleTimeoutMs: number } {
   if (!Number.isInteger(maxAttempts) || Number(maxAttempts) < 1 || Number(maxAttempts) > 100)
@@ -271,6 +289,7 @@ interface RunFeedOptions {
   readonly place: string;
   readonly maxAttempts: number;
   readonly handleTimeoutMs: number;
+  readonly intervalMs: () => number;
 }
 
 /** A run with the sensors that led to it. */
@@ -287,14 +306,16 @@ class RunFeed {
     this.#attribute = options.statuses.includes('started') ? 'StartTime' : 'CloseTime';
   }
 
-  async evaluate(ctx: StatusContext): Promise<readonly (RunRequest | ReturnType<StatusContext['skip'] | StatusContext['more']>)[]> {
+  async evaluate(
+    ctx: StatusContext
+  ): Promise<readonly (RunRequest | ReturnType<StatusContext['skip'] | StatusContext['more']>)[]> {
     const cursor = ctx.cursor as Cursor;
     const handling = this.#handling(ctx, cursor);
     await handling.again();
     const position = new MovingPosition(cursor, feedOf(ctx).scheduledAt);
     const behindSince = handling.ready ? await this.#takeAll(ctx, cursor, handling, position) : undefined;
     await handling.finish();
-    const { requests, waiting } = handling.settle({ behindSince });
+    const { requests, waiting } = handling.settle(behindSince);
     const next: Cursor = { ...position.end, ...handling.state };
     const given: (RunRequest | ReturnType<StatusContext['skip'] | StatusContext['more']>)[] = [...requests];
     if (!sameJson(next as Json, cursor as Json)) {
@@ -311,13 +332,14 @@ class RunFeed {
   }
 
   #handling(ctx: StatusContext, cursor: Cursor): EventHandling<FedRun> {
-    const { handlers, maxAttempts, handleTimeoutMs } = this.#options;
+    const { handlers, maxAttempts, handleTimeoutMs, intervalMs } = this.#options;
     return new EventHandling<FedRun>(
       ctx as never,
       {
         handlers,
         maxAttempts,
         handleTimeoutMs,
+        intervalMs: intervalMs(),
         refOf: ({ workflowId, runId, status }) => ({ workflowId, runId, status }) satisfies RunRef,
         find: (ref) => this.#find(ctx.client, refSchema.parse(ref)),
       },
@@ -326,7 +348,7 @@ class RunFeed {
   }
 
   async #find(client: Client, { workflowId, runId, status }: RunRef): Promise<FedRun | undefined> {
-    const execution = await describeExecution(client, workflowId, runId);
+    const execution = await describeRun(client, { workflowId, runId });
     return execution === undefined ? undefined : this.#fed(await statusRunOf(client, execution, status, this.#web));
   }
 

@@ -2,13 +2,7 @@
 import { CancelledFailure } from '@temporalio/common';
 import { setMaxListeners } from 'node:events';
 import { extendStreak } from '../activities/streak.js';
-import {
-  endOf,
-  failedEvaluation,
-  failureFolds,
-  quietEnd,
-  type AttemptTimes,
-} from '../sensors/attempt-end.js';
+import { endOf, failedEvaluation, failureFolds, quietEnd, type AttemptTimes } from '../sensors/attempt-end.js';
 import type { CheckedOutcome } from '../sensors/check-outcome.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { describeError } from '../sensors/errors.js';

@@ -28,7 +28,8 @@ const LOOKUPS_AT_ONCE = 20;
 /**
  * Looks at every loop, and only if none belongs to another application brings them in line.
  *
- * @throws {@link DefinitionError} when a sensor of that name belongs to another application
+ * @throws {@link DefinitionError} when a sensor of that name belongs to another application, or the server does not
+ *   understand what a sensor monitors
  */
 export async function reconcileAll(worker: Worker, registry: SensorRegistry): Promise<void> {
   const { client } = worker;
@@ -44,6 +45,8 @@ export async function reconcileAll(worker: Worker, registry: SensorRegistry): Pr
         `If this application moved to another task queue, terminate workflow 'sensor/${sensor}' first; it comes back with its state`
     );
   });
+  const application = { jobs: [...registry.jobs.keys()], prefix: registry.prefix };
+  await inBatches(sensors, LOOKUPS_AT_ONCE, async ([, { checkOnServer }]) => checkOnServer?.(client, application));
   const sealed = sealedKeys(client);
   await inBatches(sensors, LOOKUPS_AT_ONCE, ([sensor, definition]) =>
     reconcile({ client, taskQueue, registry, sealed }, sensor, definition)
