@@ -62,7 +62,7 @@ export async function flaky(): Promise<void> {
 }
 
 const { greet: greetSoon } = proxyActivities<{ greet(name: string): Promise<string> }>({
-  scheduleToCloseTimeout: '1500ms',
+  scheduleToCloseTimeout: '1s',
   retry: { initialInterval: '100ms', backoffCoefficient: 1 },
 });
 
