@@ -27,22 +27,29 @@ export async function readEnd(
   const event = await readCloseEvent(client, run);
   const nextRunId = successorOf(event);
   const next = nextRunId === undefined ? {} : { nextRunId };
-  switch (status) {
-    case 'continuedAsNew':
-      return next;
-    case 'timedOut':
-      return {
-        failure: plainly(durationMs === undefined ? 'timed out' : `timed out after ${formatDuration(durationMs)}`),
-        ...next,
-      };
-    case 'terminated':
-      return { failure: plainly(event === undefined ? `terminated; ${GONE}` : terminationOf(event)) };
-    case 'failed': {
-      const failure = attributesOf(event)?.failure;
-      if (failure != null) return { failure: await failureOf(client, failure, run.workflowId), ...next };
-      return { failure: plainly(event === undefined ? `failed; ${GONE}` : 'failed without a failure'), ...next };
-    }
-  }
+  if (status === 'continuedAsNew') return next;
+  if (status === 'failed') return { failure: await failureIn(client, event, run), ...next };
+  if (status === 'terminated') return { failure: plainly(terminationIn(event)) };
+  const message = durationMs === undefined ? 'timed out' : `timed out after ${formatDuration(durationMs)}`;
+  return { failure: plainly(message), ...next };
+}
+
+async function failureIn(
+  client: Client,
+  event: HistoryEvent | undefined,
+  { workflowId }: RunOfWorkflow
+): Promise<RunFailure> {
+  if (event === undefined) return plainly(`failed; ${GONE}`);
+  const failure = attributesOf(event)?.failure;
+  return failure == null ? plainly('failed without a failure') : await failureOf(client, failure, workflowId);
+}
+
+function terminationIn(event: HistoryEvent | undefined): string {
+  if (event === undefined) return `terminated; ${GONE}`;
+  const { reason, identity } = event.workflowExecutionTerminatedEventAttributes ?? {};
+  const by = identity ? ` by ${identity}` : '';
+  const what = identity === RESETTER ? 'reset, which continues it as another run' : `terminated${by}`;
+  return reason ? `${what}: ${reason}` : what;
 }
 
 function plainly(message: string): RunFailure {
@@ -56,13 +63,4 @@ function attributesOf(event: HistoryEvent | undefined) {
 function successorOf(event: HistoryEvent | undefined): string | undefined {
   const attributes = attributesOf(event) ?? event?.workflowExecutionTimedOutEventAttributes;
   return attributes?.newExecutionRunId || undefined;
-}
-
-function terminationOf({ workflowExecutionTerminatedEventAttributes: terminated }: HistoryEvent): string {
-  const { reason, identity } = terminated ?? {};
-  const what =
-    identity === RESETTER
-      ? 'reset, which continues it as another run'
-      : `terminated${identity ? ` by ${identity}` : ''}`;
-  return reason ? `${what}: ${reason}` : what;
 }

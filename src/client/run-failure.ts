@@ -6,6 +6,7 @@ import {
   ChildWorkflowFailure,
   DefaultFailureConverter,
   defaultPayloadConverter,
+  TimeoutFailure,
   type ProtoFailure,
 } from '@temporalio/common';
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
@@ -16,7 +17,7 @@ const UNREADABLE = "the message cannot be decoded with this client's data conver
 
 /** A failure that a workflow of this ID ended with. */
 export async function failureOf(client: Client, failure: ProtoFailure, workflowId: string): Promise<RunFailure> {
-  const errors = chainOf(await decode(client, failure, workflowId));
+  const errors = chainOf(client, await decode(client, failure, workflowId));
   const causes = errors.map(causeOf);
   const type = causes.findLast((cause) => cause.type !== undefined)?.type;
   const activity = errors.find((error) => error instanceof ActivityFailure);
@@ -67,8 +68,16 @@ function withoutPayloads({ encodedAttributes, cause, ...failure }: ProtoFailure)
 }
 
 /** An error and its causes, outermost first. */
-function chainOf(error: unknown): readonly Error[] {
-  return error instanceof Error ? [error, ...chainOf(error.cause)] : [];
+function chainOf(client: Client, error: unknown): readonly Error[] {
+  if (!(error instanceof Error)) return [];
+  return [error, ...chainOf(client, error.cause ?? lastAttemptOf(client, error))];
+}
+
+/** What an activity that ran out of time had failed with before: the server says it, the SDK's error leaves it out. */
+function lastAttemptOf(client: Client, error: Error): Error | undefined {
+  const cause = error instanceof TimeoutFailure ? error.failure?.cause : undefined;
+  const { failureConverter, payloadConverter } = client.options.loadedDataConverter;
+  return cause == null ? undefined : failureConverter.failureToError(cause, payloadConverter);
 }
 
 function causeOf(error: Error): FailureCause {

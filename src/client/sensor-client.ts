@@ -205,7 +205,7 @@ export class SensorClient {
     const loop = await findLoop(this.client, sensor);
     if (loop === undefined) throw new SensorNotFoundError(sensor, this.namespace);
     if (loop.status.name !== 'RUNNING') await this.recover(sensor, loop.taskQueue);
-    await this.choose(sensor, 'start', note);
+    await this.choose(sensor, 'start', { at: Date.now(), ...note });
   }
 
   /** Stops the sensor: cursor, keys and pending requests stay; running jobs go on. */

@@ -543,6 +543,8 @@ export interface Note {
   readonly reason?: string;
   /** `stop` only: resume by itself at this time (ISO 8601, or milliseconds since the epoch). */
   readonly until?: string | number;
+  /** `start` only: when it was asked for, in milliseconds since the epoch; the loop may hear of it later. */
+  readonly at?: number;
 }
 
 /** Argument of `preview`: with the stored cursor, with another one, or with none. */

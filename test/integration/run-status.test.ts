@@ -74,7 +74,7 @@ describe('a run status sensor', () => {
     await canceled.cancel();
     await canceled.result().catch(() => undefined);
 
-    await waitFor(() => handled.length >= 7 && started.length >= 7, 'all events').catch(async (e) => { console.log(idsOf(harness, handled), handled.map((h) => h.status), idsOf(harness, started)); console.log(JSON.stringify(await harness.sensors.ticks(harness.name(ended)), null, 1)); throw e; });
+    await waitFor(() => handled.length >= 7 && started.length >= 7, 'all events');
     const ends = handled.map(({ status, workflowId }) => `${workflowId.replace(harness.prefix, '')} ${status}`);
     expect(ends).toEqual([
       'complete completed',
