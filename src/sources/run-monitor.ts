@@ -63,8 +63,8 @@ export function checkMonitor(monitor: unknown, place: string): 'jobs' | 'all' | 
   const type = workflowTypes?.find((each: unknown) => typeof each !== 'string' || each === '');
   if (type !== undefined)
     throw new DefinitionError(`${place}.workflowTypes contains ${quote(type)}; accepted: names of workflow types`);
-  checkValues([...(namedTypes(monitor as RunMonitor) ?? []), ...(taskQueue === undefined ? [] : [taskQueue])], place);
-  return monitor as RunMonitor;
+  checkValues([...(namedTypes(monitor) ?? []), ...(taskQueue === undefined ? [] : [taskQueue])], place);
+  return monitor;
 }
 
 /**

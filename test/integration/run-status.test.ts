@@ -24,7 +24,7 @@ async function start(
     workflowId: `${harness.prefix}${options.id ?? `${type}-${Math.random()}`}`,
     taskQueue: harness.taskQueue,
     args: [...args],
-    ...(options.timeout === undefined ? {} : { workflowExecutionTimeout: options.timeout as '1s' }),
+    ...(options.timeout === undefined ? {} : { workflowExecutionTimeout: options.timeout }),
   });
 }
 
