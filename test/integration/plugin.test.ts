@@ -122,6 +122,8 @@ class EncryptingCodec implements PayloadCodec {
   decode: PayloadCodec['decode'] = (payloads) =>
     Promise.resolve(
       payloads.map((payload) => {
+        // the server writes payloads of its own, of an activity that is cancelled before it began for instance
+        if (Buffer.from(payload.metadata?.['encoding'] ?? []).toString() !== 'binary/encrypted') return payload;
         const bytes = Buffer.from(payload.data ?? []);
         const decipher = createDecipheriv('aes-256-gcm', this.key, bytes.subarray(0, 12));
         decipher.setAuthTag(bytes.subarray(-16));
