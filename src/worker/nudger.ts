@@ -33,8 +33,8 @@ export interface ChangedRun {
 /** Age at which the copy of the interests is read anew; a sensor that is stopped may have been started since. */
 const MAX_AGE_MS = 30_000;
 const MAX_AGE_WHILE_STOPPED_MS = 5_000;
-/** How long a run that is about to close is waited for. */
-const CLOSE_TIMEOUT_MS = 1_000;
+/** How long a run that is about to close is waited for; the server answers a second earlier. Then the sensor is woken all the same. */
+const CLOSE_TIMEOUT_MS = 5_000;
 const SIGNAL_TIMEOUT_MS = 5_000;
 const LIST_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 1_000;
@@ -62,7 +62,7 @@ export class Nudger {
   readonly #abort = new AbortController();
   readonly #lanes = new Map<string, NudgeLane<ChangedRun>>();
   /** Runs that are waited for, so that several sensors share one wait. */
-  readonly #closing = new Map<string, Promise<boolean>>();
+  readonly #closing = new Map<string, Promise<void>>();
   /** What closed while the interests are read: the newest run of each type and status. */
   readonly #unread = new Map<string, ChangedRun>();
   #client: Client | undefined;
@@ -147,7 +147,7 @@ export class Nudger {
     const client = this.#client;
     if (client === undefined) return;
     try {
-      if (run.status !== 'started' && !(await this.#closed(client, run))) return;
+      if (run.status !== 'started') await this.#closed(client, run);
       if (this.#abort.signal.aborted) return;
       const loop = client.workflow.getHandle(loopId(sensor));
       await client.withDeadline(Date.now() + SIGNAL_TIMEOUT_MS, () => loop.signal(SIGNALS.push));
@@ -156,18 +156,20 @@ export class Nudger {
     }
   }
 
-  #closed(client: Client, run: ChangedRun): Promise<boolean> {
+  #closed(client: Client, run: ChangedRun): Promise<void> {
     const known = this.#closing.get(run.runId);
     if (known !== undefined) return known;
-    const closing = waitUntilClosed(client, run).finally(() => this.#closing.delete(run.runId));
+    const closing = waitUntilClosed(client, run)
+      .catch((error: unknown) => this.#report(`whether workflow '${run.workflowId}' has closed is not known`, error))
+      .finally(() => this.#closing.delete(run.runId));
     this.#closing.set(run.runId, closing);
     return closing;
   }
 }
 
 /** The worker tells of a run before the server knows: a sensor that is woken too early would find nothing. */
-async function waitUntilClosed(client: Client, { workflowId, runId }: ChangedRun): Promise<boolean> {
-  const { history } = await client.withDeadline(Date.now() + CLOSE_TIMEOUT_MS, () =>
+async function waitUntilClosed(client: Client, { workflowId, runId }: ChangedRun): Promise<void> {
+  await client.withDeadline(Date.now() + CLOSE_TIMEOUT_MS, () =>
     client.workflowService.getWorkflowExecutionHistory({
       namespace: client.options.namespace,
       execution: { workflowId, runId },
@@ -175,5 +177,4 @@ async function waitUntilClosed(client: Client, { workflowId, runId }: ChangedRun
       waitNewEvent: true,
     })
   );
-  return (history?.events?.length ?? 0) > 0;
 }

@@ -1,4 +1,5 @@
 /** Runs that start or close on a worker wake the sensors that watch them, long before their interval. */
+import { optionalTsToMs } from '@temporalio/common/lib/time.js';
 import { Worker } from '@temporalio/worker';
 import { readFile } from 'node:fs/promises';
 import { expect, inject, test } from 'vitest';
@@ -11,6 +12,14 @@ import { Harness, waitFor } from '../support/harness.js';
 function watcher(status: RunStatus): SensorDefinition {
   const sensor = defineSensor({ name: status, interval: '1h', defaultStatus: 'running', evaluate: () => null });
   return { ...sensor, watchesRuns: { statuses: [status], types: ['ends'] } };
+}
+
+/** Waits until the sensor has nothing to do for an hour. */
+async function waits(h: Harness, sensor: SensorDefinition): Promise<void> {
+  await waitFor(async () => {
+    const { evaluation } = await h.sensors.describe(h.name(sensor));
+    return evaluation?.phase === 'waiting' && evaluation.lastTickOutcome !== undefined;
+  }, `sensor ${sensor.name} to wait`);
 }
 
 async function start(h: Harness, how: string, id: string = how) {
@@ -27,7 +36,7 @@ async function nudges(h: Harness, sensor: SensorDefinition) {
       ? []
       : [(JSON.parse(Buffer.from(payload.data).toString()) as { trigger?: string }).trigger];
   });
-  return { count: signals.length, triggers, lastAt: Number(signals.at(-1)?.eventTime?.seconds ?? 0) };
+  return { count: signals.length, triggers, lastAt: optionalTsToMs(signals.at(-1)?.eventTime) ?? 0 };
 }
 
 /** Everything in a run's history that is not about its workflow tasks. */
@@ -45,7 +54,7 @@ test('each status wakes the sensors that watch it, and no others', async () => {
   ).map(watcher) as [SensorDefinition, SensorDefinition, SensorDefinition, SensorDefinition, SensorDefinition];
   const sensors = [started, completed, failed, canceled, continued];
   await h.work(sensors);
-  await Promise.all(sensors.map((sensor) => h.folded(sensor)));
+  await Promise.all(sensors.map((sensor) => waits(h, sensor)));
   const woken = async (sensor: SensorDefinition) =>
     await waitFor(async () => (await nudges(h, sensor)).count > 0, `a nudge of ${sensor.name}`);
 
@@ -68,7 +77,7 @@ test('a run that a worker without nudges began replays on one with them, has the
   const without = code.replace(/function importInterceptors\(\) \{/, '$& return [];');
   expect(without).not.toBe(code);
   const old = await h.work([sensor], { workflowBundle: { code: without } });
-  await h.folded(sensor);
+  await waits(h, sensor);
   const [throughout, across] = [await start(h, 'wait', 'throughout'), await start(h, 'wait', 'across')];
   await throughout.signal('finish');
   await throughout.result();
@@ -94,20 +103,19 @@ test('a burst of runs wakes a sensor on the task queue of another worker a few t
   const [watching, working] = [await Harness.create(), await Harness.create()];
   const sensor = watcher('completed');
   await watching.work([sensor]);
-  await watching.folded(sensor);
+  await waits(watching, sensor);
   const visible = async () => (await watching.sensors.list()).some((each) => each.sensor === watching.name(sensor));
   await waitFor(visible, 'the sensor in the list');
   const idle = defineSensor({ name: 'idle', interval: '1h', evaluate: () => null });
   await working.work([idle]);
 
-  const runs = await Promise.all(Array.from({ length: 300 }, (_, n) => start(working, 'complete', `run-${n}`)));
-  await Promise.all(runs.map((run) => run.result()));
-  const lastClosed = Math.max(
-    ...(await Promise.all(runs.slice(-20).map(async (run) => Number((await run.describe()).closeTime))))
-  );
-  await waitFor(
-    async () => 1000 * ((await nudges(watching, sensor)).lastAt + 1) >= lastClosed,
-    'a nudge after the last run'
-  );
-  expect((await nudges(watching, sensor)).count).toBeLessThan(25);
+  await Promise.all(Array.from({ length: 100 }, (_, n) => start(working, 'complete', `run-${n}`)));
+  const query = `WorkflowType = 'ends' AND TaskQueue = '${working.taskQueue}' AND ExecutionStatus = 'Completed'`;
+  await waitFor(async () => (await working.client.workflow.count(query)).count === 100, 'the end of all runs');
+  let lastClosed = 0;
+  for await (const { closeTime } of working.client.workflow.list({ query })) {
+    lastClosed = Math.max(lastClosed, closeTime?.getTime() ?? 0);
+  }
+  await waitFor(async () => (await nudges(watching, sensor)).lastAt >= lastClosed, 'a nudge after the last run');
+  expect((await nudges(watching, sensor)).count).toBeLessThan(20);
 });

@@ -4,6 +4,7 @@ import type { SensorDefinition } from '../../src/sensors/define-sensor.js';
 import { loopOptions } from '../../src/sensors/loop-options.js';
 import { createRegistry } from '../../src/sensors/registry.js';
 import { isWatched, parseInterest, registeredOptions } from '../../src/sensors/run-interest.js';
+import { SensorsPlugin } from '../../src/worker/index.js';
 import { NudgeLane } from '../../src/worker/nudge-lane.js';
 
 function watcher(
@@ -77,4 +78,15 @@ test('one nudge is on its way and one waits, whatever comes meanwhile; the pause
   lane.add(2);
   await lane.idle();
   expect(sent.at(-1)).toBe(1);
+});
+
+test(`the user's sinks and interceptors stay beside those of the plugin`, () => {
+  const plugin = new SensorsPlugin({ sensors: [watcher({ statuses: ['failed'] })] });
+  const theirs = { log: { fn: () => undefined } };
+  const { sinks } = plugin.configureWorker({ taskQueue: 'queue', sinks: { theirs } });
+  expect(sinks).toMatchObject({ theirs });
+  expect(plugin.configureReplayWorker({ sinks: { theirs } }).sinks).toMatchObject({ theirs });
+  expect(Object.keys(sinks ?? {})).toHaveLength(2);
+  const bundle = plugin.configureBundler({ workflowsPath: 'workflows.ts', workflowInterceptorModules: ['theirs'] });
+  expect(bundle.workflowInterceptorModules).toEqual(['temporal-sensors/workflows/interceptors', 'theirs']);
 });
