@@ -11,7 +11,7 @@ import { resolveEnv, type EnvValue } from '../sensors/env.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
 import { feedOf } from '../sensors/feed-host.js';
 import { EventHandling, handlingSchema } from '../sensors/handle-events.js';
-import { jsonBytes, sameJson, type Json } from '../sensors/json.js';
+import { jsonBytes, sameJson } from '../sensors/json.js';
 import { MAX_CURSOR_BYTES } from '../sensors/limits.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
 import { RUN_STATUSES, type RunStatus, type StatusRun } from '../sensors/status-run.js';
@@ -131,7 +131,7 @@ export class RunFeed {
   ): Promise<number | undefined> {
     const { scheduledAt, nudged } = feedOf(ctx);
     const start: Position = { since: cursor.since, seen: cursor.seen };
-    const known = this.#done !== undefined && sameJson(this.#done.position as object, start as object);
+    const known = this.#done !== undefined && sameJson(this.#done.position, start);
     const from = Math.max(start.since, known ? (this.#done?.from ?? 0) : 0);
     for await (const window of this.#windows(ctx, from, scheduledAt, nudged, position)) {
       for await (const { at, run } of this.#read(ctx, window)) {

@@ -8,16 +8,11 @@ import type { EnvValue } from '../sensors/env.js';
 import { checkName, DefinitionError, quote } from '../sensors/errors.js';
 import type { JobDefinition } from '../sensors/define-job.js';
 import type { Resources } from '../sensors/define-resource.js';
-import {
-  defineSensor,
-  type SensorContextBase,
-  type SensorDefinition,
-  type SensorOptions,
-} from '../sensors/define-sensor.js';
+import { defineSensor, type SensorDefinition, type SensorOptions } from '../sensors/define-sensor.js';
 import { parseDuration, type Duration } from '../sensors/duration.js';
 import type { EventContext, EventContextBase, EventHandlers, Handled } from '../sensors/event-handlers.js';
 import { RUN_STATUSES, type FailedRun, type RunStatus, type StatusRun } from '../sensors/status-run.js';
-import { cursorSchema, refSchema, RunFeed, type RunContext } from './run-feed.js';
+import { cursorSchema, refSchema, RunFeed } from './run-feed.js';
 import { checkMonitor, checkQuery, namedTypes, type RunMonitor } from './run-monitor.js';
 
 /** The options of `defineSensor` that a sensor fed by events needs for itself. */
