@@ -152,6 +152,7 @@ test('a stop while launching holds the rest as pending; start runs them, each on
 test('a cursor edit is checked, and drops the result of the evaluation it overtakes', async () => {
   const h = await Harness.create();
   const seen: number[] = [];
+  let release = (): void => undefined;
   const sensor = defineSensor({
     name: 'fence',
     job: noop,
@@ -161,7 +162,7 @@ test('a cursor edit is checked, and drops the result of the evaluation it overta
     async *evaluate(ctx) {
       seen.push(ctx.cursor);
       // ignores its signal, so that its result arrives after the edit
-      if (ctx.cursor === 0) await new Promise((resolve) => setTimeout(resolve, 1500));
+      if (ctx.cursor === 0) await new Promise<void>((resolve) => (release = resolve));
       yield ctx.run({ runKey: `from ${ctx.cursor}` });
       ctx.setCursor(ctx.cursor + 1);
     },
@@ -176,6 +177,7 @@ test('a cursor edit is checked, and drops the result of the evaluation it overta
     cause: { message: expect.stringContaining('setCursor needs') },
   });
   await h.sensors.setCursor(name, 10, { by: 'ann' });
+  release();
   await waitFor(async () => (await h.sensors.state(name)).cursor?.value === 11, 'the cursor after the edit');
   expect(seen).toEqual([0, 10]);
   const runs = await h.settledRuns(sensor, 1);
