@@ -1,7 +1,7 @@
-import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
+import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { PayloadCodec } from '@temporalio/common';
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
@@ -22,19 +22,17 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Starts a worker whose workflow module has this text, and returns why it could not start. */
-async function startError(module: string, how: 'workflowsPath' | 'bundle' = 'workflowsPath'): Promise<string> {
+/** Starts a worker with these workflows, and returns why it could not start. */
+async function startError(
+  workflows: Pick<WorkerOptions, 'workflowsPath' | 'workflowBundle'>,
+  sensor = idle
+): Promise<string> {
   const h = await Harness.create();
-  const workflowsPath = join(folder, `${how}-${randomBytes(4).toString('hex')}.ts`);
-  await writeFile(workflowsPath, module);
-  const logger = new DefaultLogger('ERROR');
-  const bundle =
-    how === 'bundle' ? { workflowBundle: await bundleWorkflowCode({ workflowsPath, logger }) } : { workflowsPath };
   const worker = await Worker.create({
     connection: h.native,
     taskQueue: h.taskQueue,
-    plugins: [new SensorsPlugin({ sensors: [idle], prefix: h.prefix })],
-    ...bundle,
+    plugins: [new SensorsPlugin({ sensors: [sensor], prefix: h.prefix })],
+    ...workflows,
   });
   try {
     await worker.runUntil(() => Promise.resolve());
@@ -45,15 +43,25 @@ async function startError(module: string, how: 'workflowsPath' | 'bundle' = 'wor
   }
 }
 
+/** A workflow module of this text. */
+async function moduleOf(text: string): Promise<{ readonly workflowsPath: string }> {
+  const workflowsPath = join(folder, `${randomBytes(4).toString('hex')}.ts`);
+  await writeFile(workflowsPath, text);
+  return { workflowsPath };
+}
+
 test('a forgotten line, a shadowed name and a missing job are clear errors at worker start', async () => {
-  expect(await startError('export async function noop() {}')).toContain(`add this line to your workflow module`);
-  expect(await startError('export async function noop() {}', 'bundle')).toContain(
-    `export * from 'temporal-sensors/workflows';`
+  const forgotten = await startError(await moduleOf('export async function noop() {}'));
+  expect(forgotten).toContain(`add this line to your workflow module`);
+  expect(forgotten).toContain(`export * from 'temporal-sensors/workflows';`);
+  const shadowing = `export * from ${JSON.stringify(loopModule)};\nexport async function noop() {}\nexport async function sensorLoop() {}`;
+  expect(await startError(await moduleOf(shadowing))).toContain(`which shadows the one of temporal-sensors`);
+  // a bundle that was made before is looked into as well
+  const workflowBundle = { code: await readFile(inject('bundlePath'), 'utf8') };
+  const homeless = defineSensor({ name: 'homeless', job: defineJob({ name: 'homeless' }), evaluate: () => null });
+  expect(await startError({ workflowBundle }, homeless)).toContain(
+    `has no workflow 'homeless', but a job of that name is defined`
   );
-  const shadowed = `export * from ${JSON.stringify(loopModule)};\nexport async function noop() {}\nexport async function sensorLoop() {}`;
-  expect(await startError(shadowed)).toContain(`which shadows the one of temporal-sensors`);
-  const jobless = `export * from ${JSON.stringify(loopModule)};`;
-  expect(await startError(jobless)).toContain(`has no workflow 'noop', but a job of that name is defined`);
 });
 
 test('a worker without workflows, clashing activities, and an unknown option are clear errors', async () => {
