@@ -88,7 +88,7 @@ export class HealthFeed {
     const { cursor } = ctx;
     const { handlers, maxAttempts, handleTimeoutMs, intervalMs } = this.#options;
     const handling = new EventHandling<SensorHealthEvent & { readonly ref: Ref }>(
-      ctx as never,
+      ctx,
       {
         handlers,
         maxAttempts,
