@@ -21,8 +21,10 @@ export type EventContextBase<R extends Resources = {}> = Pick<
 >;
 
 /** The context of a handler: `ctx.run` is there with `job` or `jobs`. */
-export type EventContext<Jobs extends readonly JobDefinition[] = readonly [], R extends Resources = {}> =
-  EventContextBase<R> & RunFunction<Jobs>;
+export type EventContext<
+  Jobs extends readonly JobDefinition[] = readonly [],
+  R extends Resources = {},
+> = EventContextBase<R> & RunFunction<Jobs>;
 
 type Item = RunRequest | null | undefined;
 

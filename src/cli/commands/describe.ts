@@ -9,7 +9,7 @@ import { describeTick } from '../../sensors/describe-tick.js';
 import { explainError, isUnanswered } from '../errors.js';
 import { colored, fields, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
-import { count, duration, plain, relative } from '../text.js';
+import { count, duration, plain, relative } from '../../sensors/text.js';
 import { descriptionView, type DescriptionExtras } from '../views.js';
 
 const STATE_TIMEOUT_MS = 3_000;

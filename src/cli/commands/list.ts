@@ -1,6 +1,6 @@
 import { colored, table, type Output } from '../output.js';
 import type { Session } from '../session.js';
-import { duration, plain } from '../text.js';
+import { duration, plain } from '../../sensors/text.js';
 import { sensorView } from '../views.js';
 
 /** `sensors list` */
