@@ -134,7 +134,6 @@ function hold(held: Held | undefined, event: AlertEvent): Held {
     first: [],
   };
   const { counts, others } = countIn(before, event);
-  const line = cutText(summarize(event), MAX_LINE_BYTES);
   return {
     ...before,
     count: before.count + 1,
@@ -142,7 +141,8 @@ function hold(held: Held | undefined, event: AlertEvent): Held {
     until: Math.max(before.until, at),
     counts,
     others,
-    first: before.first.length < MAX_LINES ? [...before.first, line] : before.first,
+    first:
+      before.first.length < MAX_LINES ? [...before.first, cutText(summarize(event), MAX_LINE_BYTES)] : before.first,
   };
 }
 

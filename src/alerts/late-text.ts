@@ -36,6 +36,12 @@ export function urlProblem(text: string): string | undefined {
   return username === '' && password === '' ? undefined : 'a URL with a user in it, which fetch does not take';
 }
 
+/** What must not be shown of the address of a web service: all of it, and its path alone. */
+export function urlSecrets(url: string): readonly string[] {
+  const { pathname, search } = new URL(url);
+  return pathname === '/' && search === '' ? [url] : [url, `${pathname}${search}`];
+}
+
 /** `text` with `…` in the place of every secret in it. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
   return secrets.filter((secret) => secret !== '').reduce((rest, secret) => rest.replaceAll(secret, '…'), text);

@@ -1,8 +1,7 @@
 /** Posts to Slack by its own libraries, without their retries and logs, and says what an answer means. */
 import type { EventContextBase } from '../sensors/event-handlers.js';
-import { withoutSecrets } from './late-text.js';
-import { deadline, outcomeOf, readAnswer, refused, unanswered } from './outcome.js';
-import { retryAfterOf } from '../sensors/retry-after-error.js';
+import { urlSecrets, withoutSecrets } from './late-text.js';
+import { deadline, outcomeOf, readAnswer, refused, unanswered, type Answer } from './outcome.js';
 import type { SlackPost } from './slack-message.js';
 
 /** Where messages go. */
@@ -59,49 +58,54 @@ export async function postToSlack(
   post: SlackPost,
   timeoutMs: number
 ): Promise<void> {
+  const { secrets, send } = 'token' in target ? await byToken(target, post) : await byWebhook(target, post);
   const until = deadline(signal, timeoutMs);
-  // rate limits are read here: the library for webhooks does not tell for how long
-  const fetchUntil: Fetch = async (url, init) => {
-    const response = await fetch(url, { ...init, signal: until });
-    if (response.status !== 429 && response.status !== 503) return response;
-    throw outcomeOf(await readAnswer(response), 'Slack') ?? new Error(`Slack answered ${response.status}`);
-  };
-  const secrets = 'token' in target ? [target.token()] : [target.webhookUrl()];
+  let outcome: Error | undefined;
   try {
-    if ('token' in target) await postByToken(target, post, fetchUntil);
-    else await postByWebhook(target, post, fetchUntil);
+    await send(async (url, init) => {
+      const response = await fetch(url, { ...init, signal: until });
+      if (response.ok) return response;
+      // read here: the library for webhooks does not tell how long to wait, and both wrap what is thrown
+      outcome = answerOutcome(await readAnswer(response), secrets);
+      throw outcome;
+    });
   } catch (error) {
-    throw slackOutcome(error, secrets, timeoutMs, signal);
+    const { data, original } = error as SlackFailure;
+    if (outcome !== undefined) throw outcome;
+    throw data === undefined ? unanswered(original ?? error, 'Slack', timeoutMs, signal) : codeOutcome(data.error);
   }
 }
 
-async function postByToken(
-  { token, channel, apiUrl }: Extract<SlackTarget, { token: unknown }>,
-  { text, blocks }: SlackPost,
-  fetch: Fetch
-): Promise<void> {
+/** A post that is ready to be sent, and what of it must not be shown. */
+interface ReadyPost {
+  readonly secrets: readonly string[];
+  readonly send: (fetch: Fetch) => Promise<unknown>;
+}
+
+type TokenTarget = Extract<SlackTarget, { token: unknown }>;
+type WebhookTarget = Extract<SlackTarget, { webhookUrl: unknown }>;
+
+async function byToken({ token, channel, apiUrl }: TokenTarget, post: SlackPost): Promise<ReadyPost> {
   const { WebClient } = await import('@slack/web-api');
-  const client = new WebClient(token(), {
-    fetch,
+  const secret = token();
+  const message = { ...post, channel: channel(), unfurl_links: false, unfurl_media: false };
+  const options = {
     logger: SILENT,
     retryConfig: { retries: 0 },
     rejectRateLimitedCalls: true,
     ...(apiUrl === undefined ? {} : { slackApiUrl: apiUrl }),
-  });
-  const message = { channel: channel(), text, unfurl_links: false, unfurl_media: false };
-  await client.apiCall('chat.postMessage', blocks === undefined ? message : { ...message, blocks });
+  };
+  return {
+    secrets: [secret],
+    send: (fetch) => new WebClient(secret, { ...options, fetch }).apiCall('chat.postMessage', message),
+  };
 }
 
-async function postByWebhook(
-  { webhookUrl }: Extract<SlackTarget, { webhookUrl: unknown }>,
-  { text, blocks }: SlackPost,
-  fetch: Fetch
-): Promise<void> {
+async function byWebhook({ webhookUrl }: WebhookTarget, post: SlackPost): Promise<ReadyPost> {
   const { IncomingWebhook } = await import('@slack/webhook');
-  const message = { text, unfurl_links: false, unfurl_media: false };
-  await new IncomingWebhook(webhookUrl(), { fetch }).send(
-    blocks === undefined ? message : { ...message, blocks: [...blocks] as never }
-  );
+  const url = webhookUrl();
+  const message = { ...post, unfurl_links: false, unfurl_media: false } as never;
+  return { secrets: urlSecrets(url), send: (fetch) => new IncomingWebhook(url, { fetch }).send(message) };
 }
 
 /** The library logs what it then throws. */
@@ -115,27 +119,18 @@ const SILENT = {
   setName: () => undefined,
 };
 
-/** The parts of the libraries' errors: an answer with `ok: false`, another status than 200, or no answer. */
+/** The parts of the libraries' errors: an answer with `ok: false`, or none. */
 interface SlackFailure {
   readonly data?: { readonly error?: unknown };
-  readonly statusCode?: number;
-  readonly body?: unknown;
   readonly original?: unknown;
 }
 
-function slackOutcome(error: unknown, secrets: readonly string[], timeoutMs: number, signal: AbortSignal): Error {
-  const { data, statusCode, body, original } = error as SlackFailure;
-  const inner = original ?? error;
-  if (inner instanceof Error && (retryAfterOf(inner) !== undefined || inner.message.startsWith('Slack answered')))
-    return inner;
-  if (data !== undefined) return codeOutcome(data.error);
-  if (statusCode === undefined) return unanswered(inner, 'Slack', timeoutMs, signal);
-  if (typeof body === 'string' && CODE.test(body)) return codeOutcome(body);
-  const excerpt = typeof body === 'string' ? withoutSecrets(body, secrets).slice(0, 200) : '';
-  return (
-    outcomeOf({ status: statusCode, retryAfter: undefined, excerpt }, 'Slack') ??
-    new Error(`Slack answered ${statusCode}`)
-  );
+/** What an answer with another status than 200 means; a webhook has its codes there. */
+function answerOutcome(answer: Answer, secrets: readonly string[]): Error {
+  const { status, excerpt } = answer;
+  if (status < 500 && status !== 429 && CODE.test(excerpt)) return codeOutcome(excerpt);
+  const outcome = outcomeOf({ ...answer, excerpt: withoutSecrets(excerpt, secrets) }, 'Slack');
+  return outcome ?? new Error(`Slack answered ${status}`);
 }
 
 function codeOutcome(code: unknown): Error {

@@ -3,7 +3,7 @@
  * send: one log-in for many mails, and none is left open for longer than five seconds.
  */
 import type { ConnectionOptions } from 'node:tls';
-import type { SendMailOptions, Transporter } from 'nodemailer';
+import { createTransport, type SendMailOptions, type Transporter } from 'nodemailer';
 import { resolveEnv, type WithEnv } from '../sensors/env.js';
 import { DefinitionError, quote, refuseUnknownOptions } from '../sensors/errors.js';
 import type { EventContextBase } from '../sensors/event-handlers.js';
@@ -40,7 +40,7 @@ export function smtpSender(transport: WithEnv<EmailTransport>, place: string, ti
   checkTransport(transport, place);
   let opened: { readonly transporter: Transporter; readonly secrets: readonly string[] } | undefined;
   return async ({ signal, log }, mail) => {
-    opened ??= await open(transport, place, timeoutMs);
+    opened ??= open(transport, place, timeoutMs);
     const { transporter, secrets } = opened;
     try {
       const { rejected = [] } = await transporter.sendMail({ ...mail, signal: deadline(signal, timeoutMs) });
@@ -70,7 +70,7 @@ function checkTransport(transport: WithEnv<EmailTransport>, place: string): void
   }
 }
 
-async function open(transport: WithEnv<EmailTransport>, place: string, timeoutMs: number) {
+function open(transport: WithEnv<EmailTransport>, place: string, timeoutMs: number) {
   const { host, auth, tls, ...given } = resolveEnv(transport, place) as EmailTransport;
   if (typeof host !== 'string' || host === '') {
     throw new DefinitionError(`${place}: host is ${quote(host)}; accepted: the name of a mail server`);
@@ -86,7 +86,6 @@ async function open(transport: WithEnv<EmailTransport>, place: string, timeoutMs
     }
   }
   const secure = given.secure ?? port === 465;
-  const { createTransport } = await import('nodemailer');
   const transporter = createTransport({
     pool: true,
     maxConnections: 1,
@@ -131,11 +130,11 @@ function smtpOutcome(error: unknown, secrets: readonly string[], timeoutMs: numb
       `${WHO} refuses the log-in${answer}; give the right user and password (many servers want one for apps)`
     );
   }
-  if (permanent === true) {
-    return refused(`${WHO} refuses the mail${answer}; change sender, recipients or server as it says`);
-  }
   if (code === 'ETLS') {
     return new Error(`${WHO} does not do STARTTLS${answer}; for TLS from the first byte set secure (port 465)`);
+  }
+  if (permanent === true) {
+    return refused(`${WHO} refuses the mail${answer}; change sender, recipients or server as it says`);
   }
   if (responseCode !== undefined) return new Error(`${WHO} could not take the mail${answer}`);
   const message = plain(withoutSecrets((error as Error).message, secrets), 200);

@@ -5,7 +5,7 @@ import type { EventContextBase } from '../sensors/event-handlers.js';
 import { toJson, type Json } from '../sensors/json.js';
 import { checkAlertOptions, type AlertOptions } from './alert-sensor.js';
 import type { Deliver } from './group.js';
-import { lateText, urlProblem, withoutSecrets } from './late-text.js';
+import { lateText, urlProblem, urlSecrets, withoutSecrets } from './late-text.js';
 import { describeSubject, type FromSubject } from './message.js';
 import { deadline, outcomeOf, parseTimeout, readAnswer, refused, unanswered, type Answer } from './outcome.js';
 import { jsonBody } from './webhook-body.js';
@@ -58,7 +58,10 @@ export function webhookDelivery(options: WebhookAlertOptions): Deliver {
       headers: requestHeaders(subject.eventId, content, own),
       body: typeof content === 'string' ? content : JSON.stringify(toJson(content, 'body')),
     });
-    const outcome = webhookOutcome(await send(ctx, request, timeoutMs), [url(), ...own.map(([, value]) => value)]);
+    const outcome = webhookOutcome(await send(ctx, request, timeoutMs), [
+      ...urlSecrets(url()),
+      ...own.map(([, value]) => value),
+    ]);
     if (outcome !== undefined) throw outcome;
   };
 }
