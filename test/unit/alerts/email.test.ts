@@ -4,6 +4,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { emailDelivery, type EmailAlertOptions } from '../../../src/alerts/email-delivery.js';
 import { emailOnRunFailure } from '../../../src/alerts/email.js';
 import { DefinitionError, env } from '../../../src/index.js';
+import { buildSensorContext } from '../../../src/testing/index.js';
 import { failedRun, failureOf, healthEvent, send, startMailServer } from '../../support/alerts.js';
 
 type MailServer = Awaited<ReturnType<typeof startMailServer>>;
@@ -105,6 +106,18 @@ describe('what goes wrong', () => {
     const error = await failureOf(send(to(server), failedRun()));
     expect(error instanceof ApplicationFailure).toBe(nonRetryable);
     expect(error.message).toContain(message);
+  });
+
+  test('a recipient that the server refuses is named in the log, and the others get the mail', async () => {
+    const server = await startMailServer({
+      onRcptTo: ({ address }, _session, done) => done(address === 'bob@example.com' ? new Error('unknown') : null),
+    });
+    const ctx = buildSensorContext();
+    await to(server)(ctx, failedRun());
+    expect(server.mails).toMatchObject([{ to: ['ann@example.com'] }]);
+    expect(ctx.logs).toMatchObject([
+      { level: 'warn', message: 'the mail server took the mail, but not for bob@example.com' },
+    ]);
   });
 
   test('a server without STARTTLS gets no password', async () => {

@@ -69,7 +69,7 @@ describe('a message', () => {
   });
 
   test('reads token and channel from the environment when it is sent, and says which variable is missing', async () => {
-    const { deliver, received } = await slack(ok, { token: env('ALERTS_TEST_TOKEN') } as Partial<SlackAlertOptions>);
+    const { deliver, received } = await slack(ok, { token: env('ALERTS_TEST_TOKEN') });
     const error = await failureOf(send(deliver, failedRun()));
     expect(error.message).toContain("token: the environment variable 'ALERTS_TEST_TOKEN' is not set");
     vi.stubEnv('ALERTS_TEST_TOKEN', TOKEN);
