@@ -1,8 +1,16 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/support/longest-first.js';
 
-const integration = ['test/integration/**/*.test.ts', 'test/chaos/**/*.test.ts', 'test/replay/**/*.test.ts'];
 // tests of the loop also run with the workflow cache off: every workflow task then replays the whole history
 const replayed = ['test/integration/loop/**/*.test.ts'];
+const integration = {
+  include: ['test/integration/**/*.test.ts', 'test/chaos/**/*.test.ts', 'test/replay/**/*.test.ts'],
+  setupFiles: ['test/support/harness-setup.ts'],
+  // loading Temporal's packages costs seconds: once for each worker process, not for each file
+  isolate: false,
+  testTimeout: 120_000,
+  hookTimeout: 60_000,
+};
 
 export default defineConfig({
   test: {
@@ -12,6 +20,7 @@ export default defineConfig({
     teardownTimeout: 30_000,
     // most tests wait for the server more than they compute
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -21,16 +30,8 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      { test: { name: 'integration', include: integration, testTimeout: 120_000, hookTimeout: 60_000 } },
-      {
-        test: {
-          name: 'cache off',
-          include: replayed,
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
-          env: { MAX_CACHED_WORKFLOWS: '0' },
-        },
-      },
+      { test: { ...integration, name: 'integration' } },
+      { test: { ...integration, name: 'cache off', include: replayed, env: { MAX_CACHED_WORKFLOWS: '0' } } },
     ],
   },
 });

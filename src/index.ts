@@ -26,6 +26,17 @@ export type {
   SensorLog,
   SensorOptions,
 } from './sensors/define-sensor.js';
+// sensors of runs
+export { defineRunFailureSensor, defineRunStatusSensor } from './sources/run-status.js';
+export type {
+  FailureStatus,
+  RunFailureSensorOptions,
+  RunStatusSensor,
+  RunStatusSensorOptions,
+} from './sources/run-status.js';
+export type { RunMonitor } from './sources/run-monitor.js';
+export type { EventContext, Handled } from './sensors/event-handlers.js';
+export type { FailedRun, FailureCause, RunFailure, RunStatus, StatusRun } from './sensors/status-run.js';
 export type { SensorTestContext } from './sensors/test-context.js';
 // resources
 export { defineResource } from './sensors/define-resource.js';

@@ -34,10 +34,11 @@ export class Attempt {
   /**
    * Runs the author's code under this attempt's rules.
    *
+   * @param keeps whether what an aborted `work` gave still counts: of events that were handled, for instance
    * @throws {@link CancelledFailure} when it was aborted for a stop, a cursor edit or a shutdown;
    *   {@link EvaluationError} at the timeout; else whatever `work` throws
    */
-  async run<T>(work: () => Promise<T>): Promise<T> {
+  async run<T>(work: () => Promise<T>, keeps: (value: T) => boolean): Promise<T> {
     const { input, context } = this;
     const cancelled = (): void => this.cancelled();
     context.cancellationSignal.addEventListener('abort', cancelled);
@@ -57,7 +58,7 @@ export class Attempt {
     abandoned.catch(() => undefined);
     try {
       const value = await Promise.race([work(), abandoned]);
-      if (this.signal.aborted) throw this.signal.reason;
+      if (this.signal.aborted && !keeps(value)) throw this.signal.reason;
       return value;
     } catch (error) {
       // after a stop, a cursor edit or a shutdown it does not matter how the author's code ended, or whether it did

@@ -6,7 +6,7 @@
  * requests, a changed cursor, consumed events, a change of health, or a tick that somebody waits for.
  */
 import { CancelledFailure, Context } from '@temporalio/activity';
-import { endOf, failedEvaluation, failureFolds, pauseAfter, quietFailure } from '../sensors/attempt-end.js';
+import { endOf, failedEvaluation, failureFolds, quietEnd, quietFailure } from '../sensors/attempt-end.js';
 import { describeError } from '../sensors/errors.js';
 import type { EvaluationInput, EvaluationResult, RestResult, StreakRecord } from '../sensors/protocol.js';
 import { Evaluating, type Evaluator } from './evaluator.js';
@@ -46,9 +46,9 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies,
     const end = endOf(input, result, times);
     if (end === 'report') return result;
     if (end === 'rest') return { kind: 'rest' };
-    const reason = result.skipReason ?? '';
+    const { reason, pauseMs } = quietEnd(input, result, times);
     recordInStreak(streak, reason);
-    throw quietFailure(reason, pauseAfter(input, times));
+    throw quietFailure(reason, pauseMs);
   }
 
   return { evaluateSensor };

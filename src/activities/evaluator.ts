@@ -4,7 +4,7 @@
  */
 import { Context } from '@temporalio/activity';
 import { readPage } from '../client/pages.js';
-import { lastTickBefore, type AttemptTimes } from '../sensors/attempt-end.js';
+import type { AttemptTimes } from '../sensors/attempt-end.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { EvaluationError } from '../sensors/errors.js';
 import { evaluateInput } from '../sensors/evaluate-input.js';
@@ -96,12 +96,12 @@ export function createEvaluator(
     const nonce = nonceOf();
     const checked = await evaluateInput(input, definition, {
       now: new Date(began),
-      lastTickAt: lastTickBefore(input, times),
       nonce,
       run: async (work) => {
         const author = (): ReturnType<typeof work> =>
           resources.use(definition.resources, attempt.signal, (built) => work({ ...services, resources: built }));
-        const outcome = await attempt.run(purpose === 'preview' ? author : () => guarded(evaluating, author));
+        const watched = purpose === 'preview' ? author : () => guarded(evaluating, author);
+        const outcome = await attempt.run(watched, ({ fed }) => fed !== undefined);
         warnIfSlow(input, Date.now() - began, book);
         return outcome;
       },
@@ -109,6 +109,8 @@ export function createEvaluator(
       knownKeys: () => knownKeys(input, attempt, purpose === 'preview' ? new KnownKeys() : keysOf(input)),
       partitionKeys: (sets) => readSets(sets, registry.prefix, () => attempt.heartbeat()),
       prefix: registry.prefix,
+      times,
+      jobs: [...registry.jobs.keys()],
     });
     attempt.heartbeat();
     const staged = await stageRequests(input.sensor, nonce, checked.requests, () => attempt.heartbeat());

@@ -89,6 +89,7 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies,
         ...(Object.keys(start).length === 0 ? {} : { start }),
         ...(memo.tags === undefined ? {} : { tags: memo.tags }),
         ...(memo.partitionKey === undefined ? {} : { partitionKey: memo.partitionKey }),
+        ...(memo.via === undefined ? {} : { via: memo.via }),
       };
       const [marked = request] = await searchAttributes.mark(client, [request]);
       return { request: marked, hash, epoch, rerunOf: idOf(1) };

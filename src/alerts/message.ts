@@ -4,9 +4,10 @@
  * Types, IDs and errors are other people's text. Here they get short and lose control characters; what else could be
  * taken for markup is escaped where it is rendered.
  */
+import { formatDuration } from '../sensors/duration.js';
 import { cutText } from '../sensors/json.js';
 import type { FailedRun, HealthChangeKind, RunStatus, SensorHealthEvent } from '../sensors/status-run.js';
-import { count, duration, plain } from '../sensors/text.js';
+import { count, plain } from '../sensors/text.js';
 
 /** What may become an alert. */
 export type AlertEvent = FailedRun | SensorHealthEvent;
@@ -116,7 +117,7 @@ function titleOf(event: AlertEvent): string {
 function runLines(run: FailedRun): AlertLine[] {
   const { failure, startedBy, durationMs } = run;
   const { activity, childWorkflow } = failure;
-  const after = durationMs === undefined ? '' : `, after ${duration(durationMs)}`;
+  const after = durationMs === undefined ? '' : `, after ${formatDuration(durationMs)}`;
   return [
     { label: 'Why', text: lines(reasonOf(run)), block: true },
     fact('Activity', activity?.type),
@@ -145,7 +146,8 @@ function reasonOf({ failure: { message, type } }: FailedRun): string {
 }
 
 function sensorLines({ change, message, at, unhealthySince, workflowId }: SensorHealthEvent): AlertLine[] {
-  const since = unhealthySince && `${time(unhealthySince)}, for ${duration(at.getTime() - unhealthySince.getTime())}`;
+  const since =
+    unhealthySince && `${time(unhealthySince)}, for ${formatDuration(at.getTime() - unhealthySince.getTime())}`;
   return [
     { label: change === 'recovered' ? 'It was' : 'Why', text: lines(message), block: true },
     fact('Noticed', time(at)),

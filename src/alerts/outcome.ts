@@ -6,10 +6,10 @@
  * libraries are not passed on as causes: they name addresses, and some addresses are secrets.
  */
 import { ApplicationFailure } from '@temporalio/common';
-import { parseDuration, type Duration } from '../sensors/duration.js';
+import { formatDuration, parseDuration, type Duration } from '../sensors/duration.js';
 import { cutText } from '../sensors/json.js';
 import { RetryAfterError } from '../sensors/retry-after-error.js';
-import { duration, plain } from '../sensors/text.js';
+import { plain } from '../sensors/text.js';
 
 /** Type of the failures that no retry helps. */
 const REFUSED = 'AlertRefused';
@@ -27,7 +27,7 @@ export function refused(message: string): ApplicationFailure {
 
 /** How long one message may take. @throws DefinitionError for what is no duration of 100 ms to 10 minutes */
 export function parseTimeout(timeout: Duration | undefined, place: string): number {
-  return parseDuration(timeout ?? '10s', `${place}: timeout`, 100, 10 * 60 * 1000);
+  return parseDuration(timeout ?? '10s', `${place}: sendTimeout`, 100, 10 * 60 * 1000);
 }
 
 /** Aborted when the message has taken too long, or with the handler. */
@@ -39,7 +39,7 @@ export function deadline(signal: AbortSignal, timeoutMs: number): AbortSignal {
 export function unanswered(error: unknown, who: string, timeoutMs: number, signal: AbortSignal): Error {
   if (signal.aborted) return new Error(`${who} had not answered when the attempt was aborted`);
   if (error instanceof Error && error.name === 'TimeoutError') {
-    return new Error(`${who} did not answer within ${duration(timeoutMs)}`);
+    return new Error(`${who} did not answer within ${formatDuration(timeoutMs)}`);
   }
   return new Error(`${who} cannot be reached (${codeOf(error)})`);
 }
@@ -58,7 +58,7 @@ export function outcomeOf(answer: Answer, who: string): Error | undefined {
   const said = `${who} answered ${status}${excerpt === '' ? '' : `: ${excerpt}`}`;
   if (status === 429 || (status === 503 && retryAfter !== undefined)) {
     const pauseMs = Math.min(Math.max(retryAfter ?? PAUSE_MS, MIN_PAUSE_MS), DAY_MS);
-    return new RetryAfterError(pauseMs, `${said}; waiting ${duration(pauseMs)} as it asks`);
+    return new RetryAfterError(pauseMs, `${said}; waiting ${formatDuration(pauseMs)} as it asks`);
   }
   return status >= 500 || status === 408 ? new Error(said) : refused(said);
 }

@@ -10,6 +10,7 @@ import {
   type ConnectionOptions,
 } from '@temporalio/client';
 import { SensorClient } from '../client/index.js';
+import { webLink } from '../client/web-url.js';
 import { accepts } from './dev-server.js';
 import { isUnanswered, NoWorkerError, UsageError, type Place } from './errors.js';
 import { resolveConnection, type ResolvedConnection } from './resolve-temporal.js';
@@ -106,10 +107,7 @@ export async function withSession<T>(
         }
       },
       abortable: (signal, run) => client.withAbortSignal(signal, run),
-      webUrlOf: ({ workflowId, runId }) =>
-        web === undefined
-          ? undefined
-          : `${web}/namespaces/${encodeURIComponent(namespace)}/workflows/${encodeURIComponent(workflowId)}/${runId}/history`,
+      webUrlOf: (workflow) => (web === undefined ? undefined : webLink(web, namespace, workflow)),
     });
   } finally {
     await connection.close();

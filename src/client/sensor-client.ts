@@ -47,7 +47,9 @@ import { Outbox } from './outbox.js';
 import { readPartitions } from './partitions.js';
 import { prune, type Pruned } from './prune.js';
 import { quoted } from './query.js';
-import { readRunError } from './run-error.js';
+import { statusOf } from './read-run.js';
+import { readEnd } from './run-end.js';
+import { readCloseEvent } from './run-history.js';
 
 const LOOKUPS_AT_ONCE = 20;
 /** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
@@ -203,7 +205,7 @@ export class SensorClient {
     const loop = await findLoop(this.client, sensor);
     if (loop === undefined) throw new SensorNotFoundError(sensor, this.namespace);
     if (loop.status.name !== 'RUNNING') await this.recover(sensor, loop.taskQueue);
-    await this.choose(sensor, 'start', note);
+    await this.choose(sensor, 'start', { at: Date.now(), ...note });
   }
 
   /** Stops the sensor: cursor, keys and pending requests stay; running jobs go on. */
@@ -326,10 +328,11 @@ export class SensorClient {
     return await readPartitions(this.client, set);
   }
 
-  /** Why a run failed or was terminated, in one message; undefined for any other, and when it is not known. */
-  async runError({ workflowId, runId, status }: SensorRun): Promise<string | undefined> {
-    if (status !== 'FAILED' && status !== 'TERMINATED') return undefined;
-    return await readRunError(this.client, { workflowId, runId });
+  /** Why a run failed or was terminated, in one message; undefined for any other. */
+  async runError(run: SensorRun): Promise<string | undefined> {
+    const status = statusOf({ status: { name: run.status } });
+    if (status !== 'failed' && status !== 'terminated') return undefined;
+    return (await readEnd(this.client, run, status)).failure?.message;
   }
 
   /** The runs of a sensor, newest first. */
@@ -453,7 +456,8 @@ async function isPruned(
   client: Client,
   execution: { readonly workflowId: string; readonly runId: string }
 ): Promise<boolean> {
-  return (await readRunError(client, execution)) === PRUNED;
+  const closed = await readCloseEvent(client, execution);
+  return closed?.workflowExecutionTerminatedEventAttributes?.reason === PRUNED;
 }
 
 /** Temporal has no code of its own for it. See `ErrSignalsLimitExceeded` in the server's `service/history/consts`. */

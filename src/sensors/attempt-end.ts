@@ -29,8 +29,18 @@ export function lastTickBefore(input: EvaluationInput, times: AttemptTimes): num
   return times.waitedMs - pause >= input.delayMs ? times.scheduledAt - pause : input.lastTickAt;
 }
 
+/** What a quiet attempt says, and when the next one comes. */
+export function quietEnd(
+  input: EvaluationInput,
+  { failure, skipReason, againInMs }: CheckedOutcome,
+  times: AttemptTimes
+): { readonly reason: string; readonly pauseMs: number } {
+  const pauseMs = Math.min(pauseAfter(input, times), againInMs ?? Number.POSITIVE_INFINITY);
+  return { reason: failure ?? skipReason ?? '', pauseMs };
+}
+
 /** The pause until the next attempt when this one folds. */
-export function pauseAfter(input: EvaluationInput, times: AttemptTimes): number {
+function pauseAfter(input: EvaluationInput, times: AttemptTimes): number {
   return pauseMs(...stretchOf(input, times));
 }
 

@@ -77,11 +77,13 @@ export function checkOutcome(
   }
   // the same rejection twice is one dead letter; one that is there already needs no second copy of its payload
   const events = outcome.initialCursor === true ? [] : rejectedEvents;
-  const rejected = [...new Map([...events, ...checked.rejected].map((each) => [each.id, each])).values()].map(
-    ({ payload, ...each }) =>
-      input.deadLetters.includes(each.id)
-        ? { ...each, error: cutText(each.error, KNOWN_ERROR_BYTES) }
-        : { ...each, ...(payload === undefined ? {} : { payload }) }
+  const { parked = [], ...fed } = outcome.fed ?? {};
+  const rejected = [
+    ...new Map([...events, ...checked.rejected, ...parked].map((each) => [each.id, each])).values(),
+  ].map(({ payload, ...each }) =>
+    input.deadLetters.includes(each.id)
+      ? { ...each, error: cutText(each.error, KNOWN_ERROR_BYTES) }
+      : { ...each, ...(payload === undefined ? {} : { payload }) }
   );
   const unknown = newRejections(input, rejected);
   if (unknown.length > 0 && jsonBytes(unknown) + 200 * unknown.length > input.deadLetterRoom) {
@@ -107,6 +109,7 @@ export function checkOutcome(
       outcome.more &&
       (checked.accepted.length > 0 || partitions.changes.length > 0 || changed(input, outcome.cursor).kind !== 'keep'),
     ...(lastRunKey === undefined ? {} : { lastRunKey: cutText(lastRunKey, 1024) }),
+    ...fed,
   };
 }
 
@@ -126,7 +129,7 @@ function changed(input: EvaluationInput, change: CursorChange): CursorChange {
 /** Whether the tick brought nothing new, so that it may fold. */
 export function isQuiet(input: EvaluationInput, result: CheckedOutcome): boolean {
   return (
-    !input.failing &&
+    input.failing === (result.failure !== undefined) &&
     input.events.length === 0 &&
     result.requests.length === 0 &&
     result.staged.length === 0 &&

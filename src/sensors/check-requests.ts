@@ -138,6 +138,7 @@ function checkRequest(keyed: Keyed, index: number, rules: RequestRules): LaunchR
     ...(request.partitionKey === undefined ? {} : { partitionKey: request.partitionKey }),
     ...(Object.keys(job.start).length === 0 ? {} : { start: job.start }),
     ...(Object.keys(tags).length === 0 ? {} : { tags }),
+    ...(request.via === undefined ? {} : { via: request.via }),
   };
   const bytes = jsonBytes(launch);
   if (bytes > MAX_REQUEST_BYTES) {

@@ -22,6 +22,7 @@ import { checkName, DefinitionError, quote, refuseUnknownOptions } from './error
 import { resolveEnv, type EnvValue } from './env.js';
 import { jsonBytes, type Json } from './json.js';
 import { MAX_EVENT_ATTEMPTS, MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MIN_INTERVAL_MS } from './limits.js';
+import type { RunInterest } from './protocol.js';
 import { collectResources } from './resource-names.js';
 import { stableShare, type Backoff } from './rhythm.js';
 import type { Evaluation, More, RunFunction, SkipReason } from './run-request.js';
@@ -196,6 +197,14 @@ export interface SensorOptions<
   readonly evaluate: (ctx: SensorContext<Targets<J, Js>, S, E, R>) => G;
 }
 
+/** What a sensor can be told of the application it belongs to. */
+export interface Application {
+  /** Names of all its jobs. */
+  readonly jobs: readonly string[];
+  /** Put before the names of its sensors. */
+  readonly prefix: string;
+}
+
 /** A sensor: frozen data and one function. */
 export interface SensorDefinition {
   readonly kind: 'sensor';
@@ -223,6 +232,10 @@ export interface SensorDefinition {
   readonly description: string | undefined;
   readonly tags: Readonly<Record<string, string>>;
   readonly owners: readonly string[];
+  /** Runs whose start or end wakes the sensor; `jobs`: those of every job of its plugin. For sensors built on this one. */
+  readonly watchesRuns: (Omit<RunInterest, 'types'> & { readonly types?: readonly string[] | 'jobs' }) | undefined;
+  /** Asked when a worker starts. @throws DefinitionError for what only the server can tell is wrong */
+  readonly checkOnServer: ((client: Client, application: Application) => Promise<void>) | undefined;
   readonly onFailure: ((change: HealthChange) => void | Promise<void>) | undefined;
   readonly onRecovered: ((change: HealthChange) => void | Promise<void>) | undefined;
   readonly evaluate: (ctx: never) => unknown;
@@ -346,6 +359,8 @@ export function defineSensor<
     description: options.description,
     tags: Object.freeze({ ...options.tags }),
     owners: Object.freeze([...(options.owners ?? [])]),
+    watchesRuns: undefined,
+    checkOnServer: undefined,
     onFailure: options.onFailure,
     onRecovered: options.onRecovered,
     evaluate: (ctx) => options.evaluate(boundTo(definition, ctx)),

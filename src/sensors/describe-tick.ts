@@ -3,13 +3,14 @@ import type { TickRecord } from './protocol.js';
 
 /** One line that says what a tick did. */
 export function describeTick(record: TickRecord): string {
-  const { runs, duplicates, rejected, pending, partitions = [], error, skipReason } = record;
+  const { runs, handled = 0, duplicates, rejected, pending, partitions = [], error, skipReason } = record;
   const why = error ?? skipReason;
   // a reason for nothing at all says it all
-  if (why !== undefined && runs.count === 0 && pending === 0 && partitions.length === 0) return why;
+  if (why !== undefined && runs.count === 0 && handled === 0 && pending === 0 && partitions.length === 0) return why;
   const added = partitions.reduce((sum, each) => sum + each.added, 0);
   const deleted = partitions.reduce((sum, each) => sum + each.deleted, 0);
   const parts = [
+    count(handled, 'event handled', 'events handled'),
     count(runs.count, 'run started', 'runs started'),
     count(duplicates.count, 'duplicate', 'duplicates'),
     count(rejected.count, 'rejected', 'rejected'),

@@ -4,15 +4,16 @@
  */
 import { applyPartitionRequests, setsOf } from './change-partitions.js';
 import { checkEvents, checkOutcome, type CheckedOutcome } from './check-outcome.js';
+import { lastTickBefore, type AttemptTimes } from './attempt-end.js';
 import type { SensorDefinition } from './define-sensor.js';
 import { evaluate, type EvaluationOutcome, type EvaluationServices } from './evaluation.js';
 import type { EvaluationInput } from './protocol.js';
 
+const NUDGED_MS = 1_000;
+
 /** What surrounds the author's code, and what it is told beside the input. */
 export interface EvaluationHost {
   readonly now: Date;
-  /** Milliseconds since the epoch. */
-  readonly lastTickAt: number | undefined;
   /** Part of the workflow IDs of requests without a run key; one for all attempts of an evaluation. */
   readonly nonce: string;
   /** Runs the author's code with what it may use, as long as it may take. */
@@ -21,8 +22,12 @@ export interface EvaluationHost {
   readonly knownKeys: () => Promise<{ has(hash: string): boolean }>;
   /** The keys of these dynamic partition sets, which are named without the prefix. */
   readonly partitionKeys: (sets: readonly string[]) => Promise<ReadonlyMap<string, readonly string[]>>;
-  /** Put before the names of dynamic partition sets. */
+  /** Put before the names of sensors and dynamic partition sets. */
   readonly prefix: string;
+  /** When this attempt was due. */
+  readonly times: AttemptTimes;
+  /** Names of all jobs of the application. */
+  readonly jobs: readonly string[];
 }
 
 /**
@@ -34,16 +39,26 @@ export async function evaluateInput(
   host: EvaluationHost
 ): Promise<CheckedOutcome> {
   const { events, rejected } = checkEvents(input, definition);
+  const lastTickAt = lastTickBefore(input, host.times);
   const facts = {
     sensor: input.sensor,
     tick: input.tick,
     cursor: input.cursor,
     events,
     now: host.now,
-    lastTickAt: host.lastTickAt === undefined ? undefined : new Date(host.lastTickAt),
+    lastTickAt: lastTickAt === undefined ? undefined : new Date(lastTickAt),
     lastRunKey: input.lastRunKey,
     isFirstTickSinceStart: input.isFirstTickSinceStart,
     sensorStartedAt: new Date(input.sensorStartedAt),
+    feed: {
+      scheduledAt: host.times.scheduledAt,
+      // later attempts of a folded evaluation are nobody's nudge
+      nudged: input.trigger === 'push' && host.times.waitedMs - input.delayMs < NUDGED_MS,
+      jobs: host.jobs,
+      prefix: host.prefix,
+      deadLetterRoom: input.deadLetterRoom,
+      deadLetters: input.deadLetters,
+    },
   };
   const outcome = await host.run((services) => evaluate(definition, facts, services));
   const known = outcome.requests.some(({ runKey }) => runKey !== undefined) ? await host.knownKeys() : undefined;

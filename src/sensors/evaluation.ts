@@ -11,6 +11,7 @@ import type { BuiltResources, Resources } from './define-resource.js';
 import type { SensorContextBase, SensorDefinition, SensorLog } from './define-sensor.js';
 import { checkCursor, openCursor, readCursor, type CursorChange, type StoredCursor } from './cursor.js';
 import { EvaluationError, quote } from './errors.js';
+import { FEED, type FeedFacts, type FeedHost, type FeedReport } from './feed-host.js';
 import { cutText, type Json } from './json.js';
 import { MAX_TEXT_BYTES } from './limits.js';
 import type { LogBook } from './log-book.js';
@@ -29,6 +30,8 @@ export interface EvaluationFacts {
   readonly lastRunKey: string | undefined;
   readonly isFirstTickSinceStart: boolean;
   readonly sensorStartedAt: Date;
+  /** For sensors that are fed by events. */
+  readonly feed: FeedFacts;
 }
 
 /** What an evaluation may use. */
@@ -48,6 +51,8 @@ export interface EvaluationOutcome {
   readonly cursor: CursorChange;
   readonly partitionRequests: readonly PartitionRequest[];
   readonly more: boolean;
+  /** What became of events, in a sensor that is fed by them. */
+  readonly fed?: FeedReport;
   /** `evaluate` was not called: this is only the first cursor. */
   readonly initialCursor?: true;
 }
@@ -70,7 +75,7 @@ export async function evaluate(
   if (stored === undefined && definition.initialCursor !== undefined)
     return await initialCursor(definition, facts, services);
   const context = new EvaluationContext(definition, facts, services, stored);
-  const given = await collect(definition.evaluate(context as never), services);
+  const given = await collect(definition.evaluate(context as never), services.signal);
   return context.settle(given);
 }
 
@@ -94,7 +99,7 @@ async function initialCursor(
 }
 
 /** Everything that was yielded or returned, in order, arrays opened. */
-async function collect(returned: unknown, services: EvaluationServices): Promise<unknown[]> {
+export async function collect(returned: unknown, signal: AbortSignal): Promise<unknown[]> {
   const given: unknown[] = [];
   const take = (value: unknown): void => void (Array.isArray(value) ? given.push(...value.flat(1)) : given.push(value));
   const value = await returned;
@@ -105,7 +110,6 @@ async function collect(returned: unknown, services: EvaluationServices): Promise
   for (let step = await value.next(); ; step = await value.next()) {
     take(step.value);
     if (step.done === true) return given;
-    const { signal } = services;
     if (signal.aborted) {
       await value.return(undefined);
       throw signal.reason;
@@ -145,6 +149,8 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
   #change: CursorChange = { kind: 'keep' };
   #migrated: CursorChange | undefined;
   #more = false;
+  #fed: FeedReport | undefined;
+  readonly #feed: FeedFacts;
 
   /** @param stored the cursor as it is stored from now on; another one than `facts.cursor` when it was migrated */
   constructor(
@@ -155,6 +161,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
   ) {
     this.#definition = definition;
     this.#services = services;
+    this.#feed = facts.feed;
     this.#cursor = readCursor(definition, stored);
     if (stored !== undefined && stored !== facts.cursor) this.#migrated = { kind: 'set', value: stored.value };
     this.sensor = facts.sensor;
@@ -187,6 +194,15 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
 
   get cursor(): undefined {
     return this.#cursor as undefined;
+  }
+
+  get [FEED](): FeedHost {
+    return {
+      ...this.#feed,
+      resolveJob: (job) => this.resolveJob(job).name,
+      request: (made) => this.#remember({ ...made }),
+      report: (report) => (this.#fed = report),
+    };
   }
 
   setCursor(cursor: unknown): void {
@@ -299,6 +315,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
       cursor: this.#settleCursor(result),
       partitionRequests: checkPartitionRequests(result?.partitionRequests),
       more: this.#more || result?.more === true,
+      ...(this.#fed === undefined ? {} : { fed: this.#fed }),
     };
   }
 

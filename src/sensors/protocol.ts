@@ -10,6 +10,7 @@ import type { Json } from './json.js';
 import type { Ledger, LedgerView } from './key-ledger.js';
 import type { LogLine } from './log-book.js';
 import type { Backoff } from './rhythm.js';
+import type { RunStatus } from './status-run.js';
 import type { Tags } from './tags.js';
 
 /** Version of what this file describes. A worker with a newer one makes running loops continue as new. */
@@ -77,6 +78,15 @@ export interface LoopOptions {
   readonly description?: string;
   readonly tags: Tags;
   readonly owners: readonly string[];
+  /** Workers on which such runs start or close wake the sensor; absent: none. */
+  readonly watchesRuns?: RunInterest;
+}
+
+/** Runs that wake a sensor. */
+export interface RunInterest {
+  readonly statuses: readonly RunStatus[];
+  /** Workflow types; absent: any but our own. */
+  readonly types?: readonly string[];
 }
 
 /** Argument of the loop's workflow. */
@@ -96,6 +106,8 @@ export interface EvaluationInput {
   readonly tick: number;
   /** Number of this evaluation in this run of the loop; the `abort` query is asked with it. */
   readonly evaluation: number;
+  /** Why it takes place; quiet attempts that follow keep it. Absent from loops of older workers. */
+  readonly trigger?: Trigger;
   readonly cursor?: StoredCursor;
   /** Pushed events, oldest first, and the number of the first of them (see {@link LoopState.eventSeq}). */
   readonly events: readonly Json[];
@@ -110,6 +122,7 @@ export interface EvaluationInput {
   readonly foreignKeys: readonly string[];
   /** Bytes left in the dead letters. */
   readonly deadLetterRoom: number;
+
   /** Whether a quiet or repeatedly failing evaluation may end without history. */
   readonly fold: boolean;
   readonly failing: boolean;
@@ -159,6 +172,8 @@ export interface LaunchRequest {
   readonly start?: StartOptions;
   /** Absent for the first run of a key. */
   readonly epoch?: number;
+  /** The sensors whose handling of events led to it. */
+  readonly via?: readonly string[];
 }
 
 /** Accepted requests of a big tick, staged in a page. */
@@ -221,6 +236,14 @@ export interface EvaluationResult {
   readonly more: boolean;
   /** `evaluate` was not called: the first cursor was resolved, and is stored before anything reads from it. */
   readonly initialCursor?: true;
+  /** Events that a sensor which is fed by them has handled. */
+  readonly handled?: number;
+  /** Some events could not be handled; the others were. */
+  readonly failure?: string;
+  /** When the oldest event happened that is still to be handled, by the server's clock. */
+  readonly behindSince?: number;
+  /** Evaluate again so soon, if that is before the interval's end. */
+  readonly againInMs?: number;
   readonly lastRunKey?: string;
   readonly logs: readonly LogLine[];
   readonly logLinesDropped: number;
@@ -276,6 +299,10 @@ export interface TickRecord {
   /** Accepted, held back by a stop. */
   readonly pending: number;
   readonly events: number;
+  /** Events that a sensor which is fed by them has handled. */
+  readonly handled?: number;
+  /** When the oldest event happened that was still to be handled at the end. */
+  readonly behindSince?: number;
   /** Dynamic partition keys that were added and deleted. */
   readonly partitions?: readonly { readonly set: string; readonly added: number; readonly deleted: number }[];
   readonly skipReason?: string;
@@ -407,6 +434,8 @@ export interface SensorMemo {
   readonly statusReason?: string;
   readonly statusUntil?: number;
   readonly health: 'ok' | 'failing';
+  /** When the oldest event happened that is still to be handled. */
+  readonly behindSince?: number;
   /** Why its idle ticks do not fold, so that each costs history. */
   readonly unfolded?: string;
   readonly intervalMs: number;
@@ -434,6 +463,8 @@ export interface RunMemo {
   /** A run that an operator asked for: of which epoch, of which first run, by whom and why. */
   readonly epoch?: number;
   readonly rerunOf?: string;
+  /** The sensors whose handling of events led to it. */
+  readonly via?: readonly string[];
   readonly by?: string;
   readonly reason?: string;
 }
@@ -512,6 +543,8 @@ export interface Note {
   readonly reason?: string;
   /** `stop` only: resume by itself at this time (ISO 8601, or milliseconds since the epoch). */
   readonly until?: string | number;
+  /** `start` only: when it was asked for, in milliseconds since the epoch; the loop may hear of it later. */
+  readonly at?: number;
 }
 
 /** Argument of `preview`: with the stored cursor, with another one, or with none. */

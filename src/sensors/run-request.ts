@@ -22,6 +22,8 @@ export interface RunRequest {
   /** As given; those of the job are added when the request is checked. */
   readonly tags: Tags;
   readonly partitionKey: string | undefined;
+  /** The sensors whose handling of events led to it, so that none reacts to its own doing. */
+  readonly via?: readonly string[];
   readonly [madeByContext]: true;
 }
 

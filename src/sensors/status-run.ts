@@ -31,7 +31,7 @@ export interface RunFailure {
   readonly message: string;
   /** Type of the innermost application failure. */
   readonly type?: string;
-  /** From the workflow's own failure to the innermost cause; empty for a timeout, a termination or a cancellation. */
+  /** From the workflow's own failure to the innermost cause; empty for a timeout, a termination, a cancellation, and where the history is gone. */
   readonly causes: readonly FailureCause[];
   /** The activity whose failure ended the workflow. */
   readonly activity?: { readonly type: string; readonly id: string };
@@ -54,6 +54,7 @@ export interface StatusRun {
   readonly taskQueue: string;
   readonly startTime: Date;
   readonly closeTime?: Date;
+  /** How long it ran; what it waited before its first task, as a retry does, does not count. */
   readonly durationMs?: number;
   /** Decoded; empty when another application's codec encoded it. */
   readonly memo: Readonly<Record<string, unknown>>;
@@ -63,7 +64,7 @@ export interface StatusRun {
   readonly parent?: { readonly workflowId: string; readonly runId: string };
   /** Absent for runs that did not end badly. */
   readonly failure?: RunFailure;
-  /** Run ID of the run that Temporal made after this one: a retry, or what it continued as. */
+  /** Run ID of the run that Temporal made after this one: a retry, or what it continued as. Not known of a reset. */
   readonly nextRunId?: string;
   /** Temporal Web, where its address is known. */
   readonly url?: string;

@@ -14,6 +14,7 @@ import { defineSensor, type Sensor, type SensorDefinition } from '../sensors/def
 import { EvaluationError, refuseUnknownOptions } from '../sensors/errors.js';
 import { EvaluationContext, type EvaluationFacts, type EvaluationServices } from '../sensors/evaluation.js';
 import { toJson, type Json } from '../sensors/json.js';
+import { MAX_DEAD_LETTERS_BYTES } from '../sensors/limits.js';
 import { LogBook, type LogLine } from '../sensors/log-book.js';
 import { BIND, type SensorTestContext } from '../sensors/test-context.js';
 
@@ -94,6 +95,14 @@ export function buildSensorContext<Cursor = unknown>(
     lastRunKey: options.lastRunKey,
     isFirstTickSinceStart: options.isFirstTickSinceStart ?? lastTickAt === undefined,
     sensorStartedAt: options.sensorStartedAt ?? now,
+    feed: {
+      scheduledAt: now.getTime(),
+      nudged: false,
+      jobs: [],
+      prefix: '',
+      deadLetterRoom: MAX_DEAD_LETTERS_BYTES,
+      deadLetters: [],
+    },
   };
   const services: EvaluationServices = {
     signal: options.signal ?? new AbortController().signal,

@@ -2,14 +2,7 @@
 import { CancelledFailure } from '@temporalio/common';
 import { setMaxListeners } from 'node:events';
 import { extendStreak } from '../activities/streak.js';
-import {
-  endOf,
-  failedEvaluation,
-  failureFolds,
-  lastTickBefore,
-  pauseAfter,
-  type AttemptTimes,
-} from '../sensors/attempt-end.js';
+import { endOf, failedEvaluation, failureFolds, quietEnd, type AttemptTimes } from '../sensors/attempt-end.js';
 import type { CheckedOutcome } from '../sensors/check-outcome.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { describeError } from '../sensors/errors.js';
@@ -127,7 +120,6 @@ export async function simulateAttempt(facts: AttemptFacts): Promise<AttemptEnd> 
   try {
     checked = await evaluateInput(input, definition, {
       now: new Date(now),
-      lastTickAt: lastTickBefore(input, times),
       nonce: facts.nonce,
       run: async (work) => {
         const outcome = await work(new AttemptServices(facts.services, book, abort));
@@ -137,6 +129,8 @@ export async function simulateAttempt(facts: AttemptFacts): Promise<AttemptEnd> 
       knownKeys: facts.knownKeys,
       partitionKeys: facts.partitionKeys,
       prefix: '',
+      times,
+      jobs: definition.jobs.map(({ name }) => name),
     });
   } catch (error) {
     if (abort.reason instanceof CancelledFailure) return { kind: 'aborted', error: abort.reason };
@@ -150,8 +144,8 @@ export async function simulateAttempt(facts: AttemptFacts): Promise<AttemptEnd> 
   }
   const end = endOf(input, checked, times);
   if (end === 'report') return { kind: 'reported', result: { ...checked, ...reported() } };
-  const reason = checked.skipReason ?? '';
+  const { reason, pauseMs } = quietEnd(input, checked, times);
   if (end === 'rest') return { kind: 'rested', result: { kind: 'rest' }, reason };
   const extended = extendStreak(streak, reason, now) ?? streak;
-  return { kind: 'folded', reason, pauseMs: pauseAfter(input, times), streak: extended, failure: undefined };
+  return { kind: 'folded', reason, pauseMs, streak: extended, failure: undefined };
 }

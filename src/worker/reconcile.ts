@@ -18,7 +18,7 @@ import {
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError } from '../sensors/errors.js';
 import { EMPTY_LEDGER, type KeyPage } from '../sensors/key-ledger.js';
-import { loopOptions } from '../sensors/loop-options.js';
+import { registeredOptions } from '../sensors/run-interest.js';
 import { PROTOCOL, SENSOR_MEMO, SIGNALS, type LoopState, type SensorMemo } from '../sensors/protocol.js';
 import { earlierName, type SensorRegistry } from '../sensors/registry.js';
 import { configure, newState } from '../workflows/state.js';
@@ -28,7 +28,8 @@ const LOOKUPS_AT_ONCE = 20;
 /**
  * Looks at every loop, and only if none belongs to another application brings them in line.
  *
- * @throws {@link DefinitionError} when a sensor of that name belongs to another application
+ * @throws {@link DefinitionError} when a sensor of that name belongs to another application, or the server does not
+ *   understand what a sensor monitors
  */
 export async function reconcileAll(worker: Worker, registry: SensorRegistry): Promise<void> {
   const { client } = worker;
@@ -44,15 +45,18 @@ export async function reconcileAll(worker: Worker, registry: SensorRegistry): Pr
         `If this application moved to another task queue, terminate workflow 'sensor/${sensor}' first; it comes back with its state`
     );
   });
+  const application = { jobs: [...registry.jobs.keys()], prefix: registry.prefix };
+  await inBatches(sensors, LOOKUPS_AT_ONCE, async ([, { checkOnServer }]) => checkOnServer?.(client, application));
   const sealed = sealedKeys(client);
   await inBatches(sensors, LOOKUPS_AT_ONCE, ([sensor, definition]) =>
-    reconcile({ client, taskQueue, sealed }, sensor, definition)
+    reconcile({ client, taskQueue, registry, sealed }, sensor, definition)
   );
 }
 
 interface Cluster {
   readonly client: Client;
   readonly taskQueue: string;
+  readonly registry: SensorRegistry;
   /** Run keys of an earlier life of a sensor, asked for only when a loop is missing. */
   readonly sealed: (sensor: string) => Promise<readonly KeyPage[]>;
 }
@@ -74,16 +78,16 @@ function sealedKeys(client: Client): Cluster['sealed'] {
 }
 
 async function reconcile(
-  { client, taskQueue, sealed }: Cluster,
+  { client, taskQueue, registry, sealed }: Cluster,
   sensor: string,
   definition: SensorDefinition
 ): Promise<void> {
-  const options = loopOptions(definition);
+  const options = registeredOptions(registry, definition);
   for (;;) {
     const loop = await findLoop(client, sensor);
     try {
       if (loop === undefined) {
-        const state = await firstState({ client, taskQueue, sealed }, sensor, definition);
+        const state = await firstState({ client, taskQueue, registry, sealed }, sensor, definition);
         if (state === 'unknown') return;
         return await startLoop(client, { sensor, taskQueue, options, ...(state === undefined ? {} : { state }) });
       }
@@ -103,11 +107,11 @@ async function reconcile(
 
 /** What a sensor that has no loop begins with: the state of its earlier name, or the run keys that outlived it. */
 async function firstState(
-  { client, taskQueue, sealed }: Cluster,
+  { client, taskQueue, registry, sealed }: Cluster,
   sensor: string,
   definition: SensorDefinition
 ): Promise<LoopState | undefined | 'unknown'> {
-  const options = loopOptions(definition);
+  const options = registeredOptions(registry, definition);
   const earlier = earlierName(sensor, definition);
   try {
     const moved = { from: earlier ?? '', to: sensor, taskQueue };

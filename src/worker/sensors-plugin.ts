@@ -6,17 +6,27 @@
  * converter and codec as they are.
  */
 import { SimplePlugin } from '@temporalio/plugin';
-import { Runtime, type BundleOptions, type Worker, type WorkerOptions } from '@temporalio/worker';
+import {
+  Runtime,
+  type BundleOptions,
+  type InjectedSinks,
+  type ReplayWorkerOptions,
+  type Worker,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import { readFile } from 'node:fs/promises';
 import { createSensorActivities } from '../activities/index.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError, refuseUnknownOptions } from '../sensors/errors.js';
 import { createRegistry, type SensorRegistry } from '../sensors/registry.js';
+import { registeredOptions } from '../sensors/run-interest.js';
 import { ResourceContainer } from '../sensors/resource-container.js';
 import { checkResourceConfig, collectResources, type ResourceUse } from '../sensors/resource-names.js';
 import { bindResources, resourceUses } from './bind-resources.js';
 import { wantedResources } from '../sensors/with-resources.js';
+import type { RunSinks } from '../workflows/interceptors.js';
 import { checkBundle } from './check-bundle.js';
+import { Nudger, type ChangedRun } from './nudger.js';
 import { reconcileAll } from './reconcile.js';
 
 export interface SensorsPluginOptions {
@@ -40,6 +50,21 @@ const TASK_OPTIONS: Partial<WorkerOptions> & { readonly isolateExecutionTimeout:
   isolateExecutionTimeout: 30_000,
 };
 
+/** Resolved as the user's own line `export * from 'temporal-sensors/workflows'` is. */
+const WORKFLOWS = 'temporal-sensors/workflows';
+const INTERCEPTORS = 'temporal-sensors/workflows/interceptors';
+
+/** Takes what the interceptors in the workflow bundle report. */
+function sinksFor(notify: (run: ChangedRun) => void): InjectedSinks<RunSinks> {
+  return {
+    temporalSensors: {
+      report: {
+        fn: ({ workflowId, runId, workflowType }, status) => notify({ workflowId, runId, type: workflowType, status }),
+      },
+    },
+  };
+}
+
 type WebpackHook = NonNullable<BundleOptions['webpackConfigHook']>;
 type WebpackConfiguration = Parameters<WebpackHook>[0];
 
@@ -50,6 +75,10 @@ type WebpackConfiguration = Parameters<WebpackHook>[0];
  *
  * Activities made by `withResources` get the resources of the sensors; they end with the worker.
  *
+ * A workflow that closes on the worker wakes the sensors that watch runs, at once and without a trace in its history.
+ * With a prebuilt bundle that takes `bundleWorkflowCode({ workflowsPath, plugins: [new SensorsPlugin({ sensors })] })`;
+ * with a bundle made otherwise these sensors find the run at their interval.
+ *
  * @throws {@link DefinitionError} for two sensors, jobs or resources of one name, and for unknown options. When the worker is
  *   created: for resources of its activities, and for config of a resource that nothing uses
  */
@@ -59,6 +88,7 @@ export class SensorsPlugin extends SimplePlugin {
   readonly #resourceConfig: Readonly<Record<string, unknown>>;
   /** By an activity of its worker: a plugin may serve several. */
   readonly #containers = new WeakMap<object, ResourceContainer>();
+  readonly #nudgers = new WeakMap<object, Nudger>();
   #bundleCode: string | undefined;
 
   constructor(options: SensorsPluginOptions) {
@@ -78,6 +108,8 @@ export class SensorsPlugin extends SimplePlugin {
     const resources = this.#createContainer(theirs);
     const activities = createSensorActivities({ registry: this.#registry, resources });
     this.#containers.set(activities.evaluateSensor, resources);
+    const nudger = this.#createNudger();
+    this.#nudgers.set(activities.evaluateSensor, nudger);
     for (const name of Object.keys(activities)) {
       if (name in theirs) {
         throw new DefinitionError(`the activity '${name}' is one of temporal-sensors' own; rename yours`);
@@ -95,9 +127,15 @@ export class SensorsPlugin extends SimplePlugin {
       ...(options.debugMode === true ? {} : TASK_OPTIONS),
       ...super.configureWorker(options),
       activities: { ...bindResources(theirs, resources), ...activities },
+      sinks: { ...options.sinks, ...sinksFor((run) => nudger.notify(run)) },
       // a stop reaches running code in 0.1 s instead of 6 s
       maxHeartbeatThrottleInterval: options.maxHeartbeatThrottleInterval ?? '1s',
     };
+  }
+
+  override configureReplayWorker(options: ReplayWorkerOptions): ReplayWorkerOptions {
+    // a replay wakes nobody
+    return { ...super.configureReplayWorker(options), sinks: { ...options.sinks, ...sinksFor(() => undefined) } };
   }
 
   override configureBundler(options: BundleOptions): BundleOptions {
@@ -105,16 +143,21 @@ export class SensorsPlugin extends SimplePlugin {
     const webpackConfigHook: WebpackHook = (config) =>
       this.#captureBundle(theirs === undefined ? config : theirs(config));
     // the loop's modules hold no state: one copy for all cached loops, instead of one for each
-    const preloadModules = [...(options.preloadModules ?? []), 'temporal-sensors/workflows'];
-    return { ...super.configureBundler(options), webpackConfigHook, preloadModules };
+    const preloadModules = [...(options.preloadModules ?? []), WORKFLOWS, INTERCEPTORS];
+    // outermost, so that it sees the commands as they leave
+    const workflowInterceptorModules = [INTERCEPTORS, ...(options.workflowInterceptorModules ?? [])];
+    return { ...super.configureBundler(options), webpackConfigHook, preloadModules, workflowInterceptorModules };
   }
 
   override async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
+    const evaluateSensor = worker.options.activities.get('evaluateSensor');
+    const nudger = evaluateSensor === undefined ? undefined : this.#nudgers.get(evaluateSensor);
     try {
       await this.#start(worker, next);
+      if (worker.client !== undefined) nudger?.start(worker.client);
       await next(worker);
     } finally {
-      const evaluateSensor = worker.options.activities.get('evaluateSensor');
+      await nudger?.stop();
       if (evaluateSensor !== undefined) await this.#containers.get(evaluateSensor)?.dispose();
     }
   }
@@ -141,6 +184,14 @@ export class SensorsPlugin extends SimplePlugin {
       environment: process.env,
       report: (message, error) => Runtime.instance().logger.error(message, { error }),
     });
+  }
+
+  #createNudger(): Nudger {
+    const interests = [...this.#registry.sensors].flatMap(([sensor, definition]) => {
+      const { watchesRuns } = registeredOptions(this.#registry, definition);
+      return watchesRuns === undefined ? [] : [[sensor, watchesRuns] as const];
+    });
+    return new Nudger(new Map(interests), (message, error) => Runtime.instance().logger.debug(message, { error }));
   }
 
   async #checkBundle(worker: Worker): Promise<void> {

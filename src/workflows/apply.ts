@@ -30,7 +30,12 @@ export function applyMessage(state: LoopState, { kind, name, args }: Message, no
     return rules.audit(state, `unknown signal '${name}' ignored`, {}, now);
   switch (name) {
     case SIGNALS.start:
-      return rules.choose(rules.audit(state, 'start', note, now), rules.operatorChoice('running', note, now), now);
+      return rules.choose(
+        rules.audit(state, 'start', note, now),
+        rules.operatorChoice('running', note, now),
+        now,
+        note.at
+      );
     case SIGNALS.stop:
       return rules.choose(rules.audit(state, 'stop', note, now), rules.operatorChoice('stopped', note, now), now);
     case UPDATES.reset:

@@ -265,7 +265,8 @@ export function discardPending(state: LoopState): LoopState {
 }
 
 function outcome(record: TickRecord, pending: number): Pick<TickRecord, 'status' | 'skipReason' | 'error'> {
-  if (record.runs.count > 0) return { status: 'success' };
+  if (record.error !== undefined) return { status: 'failure' };
+  if (record.runs.count > 0 || (record.handled ?? 0) > 0) return { status: 'success' };
   if (pending > 0) return { status: 'skipped', skipReason: `the sensor was stopped; ${pending} requests are pending` };
   if (record.skipReason !== undefined) return { status: 'skipped' };
   if (record.rejected.count > 0) {

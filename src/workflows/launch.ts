@@ -183,7 +183,7 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
   }
 
   async function start(request: LaunchRequest, facts: Omit<RunMemo, 'sensor' | 'job'>): Promise<'started' | 'refused'> {
-    const { id, job, args, runKey, tags, partitionKey, searchAttributes, epoch, taskQueue } = request;
+    const { id, job, args, runKey, tags, partitionKey, searchAttributes, epoch, via, taskQueue } = request;
     const memo: RunMemo = {
       sensor,
       job,
@@ -192,6 +192,7 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
       ...(tags === undefined ? {} : { tags }),
       ...(partitionKey === undefined ? {} : { partitionKey }),
       ...(epoch === undefined ? {} : { epoch }),
+      ...(via === undefined ? {} : { via }),
     };
     try {
       await CancellationScope.nonCancellable(() =>

@@ -32,8 +32,9 @@ function isObject(value: unknown): value is Fields {
 /** `by`, `reason` and `until`, as far as they are there and texts. */
 export function parseNote(value: unknown): Note {
   if (!isObject(value)) return {};
-  const { by, reason, until } = value;
+  const { by, reason, until, at } = value;
   return {
+    ...(typeof at === 'number' && Number.isFinite(at) ? { at } : {}),
     ...(typeof by === 'string' ? { by } : {}),
     ...(typeof reason === 'string' ? { reason } : {}),
     ...(typeof until === 'string' || typeof until === 'number' ? { until } : {}),

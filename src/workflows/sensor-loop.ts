@@ -81,7 +81,7 @@ interface Waiter {
 /** The workflow of a sensor. Started by the worker plugin, never by hand. */
 export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   const { sensor } = loopInput;
-  let state: LoopState = loopInput.state ?? rules.newState(loopInput.options, Date.now());
+  let state: LoopState = loopInput.state ?? rules.newState(loopInput.options, workflowInfo().startTime.getTime());
   let current: Current | undefined;
   let evaluations = 0;
   /** Grows with each message, so that waits can tell that something changed. */

@@ -57,10 +57,19 @@ export function isRunning(state: LoopState): boolean {
   return (state.choice?.status ?? state.options.defaultStatus) === 'running';
 }
 
-/** Sets or (with `undefined`) forgets the operator's choice. Keeps everything else. */
-export function choose(state: LoopState, choice: OperatorChoice | undefined, now: number): LoopState {
+/**
+ * Sets or (with `undefined`) forgets the operator's choice. Keeps everything else.
+ *
+ * @param askedAt when that was asked for: a loop without a worker hears of it later
+ */
+export function choose(
+  state: LoopState,
+  choice: OperatorChoice | undefined,
+  now: number,
+  askedAt: number = now
+): LoopState {
   const { choice: _, ...rest } = state;
-  return started(state, choice === undefined ? rest : { ...rest, choice }, now);
+  return started(state, choice === undefined ? rest : { ...rest, choice }, Math.min(askedAt, now));
 }
 
 /** New options from a worker that started; the newest worker start wins. */

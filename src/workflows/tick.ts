@@ -8,6 +8,7 @@ import type {
   EvaluationInput,
   EvaluationResult,
   FailureDetails,
+  Health,
   LoopState,
   PartitionChange,
   TickRecord,
@@ -32,6 +33,7 @@ export function beginEvaluation(
   const input: EvaluationInput = {
     ...begin,
     tick: state.tick + 1,
+    trigger,
     events,
     firstEvent: firstWaiting(state),
     ledger: ledgerView(state.ledger),
@@ -100,6 +102,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
       : result.cursor.kind === 'set'
         ? { value: result.cursor.value }
         : undefined;
+  const error = result.failure === undefined ? undefined : cutText(result.failure, MAX_TEXT_BYTES);
   const record: TickRecord = {
     ...newRecord(evaluated, result, now),
     events,
@@ -109,6 +112,9 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
     ...(cursor === undefined ? {} : { cursorAfter: cursor }),
     ...(result.cursor.kind === 'keep' ? {} : { cursorChanged: true as const }),
     ...(partitions === undefined ? {} : { partitions: partitions.map(countChange) }),
+    ...(result.handled === undefined ? {} : { handled: result.handled }),
+    ...(result.behindSince === undefined ? {} : { behindSince: result.behindSince }),
+    ...(error === undefined ? {} : { error }),
   };
   const next: LoopState = {
     ...rest,
@@ -116,7 +122,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
     tick: input.tick,
     first: initial && state.first,
     lastTickAt: now,
-    nextAt: now + state.options.intervalMs,
+    nextAt: now + Math.min(state.options.intervalMs, result.againInMs ?? Number.POSITIVE_INFINITY),
     deadLetters: letters,
     launch: {
       remaining: [...(state.launch?.remaining ?? []), ...result.requests],
@@ -126,15 +132,17 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
       record,
     },
     ...(result.lastRunKey === undefined ? {} : { lastRunKey: result.lastRunKey }),
-    ...(state.health.status === 'ok' ? {} : { health: { status: 'ok' as const, since: now, failures: 0 } }),
+    health: error === undefined ? recovered(state.health, now) : failing(state.health, error, now),
     counters: {
       ...state.counters,
       duplicates: state.counters.duplicates + result.duplicates.count,
       rejected: state.counters.rejected + result.rejected.length,
       events: state.counters.events + events,
       deadLettersDropped: state.counters.deadLettersDropped + refused.length,
+      failures: state.counters.failures + (error === undefined ? 0 : 1),
     },
   };
+  if (error !== undefined) return stopIfFailingTooOften(result.more ? wakeUp(next, 'more') : next, error, now);
   if (!result.more) return next;
   // who asked for a tick has still to get it
   return wakeUp(next, initial && trigger === 'tick' ? 'tick' : 'more');
@@ -157,24 +165,28 @@ export function fail(
   const record: TickRecord = { ...newRecord(evaluated, details, now), status: 'failure', endedAt: now, error: text };
   const { idleSince: _, ...rest } = state;
   const { options } = state;
-  const since = state.health.status === 'failing' ? state.health.since : now;
+  const health = failing(state.health, text, now);
   const next: LoopState = {
     ...rest,
     tick: input.tick,
     first: false,
     lastTickAt: now,
-    nextAt: now + (details.retryAfterMs ?? pauseMs(options.failureBackoff, options.intervalMs, now - since)),
+    nextAt: now + (details.retryAfterMs ?? pauseMs(options.failureBackoff, options.intervalMs, now - health.since)),
     ring: addTick(state.ring, record),
-    health: {
-      status: 'failing',
-      since,
-      error: text,
-      failures: state.health.failures + 1,
-    },
+    health,
     counters: { ...state.counters, ticks: state.counters.ticks + 1, failures: state.counters.failures + 1 },
   };
   const stopped = stopIfFailingTooOften(next, text, now);
   return input.events.length === 0 ? stopped : failEvents(stopped, input, text, now);
+}
+
+function failing(health: Health, error: string, now: number): Health {
+  const since = health.status === 'failing' ? health.since : now;
+  return { status: 'failing', since, error, failures: health.failures + 1 };
+}
+
+function recovered(health: Health, now: number): Health {
+  return health.status === 'ok' ? health : { status: 'ok', since: now, failures: 0 };
 }
 
 /** The author's limit of failures in a row is reached: the sensor stops itself, as an operator would. */

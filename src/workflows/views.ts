@@ -17,6 +17,7 @@ export function memoOf(state: LoopState): SensorMemo {
     ...(choice?.reason === undefined ? {} : { statusReason: choice.reason }),
     ...(choice?.until === undefined ? {} : { statusUntil: choice.until }),
     health: health.status,
+    ...behind(state),
     ...unfolded(state),
     intervalMs: options.intervalMs,
     pending: pendingOf(state).count,
@@ -43,6 +44,12 @@ function unfolded({ ring }: LoopState): Pick<SensorMemo, 'unfolded'> {
   if (last.every(({ cursorChanged }) => cursorChanged === true))
     return { unfolded: 'the cursor changes at every tick' };
   return last.every(({ rejected }) => rejected.count > 0) ? { unfolded: 'every tick rejects something new' } : {};
+}
+
+/** How far a sensor that is fed by events is behind, as its last tick knew. */
+function behind({ ring }: LoopState): Pick<SensorMemo, 'behindSince'> {
+  const { behindSince } = ring.at(-1) ?? {};
+  return behindSince === undefined ? {} : { behindSince };
 }
 
 /** Requests that wait for a start or for the next tick: how many, and the next few. */

@@ -158,7 +158,9 @@ describe('the sensor and its job', () => {
       'orders-malformed.csv, line 4, column 4 (quantity): expected a whole number of 1 or more, found "twelve"';
     expect(mail.mails[0]?.text).toContain(why);
     expect(mail.mails[0]?.text).toMatch(/^Subject: \[orders\] processOrders failed\r$/m);
-    expect(JSON.parse(slack.received[0]?.body ?? '')).toMatchObject({ text: `processOrders failed: MalformedFile: ${why}` });
+    expect(JSON.parse(slack.received[0]?.body ?? '')).toMatchObject({
+      text: `processOrders failed: MalformedFile: ${why}`,
+    });
     await waitFor(async () => (await reports()).length === 3, '3 reports');
     expect([mail.mails.length, slack.received.length]).toEqual([1, 1]);
   });

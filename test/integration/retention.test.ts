@@ -2,9 +2,11 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { startDevServer, type DevServer } from '../../src/cli/dev-server.js';
+import { describeRun, type Execution } from '../../src/client/executions.js';
+import { statusRunOf } from '../../src/client/read-run.js';
+import type { RunOfWorkflow } from '../../src/client/run-history.js';
 import { defineJob, defineSensor } from '../../src/index.js';
 import { Harness, waitFor } from '../support/harness.js';
-import type { SensorRun } from '../../src/client/index.js';
 
 const KEYS = 60;
 
@@ -28,10 +30,13 @@ function repeatingSensor(keys: number) {
 }
 
 /** What the end of retention does: the server has never heard of these runs. */
-async function forget(h: Harness, runs: readonly SensorRun[]): Promise<void> {
+async function forget(h: Harness, runs: readonly RunOfWorkflow[]): Promise<void> {
   const { workflowService, options } = h.client;
   for (const { workflowId, runId } of runs) {
-    await h.client.workflow.getHandle(workflowId, runId).result();
+    await h.client.workflow
+      .getHandle(workflowId, runId)
+      .result()
+      .catch(() => undefined);
     await workflowService.deleteWorkflowExecution({
       namespace: options.namespace,
       workflowExecution: { workflowId, runId },
@@ -58,8 +63,25 @@ test.each([KEYS])('%i keys whose runs the server has forgotten start nothing', a
   const name = h.name(sensor);
   const first = await h.work([sensor]);
   const runs = await h.settledRuns(sensor, keys);
+  const { workflowId: failing, firstExecutionRunId } = await h.client.workflow.start('failing', {
+    workflowId: `${h.prefix}failing`,
+    taskQueue: h.taskQueue,
+  });
+  const failed = { workflowId: failing, runId: firstExecutionRunId };
+  await expect(h.client.workflow.getHandle(failing).result()).rejects.toThrow();
   await first.stop();
-  await forget(h, runs);
+  const succeeded = { workflowId: runs[0]?.workflowId ?? '', runId: runs[0]?.runId ?? '' };
+  const executions = [await describeRun(h.client, succeeded), await describeRun(h.client, failed)];
+  await forget(h, [...runs, failed]);
+
+  const gone = 'its history is no longer on the server (the retention ended, or somebody deleted it)';
+  const [completed, broken] = await Promise.all(
+    executions.map((execution, n) => statusRunOf(h.client, execution as Execution, n === 0 ? 'completed' : 'failed'))
+  );
+  await expect(completed?.input()).rejects.toThrow(`the input of workflow '${succeeded.workflowId}'`);
+  await expect(completed?.result()).rejects.toThrow(gone);
+  expect(broken).toMatchObject({ ...failed, status: 'failed', failure: { message: `failed; ${gone}`, causes: [] } });
+  expect(await describeRun(h.client, failed)).toBeUndefined();
 
   await h.work([sensor]);
   const nothing = { status: 'skipped', runs: { count: 0 }, duplicates: { count: keys } };

@@ -23,6 +23,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     startDevServer({ binary, fast: true, headless: true }),
     bundleWorkflowCode({
       workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)),
+      // as the plugin would add it, from the sources
+      workflowInterceptorModules: [fileURLToPath(new URL('../../src/workflows/interceptors.ts', import.meta.url))],
       logger: new DefaultLogger('ERROR'),
     }),
   ]);

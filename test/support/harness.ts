@@ -1,6 +1,6 @@
 /**
  * What an integration test needs: a client, workers on a random task queue, sensors with a random prefix, and
- * `waitFor` instead of sleeps. Every worker is stopped at the end of the test.
+ * `waitFor` instead of sleeps. Every worker is stopped at the end of the test, by harness-setup.ts.
  */
 import { Client, Connection } from '@temporalio/client';
 import {
@@ -12,7 +12,7 @@ import {
   type WorkerOptions,
 } from '@temporalio/worker';
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, inject } from 'vitest';
+import { inject } from 'vitest';
 import { SensorClient, type SensorDescription, type SensorRun, type TickRecord } from '../../src/client/index.js';
 import { loopId } from '../../src/client/loops.js';
 import { isNotFound } from '../../src/client/not-found.js';
@@ -48,21 +48,24 @@ const connections = new Map<string, Connections>();
 
 const harnesses = new Set<Harness>();
 
-afterEach(async () => {
+/** After each test. @throws when a workflow task of a sensor failed */
+export async function endWork(): Promise<void> {
   try {
     for (const harness of harnesses) await harness.checkTasks();
   } finally {
     harnesses.clear();
     await Promise.all([...stops].map((stop) => stop()));
   }
-});
-afterAll(async () => {
+}
+
+/** After each file. */
+export async function disconnect(): Promise<void> {
   for (const { connection, native } of connections.values()) {
     await connection.close();
     await native.close();
   }
   connections.clear();
-});
+}
 
 async function connect(address: string): Promise<Connections> {
   const made = connections.get(address) ?? {
@@ -209,7 +212,7 @@ export async function waitFor<T>(
     } catch (error) {
       last = error;
     }
-    await new Promise((resolve) => setTimeout(resolve, Math.min(Math.max(25, 2 * (Date.now() - asked)), 500)));
+    await new Promise((resolve) => setTimeout(resolve, Math.min(Math.max(25, 4 * (Date.now() - asked)), 500)));
   }
   throw new Error(`waited ${timeoutMs} ms for ${what}`, { cause: last });
 }

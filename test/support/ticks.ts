@@ -38,6 +38,14 @@ export class Ticks {
       lastRunKey: undefined,
       isFirstTickSinceStart: this.#tick === 1,
       sensorStartedAt: now,
+      feed: {
+        scheduledAt: now.getTime(),
+        nudged: false,
+        jobs: [],
+        prefix: '',
+        deadLetterRoom: 0,
+        deadLetters: [],
+      },
     };
     const services = { signal, heartbeat: () => undefined, client: {} as Client, resources: {}, book };
     const outcome = await evaluate(this.sensor, facts, services);

@@ -1,6 +1,8 @@
 /** The workflow module of the integration tests: the loop, and jobs that end in every way. */
 import {
   condition,
+  continueAsNew,
+  executeChild,
   proxyActivities,
   setHandler,
   defineSignal,
@@ -42,4 +44,36 @@ const { greet } = proxyActivities<{ greet(name: string): Promise<string> }>({ st
 /** Calls an activity of the user's. */
 export async function greeting({ name }: { name: string }): Promise<string> {
   return await greet(name);
+}
+
+/** Ends in the way it is told, at once or when it is told to finish. */
+export async function ends(how: 'complete' | 'fail' | 'continue' | 'wait'): Promise<void> {
+  if (how === 'wait') await waiting();
+  if (how === 'fail') throw ApplicationFailure.nonRetryable('this workflow fails');
+  if (how === 'continue') await continueAsNew<typeof ends>('complete');
+}
+
+/** Fails with what its child failed with. */
+export async function parent(name: string): Promise<void> {
+  await executeChild(greeting, { args: [{ name }], workflowId: `${workflowInfo().workflowId}/child` });
+}
+
+/** Continues as new until there is nothing left. */
+export async function counting(left: number): Promise<void> {
+  if (left > 0) await continueAsNew<typeof counting>(left - 1);
+}
+
+/** Fails at its first attempt. */
+export async function flaky(): Promise<void> {
+  if (workflowInfo().attempt === 1) throw ApplicationFailure.retryable('not yet', 'TooEarly');
+}
+
+const { greet: greetSoon } = proxyActivities<{ greet(name: string): Promise<string> }>({
+  scheduleToCloseTimeout: '1s',
+  retry: { initialInterval: '100ms', backoffCoefficient: 1 },
+});
+
+/** Calls the activity again until there is no time left. */
+export async function hasty(name: string): Promise<void> {
+  await greetSoon(name);
 }

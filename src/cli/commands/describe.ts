@@ -9,7 +9,8 @@ import { describeTick } from '../../sensors/describe-tick.js';
 import { explainError, isUnanswered } from '../errors.js';
 import { colored, fields, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
-import { count, duration, plain, relative } from '../../sensors/text.js';
+import { formatDuration } from '../../sensors/duration.js';
+import { count, plain, relative } from '../../sensors/text.js';
 import { descriptionView, type DescriptionExtras } from '../views.js';
 
 const STATE_TIMEOUT_MS = 3_000;
@@ -39,7 +40,7 @@ async function askLoop(
       return { state, lastTick: (await session.sensors.ticks(sensor)).at(-1) };
     }, timeoutMs);
   } catch (error) {
-    const nobody = `no worker answered within ${duration(timeoutMs)}; the last poll of task queue '${taskQueue}' was ${relative(lastWorker.lastSeen)}`;
+    const nobody = `no worker answered within ${formatDuration(timeoutMs)}; the last poll of task queue '${taskQueue}' was ${relative(lastWorker.lastSeen)}`;
     return { stateError: isUnanswered(error) ? nobody : explainError(error, session).message };
   }
 }
@@ -62,7 +63,7 @@ function text(sensor: SensorDescription, extras: DescriptionExtras, colors: Colo
         ['Next evaluation', nextLine(sensor)],
         ['Last tick', lastTick === undefined ? lastTickOf(sensor) : tickLine(lastTick)],
         ['Idle', idleLine(sensor)],
-        ['Interval', `${duration(sensor.intervalMs)}${timeoutLine(sensor)}`],
+        ['Interval', `${formatDuration(sensor.intervalMs)}${timeoutLine(sensor)}`],
         ['Jobs', plain(sensor.jobs.join(', '))],
         ['Pending', pendingLine(sensor)],
         ['Dead letters', String(sensor.deadLetters)],
@@ -185,7 +186,7 @@ function reasonOf({ statusReason }: SensorDescription): string {
 }
 
 function timeoutLine({ timeoutMs }: SensorDescription): string {
-  return timeoutMs === undefined ? '' : `, timeout ${duration(timeoutMs)}`;
+  return timeoutMs === undefined ? '' : `, timeout ${formatDuration(timeoutMs)}`;
 }
 
 function pendingLine({ pending }: SensorDescription): string {

@@ -1,6 +1,7 @@
 import { colored, table, type Output } from '../output.js';
 import type { Session } from '../session.js';
-import { duration, plain } from '../../sensors/text.js';
+import { formatDuration } from '../../sensors/duration.js';
+import { plain } from '../../sensors/text.js';
 import { sensorView } from '../views.js';
 
 /** `sensors list` */
@@ -17,7 +18,7 @@ export async function list(session: Session, output: Output): Promise<void> {
       each.unreadable === true ? 'encrypted' : colored(each.status, colors),
       each.statusFrom === 'code' ? 'code' : plain(each.statusBy ?? 'operator', 40),
       colored(each.health, colors),
-      duration(each.intervalMs),
+      formatDuration(each.intervalMs),
       String(each.pending),
       String(each.deadLetters),
       plain(each.jobs.join(', '), 60),

@@ -1,7 +1,8 @@
 import { describeTick } from '../../sensors/describe-tick.js';
 import { colored, table, type Output } from '../output.js';
 import type { Session } from '../session.js';
-import { duration, plain, relative } from '../../sensors/text.js';
+import { formatDuration } from '../../sensors/duration.js';
+import { plain, relative } from '../../sensors/text.js';
 import { tickView } from '../views.js';
 import { requireWorker } from './require-worker.js';
 
@@ -21,7 +22,7 @@ export async function ticks(
       String(tick.tick),
       colored(tick.status, colors),
       relative(tick.startedAt),
-      tick.evaluationMs === undefined ? '' : duration(tick.evaluationMs),
+      tick.evaluationMs === undefined ? '' : formatDuration(tick.evaluationMs),
       tick.trigger,
       plain(describeTick(tick), 160),
     ]);

@@ -152,6 +152,7 @@ test('a stop while launching holds the rest as pending; start runs them, each on
 test('a cursor edit is checked, and drops the result of the evaluation it overtakes', async () => {
   const h = await Harness.create();
   const seen: number[] = [];
+  let release = (): void => undefined;
   const sensor = defineSensor({
     name: 'fence',
     job: noop,
@@ -161,7 +162,7 @@ test('a cursor edit is checked, and drops the result of the evaluation it overta
     async *evaluate(ctx) {
       seen.push(ctx.cursor);
       // ignores its signal, so that its result arrives after the edit
-      if (ctx.cursor === 0) await new Promise((resolve) => setTimeout(resolve, 1500));
+      if (ctx.cursor === 0) await new Promise<void>((resolve) => (release = resolve));
       yield ctx.run({ runKey: `from ${ctx.cursor}` });
       ctx.setCursor(ctx.cursor + 1);
     },
@@ -176,6 +177,7 @@ test('a cursor edit is checked, and drops the result of the evaluation it overta
     cause: { message: expect.stringContaining('setCursor needs') },
   });
   await h.sensors.setCursor(name, 10, { by: 'ann' });
+  release();
   await waitFor(async () => (await h.sensors.state(name)).cursor?.value === 11, 'the cursor after the edit');
   expect(seen).toEqual([0, 10]);
   const runs = await h.settledRuns(sensor, 1);
@@ -211,7 +213,7 @@ test('pushes every 400 ms do not starve an evaluation of 1.5 s', async () => {
   expect(begun - completed).toBeLessThanOrEqual(1);
 });
 
-test('3,000 pushes of 1 KB at once: what exceeds the inbox is counted, the sensor lives on', async () => {
+test('1,000 pushes of 1 KB at once: what exceeds the inbox is counted, the sensor lives on', async () => {
   const h = await Harness.create();
   let got = 0;
   const sensor = defineSensor({
@@ -226,18 +228,18 @@ test('3,000 pushes of 1 KB at once: what exceeds the inbox is counted, the senso
   await h.work([sensor]);
   await h.tickWhere(sensor, ({ tick }) => tick === 1, 'the first tick');
   const event = 'x'.repeat(1000);
-  for (let batch = 0; batch < 30; batch++) {
+  for (let batch = 0; batch < 10; batch++) {
     await Promise.all(Array.from({ length: 100 }, () => h.sensors.push(name, event)));
   }
   const state = await waitFor(
     async () => {
       const now = await h.sensors.state(name);
-      return now.eventsWaiting === 0 && now.counters.events + now.counters.eventsDropped >= 3000 ? now : undefined;
+      return now.eventsWaiting === 0 && now.counters.events + now.counters.eventsDropped >= 1000 ? now : undefined;
     },
     'every event delivered or counted',
     50_000
   );
-  expect(state.counters.events + state.counters.eventsDropped).toBe(3000);
+  expect(state.counters.events + state.counters.eventsDropped).toBe(1000);
   expect(got).toBe(state.counters.events);
 }, 90_000);
 

@@ -1,0 +1,91 @@
+/** Temporal's failures as status sensors see them: a chain of causes, and what to read first. */
+import type { Client } from '@temporalio/client';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  ChildWorkflowFailure,
+  DefaultFailureConverter,
+  defaultPayloadConverter,
+  TimeoutFailure,
+  type ProtoFailure,
+} from '@temporalio/common';
+import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import type { FailureCause, RunFailure } from '../sensors/status-run.js';
+
+/** In place of messages that only another application's codec can read. */
+const UNREADABLE = "the message cannot be decoded with this client's data converter";
+
+/** A failure that a workflow of this ID ended with. */
+export async function failureOf(client: Client, failure: ProtoFailure, workflowId: string): Promise<RunFailure> {
+  const errors = chainOf(client, await decode(client, failure, workflowId));
+  const causes = errors.map(causeOf);
+  const type = causes.findLast((cause) => cause.type !== undefined)?.type;
+  const activity = errors.find((error) => error instanceof ActivityFailure);
+  const child = errors.find((error) => error instanceof ChildWorkflowFailure);
+  return {
+    message: causes.findLast(({ message }) => message !== '')?.message ?? type ?? 'failed without a message',
+    causes,
+    ...(type === undefined ? {} : { type }),
+    ...(activity === undefined ? {} : { activity: { type: activity.activityType, id: activity.activityId ?? '' } }),
+    ...(child === undefined
+      ? {}
+      : {
+          childWorkflow: {
+            type: child.workflowType,
+            workflowId: child.execution.workflowId ?? '',
+            runId: child.execution.runId ?? '',
+          },
+        }),
+  };
+}
+
+/** What cannot be decoded costs only itself: kinds, types and activities are never encoded, messages seldom. */
+async function decode(client: Client, failure: ProtoFailure, workflowId: string): Promise<unknown> {
+  const { loadedDataConverter, namespace } = client.options;
+  try {
+    const context = { type: 'workflow', namespace, workflowId } as const;
+    return await decodeOptionalFailureToOptionalError(loadedDataConverter, failure, context);
+  } catch {
+    return new DefaultFailureConverter().failureToError(withoutPayloads(failure), defaultPayloadConverter);
+  }
+}
+
+function withoutPayloads({ encodedAttributes, cause, ...failure }: ProtoFailure): ProtoFailure {
+  const { applicationFailureInfo, timeoutFailureInfo, canceledFailureInfo, resetWorkflowFailureInfo } = failure;
+  return {
+    ...failure,
+    ...(encodedAttributes == null ? {} : { message: UNREADABLE, stackTrace: '' }),
+    ...(cause == null ? {} : { cause: withoutPayloads(cause) }),
+    ...(applicationFailureInfo == null ? {} : { applicationFailureInfo: { ...applicationFailureInfo, details: null } }),
+    ...(timeoutFailureInfo == null
+      ? {}
+      : { timeoutFailureInfo: { ...timeoutFailureInfo, lastHeartbeatDetails: null } }),
+    ...(canceledFailureInfo == null ? {} : { canceledFailureInfo: { ...canceledFailureInfo, details: null } }),
+    ...(resetWorkflowFailureInfo == null
+      ? {}
+      : { resetWorkflowFailureInfo: { ...resetWorkflowFailureInfo, lastHeartbeatDetails: null } }),
+  };
+}
+
+/** An error and its causes, outermost first. */
+function chainOf(client: Client, error: unknown): readonly Error[] {
+  if (!(error instanceof Error)) return [];
+  return [error, ...chainOf(client, error.cause ?? lastAttemptOf(client, error))];
+}
+
+/** What an activity that ran out of time had failed with before: the server says it, the SDK's error leaves it out. */
+function lastAttemptOf(client: Client, error: Error): Error | undefined {
+  const cause = error instanceof TimeoutFailure ? error.failure?.cause : undefined;
+  const { failureConverter, payloadConverter } = client.options.loadedDataConverter;
+  return cause == null ? undefined : failureConverter.failureToError(cause, payloadConverter);
+}
+
+function causeOf(error: Error): FailureCause {
+  const type = error instanceof ApplicationFailure ? error.type || undefined : undefined;
+  return {
+    message: error.message,
+    kind: error.name,
+    ...(type === undefined ? {} : { type }),
+    ...(error.stack ? { stack: error.stack } : {}),
+  };
+}

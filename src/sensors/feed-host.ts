@@ -1,0 +1,49 @@
+/**
+ * What sensors that are fed by events (runs, assets, the health of sensors) get beyond what authors get. Behind a
+ * symbol of the context, because it is not for authors.
+ */
+import type { Rejection } from './protocol.js';
+import type { RunRequest } from './run-request.js';
+
+/** By name, so that the ESM and the CommonJS copy of this package understand each other. */
+export const FEED = Symbol.for('temporal-sensors.feed');
+
+export interface FeedFacts {
+  /** When the attempt was due, by the server's clock in milliseconds since the epoch: never later than now. */
+  readonly scheduledAt: number;
+  /** Somebody says that there is news, and it may not be listed yet. */
+  readonly nudged: boolean;
+  /** Names of all jobs of the application. */
+  readonly jobs: readonly string[];
+  /** Put before the names of the application's sensors. */
+  readonly prefix: string;
+  /** Bytes left in the dead letters, and what is in them. */
+  readonly deadLetterRoom: number;
+  readonly deadLetters: readonly string[];
+}
+
+/** What became of the events of a tick. */
+export interface FeedReport {
+  readonly handled?: number;
+  /** Some could not be handled, or still wait for another try. The tick fails, and what it did counts all the same. */
+  readonly failure?: string;
+  /** When the oldest event happened that is still to be handled. */
+  readonly behindSince?: number;
+  /** When to evaluate again, if that is before the interval's end. */
+  readonly againInMs?: number;
+  /** For the dead letters. */
+  readonly parked?: readonly Rejection[];
+}
+
+export interface FeedHost extends FeedFacts {
+  /** Name of the job that a request means. @throws EvaluationError for one that the sensor does not have */
+  readonly resolveJob: (job: unknown) => string;
+  /** Makes a request that must be given back by `evaluate`. */
+  readonly request: (made: RunRequest) => RunRequest;
+  readonly report: (report: FeedReport) => void;
+}
+
+/** What a context has for sensors that are fed by events. */
+export function feedOf(ctx: object): FeedHost {
+  return (ctx as { readonly [FEED]: FeedHost })[FEED];
+}

@@ -1,0 +1,49 @@
+/** Which runs wake a sensor when they start or close. Pure. */
+import { jsonBytes } from './json.js';
+import { MAX_OPTIONS_BYTES } from './limits.js';
+import { LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE, type LoopOptions, type RunInterest } from './protocol.js';
+import type { SensorDefinition } from './define-sensor.js';
+import { loopOptions } from './loop-options.js';
+import type { SensorRegistry } from './registry.js';
+import { RUN_STATUSES, type RunStatus } from './status-run.js';
+
+/** Own workflows wake nobody who does not name them. */
+const OWN_TYPES: ReadonlySet<string> = new Set([LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE]);
+
+/** Whether a run of this type and status is of interest. */
+export function isWatched(
+  { statuses, types }: RunInterest,
+  { type, status }: { readonly type: string; readonly status: RunStatus }
+): boolean {
+  return statuses.includes(status) && (types === undefined ? !OWN_TYPES.has(type) : types.includes(type));
+}
+
+/** What a worker tells the loop of one of its sensors: `jobs` in its interest become the names of the plugin's jobs. */
+export function registeredOptions({ jobs }: SensorRegistry, definition: SensorDefinition): LoopOptions {
+  const options = loopOptions(definition);
+  const { watchesRuns } = definition;
+  if (watchesRuns === undefined) return options;
+  const { statuses, types } = watchesRuns;
+  const named: RunInterest =
+    types === undefined ? { statuses } : { statuses, types: types === 'jobs' ? [...jobs.keys()].sort() : types };
+  const whole = { ...options, watchesRuns: named };
+  // names that find no room: then every type wakes it, and its evaluation tells them apart
+  return jsonBytes(whole) <= MAX_OPTIONS_BYTES ? whole : { ...options, watchesRuns: { statuses } };
+}
+
+/** The interest in the options of a loop's memo, which any version of this package, or anybody, may have written. */
+export function parseInterest(options: unknown): RunInterest | undefined {
+  if (typeof options !== 'string') return undefined;
+  const { statuses, types } = readOptions(options)?.watchesRuns ?? {};
+  if (!Array.isArray(statuses)) return undefined;
+  const known = RUN_STATUSES.filter((status) => statuses.includes(status));
+  return Array.isArray(types) ? { statuses: known, types } : { statuses: known };
+}
+
+function readOptions(text: string): { readonly watchesRuns?: Partial<RunInterest> | null } | null {
+  try {
+    return JSON.parse(text) as ReturnType<typeof readOptions>;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * Sensors that react to what becomes of workflows: any workflow of the namespace, whether a sensor started it or not.
+ *
+ * Events are read from Temporal's visibility, from the position that the cursor holds. Jobs that close on a worker with
+ * the plugin nudge the sensor; polling finds everything else, and what a nudge missed.
+ */
+import type { EnvValue } from '../sensors/env.js';
+import { checkName, DefinitionError, quote } from '../sensors/errors.js';
+import type { JobDefinition } from '../sensors/define-job.js';
+import type { Resources } from '../sensors/define-resource.js';
+import { defineSensor, type SensorDefinition, type SensorOptions } from '../sensors/define-sensor.js';
+import { parseDuration, type Duration } from '../sensors/duration.js';
+import type { EventContext, EventContextBase, EventHandlers, Handled } from '../sensors/event-handlers.js';
+import { RUN_STATUSES, type FailedRun, type RunStatus, type StatusRun } from '../sensors/status-run.js';
+import { cursorSchema, refSchema, RunFeed } from './run-feed.js';
+import { checkMonitor, checkQuery, namedTypes, type RunMonitor } from './run-monitor.js';
+
+/** The options of `defineSensor` that a sensor fed by events needs for itself. */
+const OWN_OPTIONS = [
+  'cursor',
+  'migrateCursor',
+  'initialCursor',
+  'events',
+  'maxEventAttempts',
+  'onInvalid',
+  'evaluate',
+] as const;
+
+/** What sensors of runs have in common. */
+export interface RunEventOptions {
+  /** Which runs to look at. @default the jobs of this worker's sensors; our own workflows never, unless named */
+  readonly monitor?: 'all' | RunMonitor;
+  /** Whether it also reacts to runs that its own handling led to. @default false */
+  readonly ownRuns?: boolean;
+  /**
+   * Where it begins when it has no position: what happened before is not handled.
+   * @default when the sensor was first started; after its cursor was cleared, when it was last started
+   */
+  readonly startFrom?: Date;
+  /** How often an event is tried, in growing pauses from 5 s to 10 min, before it is parked, 1 to 100. @default 10 */
+  readonly maxAttempts?: number;
+  /** How long handling one event may take before `ctx.signal` aborts it and it counts as failed. @default '20s' */
+  readonly handleTimeout?: Duration;
+  /** Where Temporal Web is, for `run.url`: `https://temporal.example.com`. @default none */
+  readonly webUrl?: string | EnvValue;
+}
+
+type SensorPart<J extends JobDefinition, Js extends readonly JobDefinition[], R extends Resources> = Omit<
+  SensorOptions<J, Js, undefined, undefined, R>,
+  (typeof OWN_OPTIONS)[number]
+>;
+
+type Targets<J, Js extends readonly JobDefinition[]> = [J] extends [never]
+  ? Js
+  : J extends JobDefinition
+    ? readonly [J]
+    : readonly [];
+
+export interface RunStatusSensorOptions<
+  J extends JobDefinition,
+  Js extends readonly JobDefinition[],
+  R extends Resources,
+>
+  extends SensorPart<J, Js, R>, RunEventOptions {
+  /** What to react to: one or more; `started` only alone. */
+  readonly status: RunStatus | readonly RunStatus[];
+  /** Called for each run in order, on its own. */
+  readonly handle: (ctx: EventContext<Targets<J, Js>, R>, run: StatusRun) => Handled;
+}
+
+export interface RunFailureSensorOptions<
+  J extends JobDefinition,
+  Js extends readonly JobDefinition[],
+  R extends Resources,
+>
+  extends SensorPart<J, Js, R>, RunEventOptions {
+  /** @default ['failed', 'timedOut', 'terminated'] */
+  readonly status?: FailureStatus | readonly FailureStatus[];
+  /** Called for each run in order, on its own. */
+  readonly handle: (ctx: EventContext<Targets<J, Js>, R>, run: FailedRun) => Handled;
+}
+
+/** The statuses of runs that ended badly. */
+export type FailureStatus = Extract<RunStatus, 'failed' | 'timedOut' | 'terminated' | 'canceled'>;
+const FAILURE_STATUSES: readonly FailureStatus[] = ['failed', 'timedOut', 'terminated', 'canceled'];
+
+/** A sensor of runs. Tests call its `handle` with what `buildRunStatusSensorContext` of `temporal-sensors/testing` gives. */
+export interface RunStatusSensor<Ctx = EventContextBase, Run = StatusRun> extends SensorDefinition {
+  readonly handle: (ctx: Ctx, run: Run) => Handled;
+}
+
+/**
+ * Defines a sensor that reacts to what becomes of workflows.
+ *
+ * ```ts
+ * export const shipped = defineRunStatusSensor({
+ *   name: 'shipped',
+ *   status: 'completed',
+ *   monitor: { jobs: [processOrders] },
+ *   job: sendInvoice,
+ *   async handle(ctx, run) {
+ *     const [config] = await run.input();
+ *     return ctx.run({ config: { path: config.path } });
+ *   },
+ * });
+ * ```
+ *
+ * Each run is its own outcome: one that cannot be handled is tried again and then parked in the dead letters, and the
+ * others go on. Requests without a run key get `run.eventId`. What `handle` does itself it may do twice when a worker
+ * dies: give `run.eventId` to receivers that must not act twice.
+ *
+ * @throws {@link DefinitionError} for a bad option; a visibility query is tried when a worker starts
+ */
+export function defineRunStatusSensor<
+  J extends JobDefinition = never,
+  const Js extends readonly JobDefinition[] = readonly [],
+  const R extends Resources = {},
+>(options: RunStatusSensorOptions<J, Js, R>): RunStatusSensor<EventContext<Targets<J, Js>, R>> {
+  const { handle, ...rest } = options;
+  requireHandle(handle, options.name);
+  const handlers = { handle: handle as unknown as EventHandlers<StatusRun>['handle'] };
+  return Object.freeze({ ...runSensorWith(rest as object as RunSensorOptions, handlers), handle });
+}
+
+/**
+ * Defines a sensor that reacts to runs that end badly: `run.failure` says why.
+ *
+ * ```ts
+ * export const onFailure = defineRunFailureSensor({
+ *   name: 'onFailure',
+ *   defaultStatus: 'running',
+ *   handle: (ctx, run) => tellSomebody(`${run.type} ${run.workflowId}: ${run.failure.message}`),
+ * });
+ * ```
+ *
+ * @throws {@link DefinitionError} as {@link defineRunStatusSensor}
+ */
+export function defineRunFailureSensor<
+  J extends JobDefinition = never,
+  const Js extends readonly JobDefinition[] = readonly [],
+  const R extends Resources = {},
+>(options: RunFailureSensorOptions<J, Js, R>): RunStatusSensor<EventContext<Targets<J, Js>, R>, FailedRun> {
+  const { handle, ...rest } = options;
+  requireHandle(handle, options.name);
+  const handlers = { handle: handle as unknown as EventHandlers<FailedRun>['handle'] };
+  return Object.freeze({ ...failureSensorWith(rest as object as RunSensorOptions, handlers), handle });
+}
+
+/** Options of a sensor whose handlers are given apart. */
+export type RunSensorOptions = Omit<SensorPart<never, readonly [], {}>, never> &
+  RunEventOptions & { readonly status?: RunStatus | readonly RunStatus[] };
+
+/** A run failure sensor with these handlers. */
+export function failureSensorWith(options: RunSensorOptions, handlers: EventHandlers<FailedRun>): SensorDefinition {
+  const { status = ['failed', 'timedOut', 'terminated'] } = options;
+  const place = `sensor '${options.name}'`;
+  const statuses = checkStatuses(status, FAILURE_STATUSES, place);
+  return runSensorWith({ ...options, status: statuses }, handlers as EventHandlers<StatusRun>);
+}
+
+/** A sensor of runs with these handlers. */
+function runSensorWith(options: RunSensorOptions, handlers: EventHandlers<StatusRun>): SensorDefinition {
+  const { monitor, ownRuns = false, startFrom, maxAttempts = 10, handleTimeout, webUrl, status, ...sensor } = options;
+  checkName(options.name, 'the name of a sensor');
+  const place = `sensor '${options.name}'`;
+  const taken = OWN_OPTIONS.find((name) => name in sensor);
+  if (taken !== undefined)
+    throw new DefinitionError(`${place} has an option '${taken}', which a sensor of runs needs for itself`);
+  const statuses = checkStatuses(status, RUN_STATUSES, place);
+  const monitored = checkMonitor(monitor, `${place}: monitor`);
+  if (startFrom !== undefined && !(startFrom instanceof Date && Number.isFinite(startFrom.getTime())))
+    throw new DefinitionError(`${place}: startFrom is ${quote(startFrom)}; accepted: a Date`);
+  const feed = new RunFeed({
+    handlers,
+    monitor: monitored,
+    statuses,
+    ownRuns,
+    webUrl,
+    place,
+    intervalMs: () => definition.intervalMs,
+    ...checkHandling({ maxAttempts, handleTimeout, timeout: options.timeout }, place),
+  });
+  const definition = defineSensor({
+    description: `Runs that ${statuses.join(', ')}`,
+    ...sensor,
+    cursor: cursorSchema,
+    events: refSchema,
+    initialCursor: ({ sensorStartedAt }) => ({
+      since: (startFrom ?? sensorStartedAt).getTime(),
+      seen: '',
+      retries: [],
+    }),
+    evaluate: (ctx) => feed.evaluate(ctx),
+  });
+  const types = typeof monitored === 'object' ? namedTypes(monitored) : monitored === 'jobs' ? monitored : undefined;
+  return Object.freeze({
+    ...definition,
+    watchesRuns: { statuses, ...(types === undefined ? {} : { types }) },
+    checkOnServer: (client, application) => checkQuery(client, monitored, statuses, application, `${place}: monitor`),
+  } satisfies SensorDefinition);
+}
+
+function requireHandle(handle: unknown, name: unknown): void {
+  if (typeof handle === 'function') return;
+  throw new DefinitionError(
+    `sensor '${String(name)}': handle is ${quote(handle)}; accepted: a function that is called for each run`
+  );
+}
+
+function checkStatuses<S extends RunStatus>(status: unknown, accepted: readonly S[], place: string): readonly S[] {
+  const list: readonly unknown[] = Array.isArray(status) ? status : [status];
+  const bad = list.find((each) => !accepted.includes(each as S));
+  if (list.length === 0 || bad !== undefined || list.includes(undefined)) {
+    const names = accepted.map((each) => `'${each}'`).join(', ');
+    throw new DefinitionError(`${place}: status is ${quote(status)}; accepted: one or more of ${names}`);
+  }
+  if (list.includes('started') && list.length > 1)
+    throw new DefinitionError(`${place}: status has 'started' and others; define a sensor for each`);
+  return [...new Set(list as readonly S[])];
+}
+
+/** What is asked of a handler's time and tries. */
+export function checkHandling(
+  {
+    maxAttempts,
+    handleTimeout,
+    timeout = '60s',
+  }: { maxAttempts: unknown; handleTimeout: unknown; timeout?: Duration | undefined },
+  place: string
+): { readonly maxAttempts: number; readonly handleTimeoutMs: number } {
+  if (!Number.isInteger(maxAttempts) || Number(maxAttempts) < 1 || Number(maxAttempts) > 100)
+    throw new DefinitionError(`${place}: maxAttempts is ${quote(maxAttempts)}; accepted: 1 to 100`);
+  const day = 24 * 60 * 60_000;
+  const timeoutMs = parseDuration(timeout, `${place}: timeout`, 1, day);
+  const most = (timeoutMs - 10_000) / 2;
+  const handleTimeoutMs = parseDuration(handleTimeout ?? '20s', `${place}: handleTimeout`, 1, day);
+  if (handleTimeoutMs > most) {
+    throw new DefinitionError(
+      `${place}: handleTimeout is ${handleTimeoutMs} ms and timeout ${timeoutMs} ms; a tick needs twice the first and 10 s: ` +
+        `give a timeout of at least ${2 * handleTimeoutMs + 10_000} ms`
+    );
+  }
+  return { maxAttempts: Number(maxAttempts), handleTimeoutMs };
+}
