@@ -54,7 +54,7 @@ export function emailDelivery(options: EmailAlertOptions): Deliver {
   const from = mailboxes(options.from, `${place}: from`);
   const to = mailboxes(options.to, `${place}: to`);
   const cc = options.cc === undefined ? () => [] : mailboxes(options.cc, `${place}: cc`);
-  const send = smtpSender(options.transport, `${place}: transport`, parseTimeout(options.timeout, place));
+  const send = smtpSender(options.transport, `${place}: transport`, parseTimeout(options.sendTimeout, place));
 
   return async (ctx, event) => {
     const message = describeSubject(event);

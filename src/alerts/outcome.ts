@@ -6,10 +6,9 @@
  * libraries are not passed on as causes: they name addresses, and some addresses are secrets.
  */
 import { ApplicationFailure } from '@temporalio/common';
-import { parseDuration, type Duration } from '../sensors/duration.js';
+import { formatDuration, parseDuration, type Duration } from '../sensors/duration.js';
 import { cutText } from '../sensors/json.js';
 import { RetryAfterError } from '../sensors/retry-after-error.js';
-import { formatDuration } from '../sensors/duration.js';
 import { plain } from '../sensors/text.js';
 
 /** Type of the failures that no retry helps. */
@@ -28,7 +27,7 @@ export function refused(message: string): ApplicationFailure {
 
 /** How long one message may take. @throws DefinitionError for what is no duration of 100 ms to 10 minutes */
 export function parseTimeout(timeout: Duration | undefined, place: string): number {
-  return parseDuration(timeout ?? '10s', `${place}: timeout`, 100, 10 * 60 * 1000);
+  return parseDuration(timeout ?? '10s', `${place}: sendTimeout`, 100, 10 * 60 * 1000);
 }
 
 /** Aborted when the message has taken too long, or with the handler. */

@@ -60,7 +60,7 @@ export function slackDelivery(options: SlackAlertOptions): Deliver {
       `${place}: blocks is ${quote(blocks)}; accepted: a function that gives an array of blocks`
     );
   }
-  const timeoutMs = parseTimeout(options.timeout, place);
+  const timeoutMs = parseTimeout(options.sendTimeout, place);
   return async (ctx, subject) => {
     const message = describeSubject(subject);
     const ownText = typeof text === 'function' ? await text(subject, message) : undefined;

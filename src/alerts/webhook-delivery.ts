@@ -45,7 +45,7 @@ export function webhookDelivery(options: WebhookAlertOptions): Deliver {
     throw new DefinitionError(`${place}: body is ${quote(body)}; accepted: a function that gives JSON or a text`);
   }
   const headers = checkHeaders(options.headers ?? {}, `${place}: headers`);
-  const timeoutMs = parseTimeout(options.timeout, place);
+  const timeoutMs = parseTimeout(options.sendTimeout, place);
 
   return async (ctx, subject) => {
     const message = describeSubject(subject);

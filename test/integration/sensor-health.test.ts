@@ -1,4 +1,9 @@
-import { expect, test } from 'vitest';
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { json } from 'node:stream/consumers';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { webhookOnRunFailure } from '../../src/alerts/webhook.js';
 import { defineSensor, defineSensorHealthSensor, sensorHealth, type SensorHealthEvent } from '../../src/index.js';
 import { Harness, waitFor } from '../support/harness.js';
 
@@ -25,6 +30,22 @@ test('a sensor that fails, recovers, stops itself, is closed, not loaded or late
     webUrl: 'https://temporal.example.com',
     handle: (_, event) => void events.push(event),
   });
+  const posted: { readonly eventId: string }[] = [];
+  const receiver = createServer((request, response) => {
+    void json(request).then((body) => {
+      posted.push(body as { readonly eventId: string });
+      response.end();
+    });
+  }).listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  onTestFinished(() => void receiver.close());
+  const alerts = webhookOnRunFailure({
+    name: 'posts',
+    url: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`,
+    interval: '200ms',
+    defaultStatus: 'running',
+    monitor: sensorHealth({ sensors: `${harness.prefix}failing`, changes: ['failing', 'recovered'] }),
+  });
   const told = (): string[] =>
     events
       .map(({ sensor, change }) => `${sensor.replace(harness.prefix, '')} ${change}`)
@@ -38,7 +59,7 @@ test('a sensor that fails, recovers, stops itself, is closed, not loaded or late
   const [failing, tired] = [fragile('failing'), fragile('tired', 2)];
   const worker = await harness.work([failing, tired]);
   // on a task queue of its own, as one would
-  await harness.work([watchman], { taskQueue: `${harness.taskQueue}-watch` });
+  await harness.work([watchman, alerts], { taskQueue: `${harness.taskQueue}-watch` });
   await harness.folded(watchman);
   expect((await harness.sensors.describe(harness.name(watchman))).evaluation?.lastOutcome).toBe('all sensors are well');
 
@@ -50,6 +71,10 @@ test('a sensor that fails, recovers, stops itself, is closed, not loaded or late
   await isTold(['failing failing', 'tired stoppedItself', 'failing recovered']);
   await harness.sensors.start(harness.name(tired));
   await isTold(['failing failing', 'tired stoppedItself', 'failing recovered', 'tired recovered']);
+
+  const ofFailing = events.filter(({ sensor }) => sensor === harness.name(failing));
+  await waitFor(() => posted.length >= 2, 'both posts');
+  expect(posted.map(({ eventId }) => eventId)).toEqual(ofFailing.map(({ eventId }) => eventId));
 
   events.length = 0;
   await worker.stop();

@@ -140,7 +140,7 @@ describe('what goes wrong', () => {
     const errors = await Promise.all([
       failureOf(send(untrusted, failedRun())),
       failureOf(send(to({ port: 1 }), failedRun())),
-      failureOf(send(to(hanging, { timeout: '200ms' }), failedRun())),
+      failureOf(send(to(hanging, { sendTimeout: '200ms' }), failedRun())),
     ]);
     expect(errors.map((error) => error instanceof ApplicationFailure)).toEqual([false, false, false]);
     expect(errors[0]?.message).toContain('certificate');

@@ -105,7 +105,7 @@ describe('an answer', () => {
     ['nothing', slack, (): 'hang' => 'hang', 'Slack did not answer within 500 ms'],
     ['nothing to a webhook', webhook, (): 'hang' => 'hang', 'Slack did not answer within 500 ms'],
   ])('%s is retried', async (_, by, answer, message) => {
-    const { deliver, received } = await by(answer, { timeout: '500ms' });
+    const { deliver, received } = await by(answer, { sendTimeout: '500ms' });
     const error = await failureOf(send(deliver, failedRun()));
     expect(error).not.toBeInstanceOf(ApplicationFailure);
     expect(error).not.toBeInstanceOf(RetryAfterError);
@@ -146,7 +146,7 @@ test('a server that is not there is retried, and an aborted attempt ends at once
   const gone = slackDelivery({ webhookUrl: 'http://127.0.0.1:1/secret-word' });
   expect((await failureOf(send(gone, failedRun()))).message).toMatch(/^Slack cannot be reached \(\w+\)$/);
 
-  const { deliver } = await slack(() => 'hang', { timeout: '1m' });
+  const { deliver } = await slack(() => 'hang', { sendTimeout: '1m' });
   const abort = new AbortController();
   const sent = failureOf(send(deliver, failedRun(), abort.signal));
   abort.abort();
@@ -162,7 +162,7 @@ test('no token and no address of a webhook is in an error, nor in its causes', a
     (): 'hang' => 'hang',
   ];
   for (const answer of answers) {
-    const { deliver } = await webhook(answer, { timeout: '500ms' });
+    const { deliver } = await webhook(answer, { sendTimeout: '500ms' });
     for (
       let error: unknown = await failureOf(send(deliver, failedRun()));
       error instanceof Error;
@@ -185,7 +185,7 @@ test.each([
   [{ token: TOKEN, channel: 'c', chanel: 'd' }, "has an unknown option 'chanel'"],
   [{ token: TOKEN, channel: 'c', text: 7 }, 'text is 7; accepted: a text, or a function that gives one'],
   [{ token: TOKEN, channel: 'c', blocks: [] }, 'blocks is []; accepted: a function'],
-  [{ token: TOKEN, channel: 'c', timeout: '1h' }, "timeout is '1h', which is out of range"],
+  [{ token: TOKEN, channel: 'c', sendTimeout: '1h' }, "sendTimeout is '1h', which is out of range"],
   [{ token: TOKEN, channel: 'c', name: 'a b' }, "the name of a sensor is 'a b'"],
 ])('the options %j are an error at definition', (options, message) => {
   const define = (): unknown => slackOnRunFailure(options as unknown as SlackAlertOptions);

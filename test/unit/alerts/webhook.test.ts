@@ -116,7 +116,7 @@ describe('an answer', () => {
   });
 
   test('that does not come is retried, and not waited for when the attempt is aborted', async () => {
-    const { deliver } = await receiver(() => 'hang', { timeout: '500ms' });
+    const { deliver } = await receiver(() => 'hang', { sendTimeout: '500ms' });
     const error = await failureOf(send(deliver, failedRun()));
     expect(error.message).toBe('the webhook did not answer within 500 ms');
     const aborted = await failureOf(send(deliver, failedRun(), AbortSignal.abort()));
