@@ -111,6 +111,7 @@ export function createEvaluator(
       prefix: registry.prefix,
       times,
       jobs: [...registry.jobs.keys()],
+      preview: purpose === 'preview',
     });
     attempt.heartbeat();
     const staged = await stageRequests(input.sensor, nonce, checked.requests, () => attempt.heartbeat());

@@ -28,6 +28,8 @@ export interface EvaluationHost {
   readonly times: AttemptTimes;
   /** Names of all jobs of the application. */
   readonly jobs: readonly string[];
+  /** Whether nothing of it will be committed. */
+  readonly preview: boolean;
 }
 
 /**
@@ -54,6 +56,7 @@ export async function evaluateInput(
       scheduledAt: host.times.scheduledAt,
       // later attempts of a folded evaluation are nobody's nudge
       nudged: input.trigger === 'push' && host.times.waitedMs - input.delayMs < NUDGED_MS,
+      preview: host.preview,
       jobs: host.jobs,
       prefix: host.prefix,
       deadLetterRoom: input.deadLetterRoom,

@@ -13,6 +13,8 @@ export interface FeedFacts {
   readonly scheduledAt: number;
   /** Somebody says that there is news, and it may not be listed yet. */
   readonly nudged: boolean;
+  /** Nothing may be done, only said what would be: handlers are not called. */
+  readonly preview: boolean;
   /** Names of all jobs of the application. */
   readonly jobs: readonly string[];
   /** Put before the names of the application's sensors. */

@@ -80,6 +80,8 @@ export class EventHandling<T extends FeedEvent> {
   readonly #requests: RunRequest[] = [];
   readonly #parked: Rejection[] = [];
   readonly #errors: string[] = [];
+  /** Of a preview: the events that a tick would take. */
+  readonly #foreseen: string[] = [];
   #retries: readonly Retry[];
   #paused: HandlingState['paused'];
   #memory: Json | undefined;
@@ -110,8 +112,18 @@ export class EventHandling<T extends FeedEvent> {
     return this.#retries.length >= MAX_RETRIES;
   }
 
+  /** What a preview says, in which no handler is called; `undefined` in a tick. */
+  get foreseen(): string | undefined {
+    if (!this.#feed.preview) return undefined;
+    const { length } = this.#foreseen;
+    if (length === 0) return 'no new events';
+    const ids = this.#foreseen.slice(0, FORESEEN).join(', ');
+    return `${count(length)} would be handled: ${ids}${length > FORESEEN ? ', …' : ''}`;
+  }
+
   /** Dead letters that an operator handed back, and events whose time has come. */
   async again(): Promise<void> {
+    if (this.#feed.preview) return;
     // one more try, and who handed them back sees at once whether it helped
     const attempts = this.#options.maxAttempts - 1;
     const returned = this.#ctx.events.map((ref) => ({ ref, attempts, at: 0, error: 'handed back' }));
@@ -132,13 +144,15 @@ export class EventHandling<T extends FeedEvent> {
    * @returns whether it was taken; if not, it must come again
    */
   async take(event: T): Promise<boolean> {
-    return this.ready && (await this.#try(event, undefined));
+    if (!this.#feed.preview) return this.ready && (await this.#try(event, undefined));
+    this.#foreseen.push(event.eventId);
+    return this.ready;
   }
 
   /** Lets the handlers finish the tick: send what they collected. */
   async finish(): Promise<void> {
     const { finish } = this.#options.handlers;
-    if (finish === undefined || this.#memory === undefined || this.#paused !== undefined) return;
+    if (this.#feed.preview || finish === undefined || this.#memory === undefined || this.#paused !== undefined) return;
     if (this.#ctx.signal.aborted) return;
     const error = await this.#guarded((ctx, memory) => finish(ctx, memory));
     if (error === undefined) return;
@@ -333,6 +347,8 @@ function handlerContext(ctx: EventContextBase, signal: AbortSignal): EventContex
   return { sensor, log, resources, now, client, heartbeat, tick, isFirstTickSinceStart, sensorStartedAt, signal };
 }
 
+/** IDs of events that a preview names. */
+const FORESEEN = 20;
 const NAMED = 3;
 
 /** The first few errors. */

@@ -14,7 +14,7 @@ import type { RunStatus } from './status-run.js';
 import type { Tags } from './tags.js';
 
 /** Version of what this file describes. A worker with a newer one makes running loops continue as new. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /** Workflow type of the loop; the user's workflow module re-exports it. */
 export const LOOP_TYPE = 'sensorLoop';

@@ -102,6 +102,7 @@ export class HealthFeed {
     await handling.again();
     const looked = handling.ready ? await this.#look(ctx, handling) : undefined;
     await handling.finish();
+    if (handling.foreseen !== undefined) return [ctx.skip(handling.foreseen)];
     const { requests, waiting } = handling.settle(undefined);
     const { wrong, recoveredUntil } = looked ?? cursor;
     const next = { wrong, recoveredUntil, ...handling.state };

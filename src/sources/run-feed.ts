@@ -75,6 +75,7 @@ export class RunFeed {
     const position = new MovingPosition(cursor, feedOf(ctx).scheduledAt);
     const behindSince = handling.ready ? await this.#takeAll(ctx, cursor, handling, position) : undefined;
     await handling.finish();
+    if (handling.foreseen !== undefined) return [ctx.skip(handling.foreseen)];
     const { requests, waiting } = handling.settle(behindSince);
     const next: Cursor = { ...position.end, ...handling.state };
     const given: (RunRequest | SkipReason | More)[] = [...requests];

@@ -98,6 +98,7 @@ export function buildSensorContext<Cursor = unknown>(
     feed: {
       scheduledAt: now.getTime(),
       nudged: false,
+      preview: false,
       jobs: [],
       prefix: '',
       deadLetterRoom: MAX_DEAD_LETTERS_BYTES,

@@ -131,6 +131,7 @@ export async function simulateAttempt(facts: AttemptFacts): Promise<AttemptEnd> 
       prefix: '',
       times,
       jobs: definition.jobs.map(({ name }) => name),
+      preview: false,
     });
   } catch (error) {
     if (abort.reason instanceof CancelledFailure) return { kind: 'aborted', error: abort.reason };

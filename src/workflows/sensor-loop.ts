@@ -80,7 +80,7 @@ interface Waiter {
 
 /** The workflow of a sensor. Started by the worker plugin, never by hand. */
 export async function sensorLoop(loopInput: LoopInput): Promise<void> {
-  const { sensor } = loopInput;
+  const { sensor, protocol = PROTOCOL } = loopInput;
   let state: LoopState = loopInput.state ?? rules.newState(loopInput.options, workflowInfo().startTime.getTime());
   let current: Current | undefined;
   let evaluations = 0;
@@ -134,7 +134,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   /** Signals, and the updates of the same effect. */
   function take(kind: 'signal' | 'update', name: string, args: readonly unknown[]): void {
     state = applyMessage(state, { kind, name, args }, Date.now());
-    if (name === SIGNALS.configure) newerProtocol ||= parseConfigure(args[0]).protocol > PROTOCOL;
+    if (name === SIGNALS.configure) newerProtocol ||= parseConfigure(args[0]).protocol > protocol;
     // a flood of events need not write the details anew for each
     if (name !== SIGNALS.push) published();
     wake();
@@ -298,7 +298,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   /** Memo and current details follow the state. */
   function published(): void {
     setCurrentDetails(detailsOf(sensor, state));
-    const next = memoOf(state);
+    const next = memoOf(state, protocol);
     if (sameJson(memo, next)) return;
     memo = next;
     upsertMemo({ [SENSOR_MEMO]: next });

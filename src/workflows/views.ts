@@ -6,8 +6,12 @@ import { PROTOCOL, type LoopState, type SensorMemo, type SensorState, type TickR
 import { waitingRequests } from './launch-rules.js';
 import { isHolding, isRunning } from './state.js';
 
-/** The slow-changing facts. Each change costs a history event, so nothing that every tick changes is in it. */
-export function memoOf(state: LoopState): SensorMemo {
+/**
+ * The slow-changing facts. Each change costs a history event, so nothing that every tick changes is in it.
+ *
+ * @param protocol that this run of the loop was started with: what it writes must replay
+ */
+export function memoOf(state: LoopState, protocol: number = PROTOCOL): SensorMemo {
   const { options, choice, health, deadLetters } = state;
   const pendingUntil = isHolding(state) ? state.launch?.dueAt : undefined;
   return {
@@ -15,14 +19,9 @@ export function memoOf(state: LoopState): SensorMemo {
     statusFrom: choice === undefined ? 'code' : 'operator',
     ...(choice?.by === undefined ? {} : { statusBy: choice.by }),
     ...(choice?.reason === undefined ? {} : { statusReason: choice.reason }),
-    ...(choice === undefined ? {} : { statusAt: choice.at }),
     ...(choice?.until === undefined ? {} : { statusUntil: choice.until }),
     health: health.status,
-    ...(health.status === 'failing' ? { failingSince: health.since } : {}),
-    ...(health.status === 'ok' && health.failingBefore !== undefined
-      ? { recovered: { failingSince: health.failingBefore, at: health.since } }
-      : {}),
-    ...behind(state),
+    ...(protocol < 2 ? {} : times(state)),
     ...unfolded(state),
     intervalMs: options.intervalMs,
     pending: pendingOf(state).count,
@@ -33,7 +32,7 @@ export function memoOf(state: LoopState): SensorMemo {
     tags: options.tags,
     owners: options.owners,
     options: JSON.stringify(options),
-    protocol: PROTOCOL,
+    protocol,
   };
 }
 
@@ -51,10 +50,21 @@ function unfolded({ ring }: LoopState): Pick<SensorMemo, 'unfolded'> {
   return last.every(({ rejected }) => rejected.count > 0) ? { unfolded: 'every tick rejects something new' } : {};
 }
 
-/** How far a sensor that is fed by events is behind, as its last tick knew. */
-function behind({ ring }: LoopState): Pick<SensorMemo, 'behindSince'> {
+/** Since when the sensor is what it is. Loops of protocol 1 do without: their histories have fewer changes of the memo. */
+function times({
+  choice,
+  health,
+  ring,
+}: LoopState): Pick<SensorMemo, 'statusAt' | 'failingSince' | 'recovered' | 'behindSince'> {
   const { behindSince } = ring.at(-1) ?? {};
-  return behindSince === undefined ? {} : { behindSince };
+  return {
+    ...(choice === undefined ? {} : { statusAt: choice.at }),
+    ...(health.status === 'failing' ? { failingSince: health.since } : {}),
+    ...(health.status === 'ok' && health.failingBefore !== undefined
+      ? { recovered: { failingSince: health.failingBefore, at: health.since } }
+      : {}),
+    ...(behindSince === undefined ? {} : { behindSince }),
+  };
 }
 
 /** Requests that wait for a start or for the next tick: how many, and the next few. */

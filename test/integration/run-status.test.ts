@@ -62,6 +62,8 @@ describe('a run status sensor', () => {
     await harness.work([ended, begun]);
     await fail(harness, 'before');
     for (const sensor of [ended, begun]) await harness.sensors.start(harness.name(sensor));
+    await harness.folded(ended);
+    await harness.sensors.stop(harness.name(ended));
 
     await (await start(harness, 'ends', ['complete'], { id: 'complete' })).result();
     await fail(harness, 'fail');
@@ -74,7 +76,13 @@ describe('a run status sensor', () => {
     await canceled.cancel();
     await canceled.result().catch(() => undefined);
 
-    await waitFor(() => handled.length >= 7 && started.length >= 7, 'all events');
+    await waitFor(() => started.length >= 7, 'all starts');
+    // a preview only says what would be handled
+    const preview = await harness.sensors.preview(harness.name(ended));
+    expect(preview.skipReason).toMatch(/^7 events would be handled: .*complete/);
+    expect(handled).toEqual([]);
+    await harness.sensors.start(harness.name(ended));
+    await waitFor(() => handled.length >= 7, 'all events');
     const ends = handled.map(({ status, workflowId }) => `${workflowId.replace(harness.prefix, '')} ${status}`);
     expect(ends).toEqual([
       'complete completed',

@@ -41,6 +41,7 @@ export class Ticks {
       feed: {
         scheduledAt: now.getTime(),
         nudged: false,
+        preview: false,
         jobs: [],
         prefix: '',
         deadLetterRoom: 0,
