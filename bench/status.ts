@@ -51,7 +51,7 @@ class Handled {
 }
 
 /** All failed runs handled that there are when the sensor is started. */
-async function catchUp(bench: Bench): Promise<Result> {
+export async function catchUp(bench: Bench): Promise<Result> {
   const startFrom = new Date();
   const runIds = new Set<string>();
   const monitored = await bench.withWorker([], async (taskQueue) => {
