@@ -11,7 +11,7 @@ import { counters } from './activities.js';
 import { median, pause, percentile, round, until, untilLoopExists, type Bench, type Result } from './support.js';
 
 const FAILED = Number(process.env.BENCH_FAILED ?? 5_000);
-const ROUNDS = 3;
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3);
 const REACTIONS = 60;
 const WARM_UPS = 5;
 const IDLE_SENSORS = 10;
