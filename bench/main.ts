@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- quiet|launch|push|ledger|bigtick|s3|simulate [--json]`: ours and the hand-written way, in one run and
+ * `npm run bench -- quiet|launch|push|ledger|bigtick|status|s3|simulate [--json]`: ours and the hand-written way, in one run and
  * on one server where there is one.
  *
  * Absolute times on a shared machine mean little; the ratios are what to look at.
@@ -12,6 +12,7 @@ import { push } from './push.js';
 import { quiet } from './quiet.js';
 import { s3 } from './s3.js';
 import { simulate } from './simulate.js';
+import { status } from './status.js';
 import { withBench, type Bench, type Result } from './support.js';
 
 const BENCHES: Readonly<Record<string, (bench: Bench) => AsyncGenerator<Result>>> = {
@@ -20,6 +21,7 @@ const BENCHES: Readonly<Record<string, (bench: Bench) => AsyncGenerator<Result>>
   push,
   ledger,
   bigtick,
+  status,
 };
 const WITHOUT_SERVER: Readonly<Record<string, () => AsyncGenerator<Result>>> = { s3, simulate };
 const NAMES = [...Object.keys(BENCHES), ...Object.keys(WITHOUT_SERVER)].join(', ');

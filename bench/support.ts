@@ -7,13 +7,14 @@ import {
   NativeConnection,
   Runtime,
   Worker,
+  type BundleOptions,
   type WorkerOptions,
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { startDevServer, type DevServer } from '../src/cli/dev-server.js';
+import { freePort, startDevServer, type DevServer } from '../src/cli/dev-server.js';
 import { findTemporalBinary } from '../src/cli/temporal-binary.js';
 import type { SensorClient } from '../src/client/index.js';
 import type { SensorDefinition } from '../src/index.js';
@@ -26,6 +27,8 @@ export interface Bench {
   withWorker<T>(sensors: readonly SensorDefinition[], act: (taskQueue: string) => Promise<T>): Promise<T>;
   /** CPU milliseconds that server and worker have used so far. */
   cpuMs(): Promise<number>;
+  /** Visibility queries that workers have sent so far, as the SDK's core counts its requests; those of `client` do not count. */
+  visibilityQueries(): Promise<number>;
 }
 
 /** One line of the result. */
@@ -45,15 +48,20 @@ export async function withBench<T>(
   bundled?: WorkerOptions['workflowBundle']
 ): Promise<T> {
   // Core writes its warnings to standard output, which belongs to the results
+  const metricsAddress = `127.0.0.1:${await freePort()}`;
   Runtime.install({
     logger: new DefaultLogger('ERROR'),
-    telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } },
+    telemetryOptions: {
+      logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) },
+      metrics: { prometheus: { bindAddress: metricsAddress } },
+    },
   });
   const server = await startDevServer({ binary: await findTemporalBinary(), fast: true, headless: true });
   const connection = await Connection.connect({ address: server.address });
   const native = await NativeConnection.connect({ address: server.address });
   try {
-    return await act(createBench(server, new Client({ connection }), native, bundled ?? (await bundle())));
+    const client = new Client({ connection });
+    return await act(createBench(server, client, native, bundled ?? (await bundle()), metricsAddress));
   } finally {
     await native.close();
     await connection.close();
@@ -62,10 +70,16 @@ export async function withBench<T>(
 }
 
 export async function bundle(): Promise<WorkflowBundleWithSourceMap> {
+  return await bundleOf({ plugins: [new SensorsPlugin({ sensors: [] })] });
+}
+
+async function bundleOf(
+  options: Pick<BundleOptions, 'plugins' | 'preloadModules'>
+): Promise<WorkflowBundleWithSourceMap> {
   return await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)),
     logger: new DefaultLogger('ERROR'),
-    plugins: [new SensorsPlugin({ sensors: [] })],
+    ...options,
   });
 }
 
@@ -73,17 +87,21 @@ function createBench(
   server: DevServer,
   client: Client,
   connection: NativeConnection,
-  workflowBundle: NonNullable<WorkerOptions['workflowBundle']>
+  workflowBundle: NonNullable<WorkerOptions['workflowBundle']>,
+  metricsAddress: string
 ): Bench {
+  let byHand: Promise<WorkflowBundleWithSourceMap> | undefined;
   return {
     client,
     async withWorker(sensors, act) {
       const taskQueue = `bench-${randomUUID()}`;
       const plugins = sensors.length === 0 ? [] : [new SensorsPlugin({ sensors })];
+      // no nudges where there are no sensors
+      if (sensors.length === 0) byHand ??= bundleOf({ preloadModules: ['temporal-sensors/workflows'] });
       const worker = await Worker.create({
         connection,
         taskQueue,
-        workflowBundle,
+        workflowBundle: sensors.length === 0 && byHand !== undefined ? await byHand : workflowBundle,
         activities,
         plugins,
         shutdownForceTime: '10s',
@@ -93,6 +111,13 @@ function createBench(
     async cpuMs() {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1000 + (await processCpuMs(server.pid));
+    },
+    async visibilityQueries() {
+      const response = await fetch(`http://${metricsAddress}/metrics`);
+      const lines = (await response.text()).matchAll(
+        /^temporal_request\{[^}]*operation="(?:List|Count)WorkflowExecutions"[^}]*\} (\d+)$/gm
+      );
+      return [...lines].reduce((sum, [, count]) => sum + Number(count), 0);
     },
   };
 }

@@ -1,8 +1,10 @@
 /** The workflows of the benchmarks: ours, and the same by hand on Temporal, as well as a good engineer would write them. */
 import {
+  ApplicationFailure,
   condition,
   continueAsNew,
   defineSignal,
+  getExternalWorkflowHandle,
   ParentClosePolicy,
   proxyActivities,
   setHandler,
@@ -13,7 +15,14 @@ import {
 export * from 'temporal-sensors/workflows';
 import type { BenchActivities } from './activities.js';
 
-const { look, requests, requestsFrom, stamp, lookAtEvents } = proxyActivities<BenchActivities>({
+const {
+  look,
+  requests,
+  requestsFrom,
+  stamp,
+  lookAtEvents,
+  break: breakDown,
+} = proxyActivities<BenchActivities>({
   startToCloseTimeout: '60s',
 });
 
@@ -91,5 +100,34 @@ export async function signalLoop(): Promise<void> {
         workflowIdReusePolicy: 'REJECT_DUPLICATE',
       });
     }
+  }
+}
+
+export async function fails(): Promise<void> {
+  throw ApplicationFailure.nonRetryable('out of stock');
+}
+
+/** A job that ends with the failure of its activity. */
+export async function breaks(id: string): Promise<void> {
+  await breakDown(id);
+}
+
+/** The same, and it tells of it by a signal. */
+export async function breaksAndTells(id: string): Promise<void> {
+  try {
+    await breakDown(id);
+  } catch (error) {
+    await getExternalWorkflowHandle('handler').signal('failed', id);
+    throw error;
+  }
+}
+
+/** Takes such signals and handles each. */
+export async function failureHandler(): Promise<void> {
+  const failed: string[] = [];
+  setHandler(defineSignal<[string]>('failed'), (id) => void failed.push(id));
+  for (;;) {
+    await condition(() => failed.length > 0);
+    for (const id of failed.splice(0)) await stamp(id);
   }
 }

@@ -17,11 +17,11 @@ export type Execution = WorkflowExecutionInfo & {
   readonly unreadable: boolean;
 };
 
-/** The workflows of a visibility query, newest first. */
-export async function* listExecutions(client: Client, query: string): AsyncIterable<Execution> {
+/** The workflows of a visibility query, newest first. @param pageSize in one request. @default the server's, 1,000 */
+export async function* listExecutions(client: Client, query: string, pageSize = 0): AsyncIterable<Execution> {
   let nextPageToken: Uint8Array = new Uint8Array();
   do {
-    const page = await listPage(client, query, nextPageToken);
+    const page = await listPage(client, { query, pageSize, nextPageToken });
     for (const raw of page.executions) yield await executionOf(client, raw);
     ({ nextPageToken } = page);
   } while (nextPageToken.length > 0);
@@ -75,10 +75,13 @@ type Page = Awaited<ReturnType<Client['workflowService']['listWorkflowExecutions
 type RawExecution = Page['executions'][number];
 
 /** Errors are the SDK's own, as from `client.workflow.list`. */
-async function listPage(client: Client, query: string, nextPageToken: Uint8Array): Promise<Page> {
+async function listPage(
+  client: Client,
+  request: { readonly query: string; readonly pageSize: number; readonly nextPageToken: Uint8Array }
+): Promise<Page> {
   const { namespace } = client.options;
   try {
-    return await client.workflowService.listWorkflowExecutions({ namespace, query, nextPageToken });
+    return await client.workflowService.listWorkflowExecutions({ namespace, ...request });
   } catch (error) {
     rethrowKnownErrorTypes(error as Parameters<typeof rethrowKnownErrorTypes>[0]);
     throw new ServiceError('workflows could not be listed', { cause: error as Error });

@@ -16,7 +16,7 @@ import { MAX_CURSOR_BYTES } from '../sensors/limits.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
 import { RUN_STATUSES, type RunStatus, type StatusRun } from '../sensors/status-run.js';
 import { inOrder } from './in-order.js';
-import { listWindows, type Happened, type TimeAttribute } from './list-window.js';
+import { listWindows, type Happened, type Listing, type TimeAttribute, type Window } from './list-window.js';
 import { queryOf, typesOf, type RunMonitor } from './run-monitor.js';
 import { MovingPosition, SETTLED_MS, type Position } from './run-position.js';
 
@@ -41,6 +41,10 @@ const NUDGE_WAITS_MS = [25, 50, 100, 200, 400, 800];
 /** Room in the cursor for what a tick may add beside its position. */
 const SPARE_BYTES = 4 * 1024;
 const READ_AT_ONCE = 20;
+/** For so long after a look at all that may have been listed late, other looks are at what is new. */
+const GLANCES_MS = 30_000;
+/** What is new may be listed so much later than what happened after it; what is later still waits for the next look. */
+const DISORDER_MS = 5_000;
 
 interface RunFeedOptions {
   readonly handlers: EventHandlers<StatusRun>;
@@ -57,11 +61,23 @@ interface RunFeedOptions {
 /** A run with the sensors that led to it. */
 type FedRun = StatusRun & { readonly via?: readonly string[] };
 
+/** What this worker knows of a position beyond what the cursor says. */
+interface Look {
+  readonly position: Position;
+  /** Everything before is done: an idle sensor's cursor does not move. */
+  readonly doneBefore: number;
+  /** When it looked at everything since, by the server's clock. */
+  readonly at: number;
+  /** When the last event happened that is done; all that were listed before it are done. */
+  readonly last: number;
+  /** Whether something was left. */
+  readonly behind: boolean;
+}
+
 export class RunFeed {
   readonly #options: RunFeedOptions;
   readonly #attribute: TimeAttribute;
-  /** Where this worker may begin to list although the cursor says less: an idle sensor's cursor does not move. */
-  #done: { readonly position: Position; readonly from: number } | undefined;
+  #look: Look | undefined;
 
   constructor(options: RunFeedOptions) {
     this.#options = options;
@@ -72,12 +88,12 @@ export class RunFeed {
     const cursor = ctx.cursor as Cursor;
     const handling = this.#handling(ctx, cursor);
     await handling.again();
-    const position = new MovingPosition(cursor, feedOf(ctx).scheduledAt);
-    const behindSince = handling.ready ? await this.#takeAll(ctx, cursor, handling, position) : undefined;
+    const start: Position = { since: cursor.since, seen: cursor.seen };
+    const { end, behindSince } = handling.ready ? await this.#takeAll(ctx, start, handling) : { end: start };
     await handling.finish();
     if (handling.foreseen !== undefined) return [ctx.skip(handling.foreseen)];
     const { requests, waiting } = handling.settle(behindSince);
-    const next: Cursor = { ...position.end, ...handling.state };
+    const next: Cursor = { ...end, ...handling.state };
     const given: (RunRequest | SkipReason | More)[] = [...requests];
     if (!sameJson(next, cursor)) {
       ctx.setCursor(next);
@@ -123,51 +139,59 @@ export class RunFeed {
     return startedBy?.via === undefined ? run : { ...run, via: startedBy.via };
   }
 
-  /** Takes new events as long as it may. @returns when the oldest happened that is left */
+  /**
+   * Takes new events as long as it may. Each look costs the server what it lists, so a look that comes soon after
+   * another (a nudge, or a tick that goes on where the last one stopped) is only at what came after that.
+   */
   async #takeAll(
     ctx: RunContext,
-    cursor: Cursor,
-    handling: EventHandling<FedRun>,
-    position: MovingPosition
-  ): Promise<number | undefined> {
+    start: Position,
+    handling: EventHandling<FedRun>
+  ): Promise<{ readonly end: Position; readonly behindSince?: number }> {
     const { scheduledAt, nudged } = feedOf(ctx);
-    const start: Position = { since: cursor.since, seen: cursor.seen };
-    const known = this.#done !== undefined && sameJson(this.#done.position, start);
-    const from = Math.max(start.since, known ? (this.#done?.from ?? 0) : 0);
-    for await (const window of this.#windows(ctx, from, scheduledAt, nudged, position)) {
-      for await (const { at, run } of this.#read(ctx, window)) {
+    const known = this.#look !== undefined && sameJson(this.#look.position, start) ? this.#look : undefined;
+    const doneBefore = Math.max(start.since, known?.doneBefore ?? 0);
+    const glance = known !== undefined && (nudged || known.behind) && scheduledAt - known.at < GLANCES_MS;
+    const from = glance ? Math.max(doneBefore, known.last - DISORDER_MS) : doneBefore;
+    let at = glance ? known.at : scheduledAt;
+    let last = known?.last ?? doneBefore;
+    const position = new MovingPosition(start, at);
+    const ended = (behindSince?: number) => {
+      const end = position.end;
+      const behind = behindSince !== undefined;
+      const before = behind || glance ? doneBefore : Math.max(doneBefore, at - SETTLED_MS);
+      this.#look = { position: end, doneBefore: before, at, last: Math.min(last, behindSince ?? last), behind };
+      return { end, ...(behind ? { behindSince } : {}) };
+    };
+    for await (const { happened, clock } of this.#windows(ctx, from, nudged, position)) {
+      if (!glance) position.listedAt((at = clock));
+      for await (const { at: when, run } of this.#read(ctx, happened)) {
         const room = MAX_CURSOR_BYTES - SPARE_BYTES - jsonBytes(handling.state);
-        if (!position.fits(at, room)) return at;
-        if (this.#isOwn(ctx, run)) position.take(run.eventId, at);
-        else if (await handling.take(run)) position.take(run.eventId, at);
-        else return at;
+        if (!position.fits(when, room)) return ended(when);
+        if (!this.#isOwn(ctx, run) && !(await handling.take(run))) return ended(when);
+        position.take(run.eventId, when);
+        last = Math.max(last, when);
       }
     }
-    this.#done = { position: position.end, from: Math.max(from, scheduledAt - SETTLED_MS) };
-    return undefined;
+    return ended();
   }
 
   /** What is new, window by window; after a nudge it is looked for until it is listed. */
-  async *#windows(
-    ctx: RunContext,
-    from: number,
-    now: number,
-    nudged: boolean,
-    position: MovingPosition
-  ): AsyncIterable<readonly Happened[]> {
+  async *#windows(ctx: RunContext, from: number, nudged: boolean, position: MovingPosition): AsyncIterable<Window> {
     const { monitor, statuses } = this.#options;
+    const { client, signal } = ctx;
     const query = queryOf(monitor, statuses, feedOf(ctx));
-    const listing = { client: ctx.client, query, attribute: this.#attribute };
+    const listing: Listing = { client, query, attribute: this.#attribute, signal };
     for (const wait of nudged ? [...NUDGE_WAITS_MS, 0] : [0]) {
       let found = false;
-      for await (const window of listWindows(listing, from, now, ctx.signal)) {
-        const fresh = window.filter(({ execution }) => !position.has(this.#idOf(execution)));
+      for await (const { happened, clock } of listWindows(listing, from, feedOf(ctx).scheduledAt)) {
+        const fresh = happened.filter(({ execution }) => !position.has(this.#idOf(execution)));
         found ||= fresh.length > 0;
-        yield fresh;
+        yield { happened: fresh, clock };
       }
       if (found || wait === 0) return;
       await new Promise((resolve) => setTimeout(resolve, wait));
-      ctx.signal.throwIfAborted();
+      signal.throwIfAborted();
     }
   }
 
