@@ -37,7 +37,7 @@ export type {
 export type { RunMonitor } from './sources/run-monitor.js';
 export type { EventContext, Handled } from './sensors/event-handlers.js';
 export type { FailedRun, FailureCause, RunFailure, RunStatus, StatusRun } from './sensors/status-run.js';
-export type { SensorTestContext } from './sensors/test-context.js';
+export type { RunStatusTestContext, SensorTestContext } from './sensors/test-context.js';
 // resources
 export { defineResource } from './sensors/define-resource.js';
 export type {
