@@ -80,10 +80,7 @@ function chainOf(converter: LoadedDataConverter, error: unknown): readonly Error
 }
 
 /** What an activity that ran out of time had failed with before: the server says it, the SDK's error leaves it out. */
-function lastAttemptOf(
-  { failureConverter, payloadConverter }: LoadedDataConverter,
-  error: Error
-): Error | undefined {
+function lastAttemptOf({ failureConverter, payloadConverter }: LoadedDataConverter, error: Error): Error | undefined {
   const cause = error instanceof TimeoutFailure ? error.failure?.cause : undefined;
   return cause == null ? undefined : failureConverter.failureToError(cause, payloadConverter);
 }

@@ -68,7 +68,11 @@ export async function executeJob<const J extends JobDefinition>(
       async () => {
         const execution = await describeExecution(client, workflowId);
         if (execution === undefined) return undefined;
-        const end = { runId: execution.runId, status: statusOf(execution), problem: await problemOf(execution, handle) };
+        const end = {
+          runId: execution.runId,
+          status: statusOf(execution),
+          problem: await problemOf(execution, handle),
+        };
         return end.status === undefined && end.problem === undefined ? undefined : end;
       },
       { timeout: timeoutMs, what: `the end of job '${job.name}'` }

@@ -1,5 +1,5 @@
 /** Runs for tests: made by hand, as a handler would get them from a server. */
-import { defaultDataConverter, defaultPayloadConverter, TypedSearchAttributes } from '@temporalio/common';
+import { defaultDataConverter, ensureTemporalFailure, TypedSearchAttributes } from '@temporalio/common';
 import { runFailureOf } from '../client/run-failure.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { formatDuration } from '../sensors/duration.js';
@@ -124,9 +124,9 @@ function failureOf({ failure }: RunFacts, status: RunStatus, durationMs = 0): Ru
   }
   if (failure instanceof Error) {
     // the way through Temporal, so that causes, kinds and types are what a handler gets
-    const { failureConverter } = defaultDataConverter;
-    const encoded = failureConverter.errorToFailure(failure, defaultPayloadConverter);
-    return runFailureOf(failureConverter.failureToError(encoded, defaultPayloadConverter), defaultDataConverter);
+    const { failureConverter, payloadConverter } = defaultDataConverter;
+    const encoded = failureConverter.errorToFailure(ensureTemporalFailure(failure), payloadConverter);
+    return runFailureOf(failureConverter.failureToError(encoded, payloadConverter), defaultDataConverter);
   }
   if (typeof failure === 'object') return { causes: [], ...failure };
   if (status === 'failed') {

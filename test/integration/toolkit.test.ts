@@ -3,9 +3,22 @@ import fc from 'fast-check';
 import { fileURLToPath } from 'node:url';
 import { expect, inject, test } from 'vitest';
 import { z } from 'zod';
-import { defineJob, defineSensor, type RunRequest, type SensorDefinition } from '../../src/index.js';
+import {
+  defineJob,
+  defineRunFailureSensor,
+  defineSensor,
+  type RunRequest,
+  type SensorDefinition,
+} from '../../src/index.js';
 import type { TickRecord } from '../../src/client/index.js';
-import { buildSensorContext, createSensorTestEnvironment, evaluateTick, simulate } from '../../src/testing/index.js';
+import {
+  buildRunStatusSensorContext,
+  buildSensorContext,
+  createSensorTestEnvironment,
+  evaluateTick,
+  executeJob,
+  simulate,
+} from '../../src/testing/index.js';
 import { Harness, waitFor } from '../support/harness.js';
 
 const noop = defineJob({ name: 'noop' });
@@ -217,6 +230,41 @@ test('an environment ends its worker and its server, and what it does not know i
   }
   expect(env.worker.getState()).toBe('STOPPED');
   await env.dispose();
+});
+
+const failing = defineJob({ name: 'failing' });
+const onFailure = defineRunFailureSensor({
+  name: 'onFailure',
+  monitor: { jobs: [failing] },
+  job: echo,
+  handle: (ctx, run) => ctx.run({ config: { n: run.failure.message.length } }),
+});
+
+test('a job is really run, and what became of it is handled', async () => {
+  await using env = await createSensorTestEnvironment({
+    sensors: [onFailure],
+    workflowBundle: { codePath: inject('bundlePath') },
+    address: inject('temporalAddress'),
+  });
+  const executed = await executeJob(env, failing);
+  const { ctx, run } = buildRunStatusSensorContext({ run: executed.run, sensor: onFailure }).forRunFailure();
+  expect(run).toMatchObject({ type: 'failing', status: 'failed', failure: { message: 'this job fails' } });
+  expect(onFailure.handle(ctx, run)).toMatchObject({ job: 'echo', runKey: run.eventId, config: { n: 14 } });
+  expect(executed).not.toHaveProperty('result');
+
+  const completed = await executeJob(env, echo, { n: 1 });
+  expect(completed).toMatchObject({ run: { status: 'completed' }, result: { config: { n: 1, extra: 'filled' } } });
+  expect(await completed.run.input()).toEqual([{ n: 1, extra: 'filled' }]);
+
+  await expect(executeJob(env, echo, { n: 'one' } as never)).rejects.toThrow(
+    "config does not fit job 'echo' (config.n: Invalid input: expected number, received string)"
+  );
+  await expect(executeJob(env, defineJob({ name: 'missing' }))).rejects.toThrow(/'missing' cannot go on: .*'missing'/);
+  const again = defineJob({ name: 'waiting', workflowRunTimeout: '1s', retry: { maximumAttempts: 1 } });
+  expect((await executeJob(env, again)).run.status).toBe('timedOut');
+  await expect(executeJob(env, defineJob({ name: 'slow' }), {}, { timeout: '100ms' })).rejects.toThrow(
+    "waited 100 ms for the end of job 'slow'"
+  );
 });
 
 test('an environment on a server that runs already has names of its own, and forgets them', async () => {
