@@ -7,6 +7,7 @@ import {
   defineResource,
   defineRunFailureSensor,
   defineRunStatusSensor,
+  type RunRequest,
   type SensorDefinition,
 } from '../../src/index.js';
 import {
@@ -147,7 +148,7 @@ describe('is clear about', () => {
       status: 'completed',
       monitor: 'all',
       job: tell,
-      handle: (ctx) => (ctx.run as (request: object) => null)({ job: cleanUp }),
+      handle: (ctx) => (ctx.run as (request: object) => RunRequest)({ job: cleanUp }),
     });
     const { ctx, run } = buildRunStatusSensorContext();
     expect(() => wrong.handle(ctx, run)).toThrow("names job 'cleanUp', which sensor 'wrong' does not have");
