@@ -34,9 +34,24 @@ export type {
   RunStatusSensor,
   RunStatusSensorOptions,
 } from './sources/run-status.js';
+export { defineSensorHealthSensor, sensorHealth } from './sources/sensor-health.js';
+export type {
+  SensorHealth,
+  SensorHealthOptions,
+  SensorHealthSensor,
+  SensorHealthSensorOptions,
+} from './sources/sensor-health.js';
 export type { RunMonitor } from './sources/run-monitor.js';
 export type { EventContext, Handled } from './sensors/event-handlers.js';
-export type { FailedRun, FailureCause, RunFailure, RunStatus, StatusRun } from './sensors/status-run.js';
+export type {
+  FailedRun,
+  FailureCause,
+  HealthChangeKind,
+  RunFailure,
+  RunStatus,
+  SensorHealthEvent,
+  StatusRun,
+} from './sensors/status-run.js';
 export type { RunStatusTestContext, SensorTestContext } from './sensors/test-context.js';
 // resources
 export { defineResource } from './sensors/define-resource.js';

@@ -7,7 +7,7 @@ import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 import { createColors } from 'picocolors';
 import type { ExplainedError } from './errors.js';
-import { plain, printableJson } from './text.js';
+import { plain, printableJson } from '../sensors/text.js';
 
 export type Colors = ReturnType<typeof createColors>;
 

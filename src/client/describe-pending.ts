@@ -12,6 +12,9 @@ import type { QuietReason, StreakRecord } from '../sensors/protocol.js';
 
 type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
 
+/** `PENDING_ACTIVITY_STATE_SCHEDULED` of Temporal's API. */
+const SCHEDULED = 1;
+
 /** The evaluation that runs or waits for its next attempt. */
 export interface EvaluationStatus {
   /** `running`: the author's code runs now, or a worker has still to take it; `waiting`: until `nextAt`. */
@@ -20,6 +23,8 @@ export interface EvaluationStatus {
   readonly attempt: number;
   readonly nextAt?: Date;
   readonly lastAttemptAt?: Date;
+  /** It is due since then, and no worker has taken it. */
+  readonly dueSince?: Date;
   /** What the last evaluation said: the skip reason, or the error of a failing sensor. */
   readonly lastOutcome?: string;
   /** The last attempt found nothing new and cost no history. */
@@ -49,7 +54,9 @@ export async function describePending(
   );
   const nextAt = optionalTsToDate(activity.nextAttemptScheduleTime);
   const lastAttemptAt = optionalTsToDate(activity.lastAttemptCompleteTime ?? activity.lastStartedTime);
+  const dueAt = activity.state === SCHEDULED ? optionalTsToDate(activity.scheduledTime) : undefined;
   return {
+    ...(dueAt !== undefined && dueAt.getTime() <= Date.now() ? { dueSince: dueAt } : {}),
     phase: nextAt !== undefined && nextAt.getTime() > Date.now() ? 'waiting' : 'running',
     attempt: activity.attempt ?? 1,
     ...(nextAt === undefined ? {} : { nextAt }),

@@ -54,6 +54,8 @@ import { readCloseEvent } from './run-history.js';
 const LOOKUPS_AT_ONCE = 20;
 /** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
 const WORKFLOW_TASKS = 1;
+/** `PENDING_WORKFLOW_TASK_STATE_SCHEDULED` of Temporal's API. */
+const TASK_SCHEDULED = 1;
 
 /** A sensor as `list` shows it. */
 export interface SensorSummary {
@@ -64,9 +66,17 @@ export interface SensorSummary {
   readonly statusFrom: 'operator' | 'code';
   readonly statusBy?: string;
   readonly statusReason?: string;
+  /** When the operator decided it. */
+  readonly statusAt?: Date;
   /** When a stop ends by itself. */
   readonly statusUntil?: Date;
   readonly health: 'ok' | 'failing';
+  /** Since when it fails. */
+  readonly failingSince?: Date;
+  /** The last time that it failed and recovered. */
+  readonly recovered?: { readonly failingSince: Date; readonly at: Date };
+  /** When the oldest event happened that a sensor fed by events has still to handle: its lag, as its last tick knew. */
+  readonly behindSince?: Date;
   /** Why its idle ticks cost history (`the cursor changes at every tick`); absent while they fold and cost none. */
   readonly unfolded?: string;
   readonly intervalMs: number;
@@ -89,6 +99,9 @@ export interface SensorDescription extends Omit<SensorSummary, 'health'> {
   /** `notLoaded`: no worker that was asked has the definition. */
   readonly health: 'ok' | 'failing' | 'notLoaded';
   readonly taskQueue: string;
+  /** Of the loop's run: it continues as new now and then. */
+  readonly startTime: Date;
+  readonly closeTime?: Date;
   /** Of one evaluation; unknown until the loop has run for the first time. */
   readonly timeoutMs?: number;
   readonly historyLength: number;
@@ -97,6 +110,8 @@ export interface SensorDescription extends Omit<SensorSummary, 'health'> {
    * the loop's history. The sensor stands still until that is repaired.
    */
   readonly failedTaskAttempts?: number;
+  /** Its evaluation or its loop is due since then, and no worker has taken it. */
+  readonly dueSince?: Date;
   /** The evaluation that runs or waits, as Temporal sees it. */
   readonly evaluation?: EvaluationStatus;
 }
@@ -185,17 +200,23 @@ export class SensorClient {
     if (loop === undefined) throw new SensorNotFoundError(sensor, this.namespace);
     const evaluation = await describePending(this.client, loop.raw.pendingActivities ?? []);
     const { unfolded, ...summary } = summaryOf(loop);
+    const { pendingWorkflowTask: task } = loop.raw;
+    const dueSince =
+      evaluation?.dueSince ?? (task?.state === TASK_SCHEDULED ? optionalTsToDate(task.scheduledTime) : undefined);
     return {
       ...summary,
       // what the loop last knew; it does not hear of ticks that fold
       ...(unfolded === undefined || evaluation?.folded === true ? {} : { unfolded }),
       health: evaluation?.notLoaded === true ? 'notLoaded' : summary.health,
       taskQueue: loop.taskQueue,
+      startTime: loop.startTime,
+      ...(loop.closeTime === undefined ? {} : { closeTime: loop.closeTime }),
       ...timeoutOf(loop),
       historyLength: loop.historyLength,
       ...((loop.raw.pendingWorkflowTask?.attempt ?? 1) > 1
         ? { failedTaskAttempts: loop.raw.pendingWorkflowTask?.attempt ?? 1 }
         : {}),
+      ...(dueSince === undefined ? {} : { dueSince }),
       ...(evaluation === undefined ? {} : { evaluation }),
     };
   }
@@ -482,8 +503,16 @@ function summaryOf({ workflowId, runId, status, memo: memos, unreadable }: LoopE
     statusFrom: memo?.statusFrom ?? 'code',
     ...(memo?.statusBy === undefined ? {} : { statusBy: memo.statusBy }),
     ...(memo?.statusReason === undefined ? {} : { statusReason: memo.statusReason }),
+    ...(memo?.statusAt === undefined ? {} : { statusAt: new Date(memo.statusAt) }),
     ...(memo?.statusUntil === undefined ? {} : { statusUntil: new Date(memo.statusUntil) }),
     health: memo?.health ?? 'ok',
+    ...(memo?.failingSince === undefined ? {} : { failingSince: new Date(memo.failingSince) }),
+    ...(memo?.recovered === undefined
+      ? {}
+      : {
+          recovered: { failingSince: new Date(memo.recovered.failingSince), at: new Date(memo.recovered.at) },
+        }),
+    ...(memo?.behindSince === undefined ? {} : { behindSince: new Date(memo.behindSince) }),
     ...(memo?.unfolded === undefined ? {} : { unfolded: memo.unfolded }),
     intervalMs: memo?.intervalMs ?? 0,
     jobs: memo?.jobs ?? [],

@@ -87,6 +87,7 @@ function read(value: EnvValue, place: string, environment: Environment): string 
   );
 }
 
-function isEnv(value: object): value is EnvValue {
+/** Whether {@link env} made it. */
+export function isEnv(value: object): value is EnvValue {
   return NAME in value;
 }

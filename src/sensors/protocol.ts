@@ -346,6 +346,8 @@ export interface Health {
   readonly error?: string;
   /** Recorded failures since it began to fail; folded repeats are not counted. */
   readonly failures: number;
+  /** Of a sensor that recovered: since when it had been failing. */
+  readonly failingBefore?: number;
 }
 
 export interface Counters {
@@ -432,8 +434,12 @@ export interface SensorMemo {
   readonly statusFrom: 'operator' | 'code';
   readonly statusBy?: string;
   readonly statusReason?: string;
+  readonly statusAt?: number;
   readonly statusUntil?: number;
   readonly health: 'ok' | 'failing';
+  readonly failingSince?: number;
+  /** The last time that it failed and recovered. */
+  readonly recovered?: { readonly failingSince: number; readonly at: number };
   /** When the oldest event happened that is still to be handled. */
   readonly behindSince?: number;
   /** Why its idle ticks do not fold, so that each costs history. */

@@ -8,27 +8,22 @@ import type { EnvValue } from '../sensors/env.js';
 import { checkName, DefinitionError, quote } from '../sensors/errors.js';
 import type { JobDefinition } from '../sensors/define-job.js';
 import type { Resources } from '../sensors/define-resource.js';
-import { defineSensor, type SensorDefinition, type SensorOptions } from '../sensors/define-sensor.js';
-import { parseDuration, type Duration } from '../sensors/duration.js';
+import { defineSensor, type SensorDefinition } from '../sensors/define-sensor.js';
 import type { EventContext, EventHandlers, Handled } from '../sensors/event-handlers.js';
 import { RUN_STATUSES, type FailedRun, type RunStatus, type StatusRun } from '../sensors/status-run.js';
 import { boundTo, type RunStatusTestContext } from '../sensors/test-context.js';
+import {
+  checkHandling,
+  checkOwnOptions,
+  type EventSensorPart,
+  type HandlingChoices,
+  type Targets,
+} from './event-sensor.js';
 import { cursorSchema, refSchema, RunFeed } from './run-feed.js';
 import { checkMonitor, checkQuery, namedTypes, type RunMonitor } from './run-monitor.js';
 
-/** The options of `defineSensor` that a sensor fed by events needs for itself. */
-const OWN_OPTIONS = [
-  'cursor',
-  'migrateCursor',
-  'initialCursor',
-  'events',
-  'maxEventAttempts',
-  'onInvalid',
-  'evaluate',
-] as const;
-
 /** What sensors of runs have in common. */
-export interface RunEventOptions {
+export interface RunEventOptions extends HandlingChoices {
   /** Which runs to look at. @default the jobs of this worker's sensors; our own workflows never, unless named */
   readonly monitor?: 'all' | RunMonitor;
   /** Whether it also reacts to runs that its own handling led to. @default false */
@@ -38,24 +33,9 @@ export interface RunEventOptions {
    * @default when the sensor was first started; after its cursor was cleared, when it was last started
    */
   readonly startFrom?: Date;
-  /** How often an event is tried, in growing pauses from 5 s to 10 min, before it is parked, 1 to 100. @default 10 */
-  readonly maxAttempts?: number;
-  /** How long handling one event may take before `ctx.signal` aborts it and it counts as failed. @default '20s' */
-  readonly handleTimeout?: Duration;
   /** Where Temporal Web is, for `run.url`: `https://temporal.example.com`. @default none */
   readonly webUrl?: string | EnvValue;
 }
-
-type SensorPart<J extends JobDefinition, Js extends readonly JobDefinition[], R extends Resources> = Omit<
-  SensorOptions<J, Js, undefined, undefined, R>,
-  (typeof OWN_OPTIONS)[number]
->;
-
-type Targets<J, Js extends readonly JobDefinition[]> = [J] extends [never]
-  ? Js
-  : J extends JobDefinition
-    ? readonly [J]
-    : readonly [];
 
 export interface RunStatusSensorOptions<
   J extends JobDefinition,
@@ -63,7 +43,7 @@ export interface RunStatusSensorOptions<
   R extends Resources,
   G extends Handled = Handled,
 >
-  extends SensorPart<J, Js, R>, RunEventOptions {
+  extends EventSensorPart<J, Js, R>, RunEventOptions {
   /** What to react to: one or more; `started` only alone. */
   readonly status: RunStatus | readonly RunStatus[];
   /** Called for each run in order, on its own. */
@@ -76,7 +56,7 @@ export interface RunFailureSensorOptions<
   R extends Resources,
   G extends Handled = Handled,
 >
-  extends SensorPart<J, Js, R>, RunEventOptions {
+  extends EventSensorPart<J, Js, R>, RunEventOptions {
   /** @default ['failed', 'timedOut', 'terminated'] */
   readonly status?: FailureStatus | readonly FailureStatus[];
   /** Called for each run in order, on its own. */
@@ -153,7 +133,7 @@ export function defineRunFailureSensor<
 }
 
 /** Options of a sensor whose handlers are given apart. */
-export type RunSensorOptions = Omit<SensorPart<never, readonly [], {}>, never> &
+export type RunSensorOptions = Omit<EventSensorPart<never, readonly [], {}>, never> &
   RunEventOptions & { readonly status?: RunStatus | readonly RunStatus[] };
 
 /** A run failure sensor with these handlers. */
@@ -169,9 +149,7 @@ function runSensorWith(options: RunSensorOptions, handlers: EventHandlers<Status
   const { monitor, ownRuns = false, startFrom, maxAttempts = 10, handleTimeout, webUrl, status, ...sensor } = options;
   checkName(options.name, 'the name of a sensor');
   const place = `sensor '${options.name}'`;
-  const taken = OWN_OPTIONS.find((name) => name in sensor);
-  if (taken !== undefined)
-    throw new DefinitionError(`${place} has an option '${taken}', which a sensor of runs needs for itself`);
+  checkOwnOptions(sensor, place);
   const statuses = checkStatuses(status, RUN_STATUSES, place);
   const monitored = checkMonitor(monitor, `${place}: monitor`);
   if (startFrom !== undefined && !(startFrom instanceof Date && Number.isFinite(startFrom.getTime())))
@@ -234,28 +212,4 @@ function checkStatuses<S extends RunStatus>(status: unknown, accepted: readonly 
   if (list.includes('started') && list.length > 1)
     throw new DefinitionError(`${place}: status has 'started' and others; define a sensor for each`);
   return [...new Set(list as readonly S[])];
-}
-
-/** What is asked of a handler's time and tries. */
-export function checkHandling(
-  {
-    maxAttempts,
-    handleTimeout,
-    timeout = '60s',
-  }: { maxAttempts: unknown; handleTimeout: unknown; timeout?: Duration | undefined },
-  place: string
-): { readonly maxAttempts: number; readonly handleTimeoutMs: number } {
-  if (!Number.isInteger(maxAttempts) || Number(maxAttempts) < 1 || Number(maxAttempts) > 100)
-    throw new DefinitionError(`${place}: maxAttempts is ${quote(maxAttempts)}; accepted: 1 to 100`);
-  const day = 24 * 60 * 60_000;
-  const timeoutMs = parseDuration(timeout, `${place}: timeout`, 1, day);
-  const most = (timeoutMs - 10_000) / 2;
-  const handleTimeoutMs = parseDuration(handleTimeout ?? '20s', `${place}: handleTimeout`, 1, day);
-  if (handleTimeoutMs > most) {
-    throw new DefinitionError(
-      `${place}: handleTimeout is ${handleTimeoutMs} ms and timeout ${timeoutMs} ms; a tick needs twice the first and 10 s: ` +
-        `give a timeout of at least ${2 * handleTimeoutMs + 10_000} ms`
-    );
-  }
-  return { maxAttempts: Number(maxAttempts), handleTimeoutMs };
 }

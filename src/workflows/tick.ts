@@ -186,7 +186,7 @@ function failing(health: Health, error: string, now: number): Health {
 }
 
 function recovered(health: Health, now: number): Health {
-  return health.status === 'ok' ? health : { status: 'ok', since: now, failures: 0 };
+  return health.status === 'ok' ? health : { status: 'ok', since: now, failures: 0, failingBefore: health.since };
 }
 
 /** The author's limit of failures in a row is reached: the sensor stops itself, as an operator would. */

@@ -15,8 +15,13 @@ export function memoOf(state: LoopState): SensorMemo {
     statusFrom: choice === undefined ? 'code' : 'operator',
     ...(choice?.by === undefined ? {} : { statusBy: choice.by }),
     ...(choice?.reason === undefined ? {} : { statusReason: choice.reason }),
+    ...(choice === undefined ? {} : { statusAt: choice.at }),
     ...(choice?.until === undefined ? {} : { statusUntil: choice.until }),
     health: health.status,
+    ...(health.status === 'failing' ? { failingSince: health.since } : {}),
+    ...(health.status === 'ok' && health.failingBefore !== undefined
+      ? { recovered: { failingSince: health.failingBefore, at: health.since } }
+      : {}),
     ...behind(state),
     ...unfolded(state),
     intervalMs: options.intervalMs,

@@ -13,8 +13,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest';
 import * as activities from '../../examples/orders/activities.js';
+import { orderAlerts } from '../../examples/alerts/sensors.js';
 import { ordersSensor } from '../../examples/orders/sensors.js';
 import { startDevServer } from '../../src/cli/dev-server.js';
+import type { SensorDefinition } from '../../src/index.js';
+import { startMailServer, startReceiver } from '../support/alerts.js';
 import { Harness, waitFor } from '../support/harness.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -57,11 +60,12 @@ describe('the sensor and its job', () => {
   });
 
   /** A worker; its sensor also ticks by itself, so tests ask what was started in all. */
-  async function start(options: { readonly inbox?: false } = {}) {
+  async function start(options: { readonly inbox?: false; readonly alerts?: readonly SensorDefinition[] } = {}) {
     if (options.inbox !== false) await mkdir(join(folder, 'inbox'));
     const harness = await Harness.create();
     const name = harness.name('orders');
-    await harness.work([ordersSensor({ inbox: join(folder, 'inbox'), outbox: join(folder, 'outbox') })], {
+    const orders = ordersSensor({ inbox: join(folder, 'inbox'), outbox: join(folder, 'outbox') });
+    await harness.work([orders, ...(options.alerts ?? [])], {
       workflowBundle: bundle,
       activities: { ...activities },
     });
@@ -136,6 +140,29 @@ describe('the sensor and its job', () => {
     expect(await started()).toBe(4);
     await waitFor(async () => (await reports()).length === 3, '3 reports');
     expect((await harness.sensors.describe(name)).health).toBe('ok');
+  });
+
+  test('mail and post what is wrong with a malformed file, once', async () => {
+    const [mail, slack] = await Promise.all([startMailServer(), startReceiver()]);
+    const transport = {
+      host: '127.0.0.1',
+      port: mail.port,
+      auth: { user: 'ann', pass: 'secret-word' },
+      tls: { rejectUnauthorized: false },
+    };
+    const { started } = await start({ alerts: orderAlerts({ transport, webhookUrl: `${slack.url}/services/1` }) });
+    await putExamples([...valid, malformed]);
+    expect(await started()).toBe(4);
+    await waitFor(() => mail.mails.length > 0 && slack.received.length > 0, 'a mail and a post');
+    const why =
+      'orders-malformed.csv, line 4, column 4 (quantity): expected a whole number of 1 or more, found "twelve"';
+    expect(mail.mails[0]?.text).toContain(why);
+    expect(mail.mails[0]?.text).toMatch(/^Subject: \[orders\] processOrders failed\r$/m);
+    expect(JSON.parse(slack.received[0]?.body ?? '')).toMatchObject({
+      text: `processOrders failed: MalformedFile: ${why}`,
+    });
+    await waitFor(async () => (await reports()).length === 3, '3 reports');
+    expect([mail.mails.length, slack.received.length]).toEqual([1, 1]);
   });
 
   test('leave alone what is being written, hidden, no CSV, no file or unreadable', async () => {

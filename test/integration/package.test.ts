@@ -57,9 +57,12 @@ test('compilers that know no exports find the same types', () => {
 });
 
 const SENSORS = `
-import { defineJob, defineSensor } from 'temporal-sensors';
+import { defineJob, defineSensor, env } from 'temporal-sensors';
 import { directorySensor } from 'temporal-sensors/sources/directory';
 import { s3Sensor } from 'temporal-sensors/sources/s3';
+import { emailOnRunFailure } from 'temporal-sensors/alerts/email';
+import { slackOnRunFailure } from 'temporal-sensors/alerts/slack';
+import { teamsCard, webhookOnRunFailure } from 'temporal-sensors/alerts/webhook';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 
@@ -94,6 +97,12 @@ export const greetObjects = s3Sensor({
   job: greet,
   request: (object) => ({ config: { name: object.key } }),
 });
+
+export const alerts = [
+  slackOnRunFailure({ token: env('SLACK_TOKEN'), channel: 'C1', text: (subject, { title }) => (subject.kind === 'run' ? subject.type : title) }),
+  webhookOnRunFailure({ url: env('TEAMS_URL'), body: teamsCard }),
+  emailOnRunFailure({ from: 'a@example.com', to: 'b@example.com', transport: { host: 'localhost', tls: { minVersion: 'TLSv1.3' } } }),
+];
 `;
 const WORKFLOWS = `
 export * from 'temporal-sensors/workflows';

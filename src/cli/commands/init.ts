@@ -14,7 +14,7 @@ import { readProject } from '../init/project.js';
 import { workerCommand } from '../init/run-worker.js';
 import { INBOX, SENSOR, templates, type Addition, type Template } from '../init/templates.js';
 import type { Colors, Output } from '../output.js';
-import { plain } from '../text.js';
+import { plain } from '../../sensors/text.js';
 
 export interface InitOptions {
   readonly dir?: string;

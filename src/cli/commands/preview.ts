@@ -4,7 +4,7 @@ import { EXIT, type ExitCode } from '../exit-codes.js';
 import { operator } from '../operator.js';
 import { colored, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
-import { count, plain } from '../text.js';
+import { count, plain } from '../../sensors/text.js';
 import { printTick, logLines, rejectedLines } from './tick.js';
 import { waitForEvaluation } from './wait-for-evaluation.js';
 

@@ -2,7 +2,7 @@ import { inBatches } from '../../client/batches.js';
 import type { SensorRun } from '../../client/index.js';
 import { colored, linkedTable, table, type Output } from '../output.js';
 import type { Session } from '../session.js';
-import { plain, relative } from '../text.js';
+import { plain, relative } from '../../sensors/text.js';
 import { runView } from '../views.js';
 
 /** Each error is a call to the server. */

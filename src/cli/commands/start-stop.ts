@@ -9,7 +9,7 @@ import { MAX_NOTE_BYTES } from '../../sensors/limits.js';
 import { operator } from '../operator.js';
 import type { Output } from '../output.js';
 import type { Session } from '../session.js';
-import { plain } from '../text.js';
+import { plain } from '../../sensors/text.js';
 import { descriptionView } from '../views.js';
 import { why } from './describe.js';
 import { requireWorker } from './require-worker.js';

@@ -6,7 +6,7 @@ import { EXIT, type ExitCode } from '../exit-codes.js';
 import { operator } from '../operator.js';
 import { colored, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
-import { plain } from '../text.js';
+import { plain } from '../../sensors/text.js';
 import { tickView } from '../views.js';
 import { waitForEvaluation } from './wait-for-evaluation.js';
 

@@ -10,7 +10,7 @@ import type { SensorDescription } from '../../client/index.js';
 import { GRACE_MS } from '../../sensors/limits.js';
 import { NoWorkerError } from '../errors.js';
 import type { Session } from '../session.js';
-import { plain } from '../text.js';
+import { plain } from '../../sensors/text.js';
 import { requireWorker } from './require-worker.js';
 
 /** The loop's own bound of a wait for a tick, beyond timeout and grace, and time for its answer to arrive. */

@@ -1,0 +1,71 @@
+/** What sensors that are fed by events have in common, beside the handling itself. */
+import type { JobDefinition } from '../sensors/define-job.js';
+import type { Resources } from '../sensors/define-resource.js';
+import type { SensorOptions } from '../sensors/define-sensor.js';
+import { parseDuration, type Duration } from '../sensors/duration.js';
+import { DefinitionError, quote } from '../sensors/errors.js';
+
+/** The options of `defineSensor` that a sensor fed by events needs for itself. */
+const OWN_OPTIONS = [
+  'cursor',
+  'migrateCursor',
+  'initialCursor',
+  'events',
+  'maxEventAttempts',
+  'onInvalid',
+  'evaluate',
+] as const;
+
+/** How events are tried. */
+export interface HandlingChoices {
+  /** How often an event is tried, in growing pauses from 5 s to 10 min, before it is parked, 1 to 100. @default 10 */
+  readonly maxAttempts?: number;
+  /** How long handling one event may take before `ctx.signal` aborts it and it counts as failed. @default '20s' */
+  readonly handleTimeout?: Duration;
+}
+
+/** The options of `defineSensor` that are the author's. */
+export type EventSensorPart<J extends JobDefinition, Js extends readonly JobDefinition[], R extends Resources> = Omit<
+  SensorOptions<J, Js, undefined, undefined, R>,
+  (typeof OWN_OPTIONS)[number]
+>;
+
+/** The jobs that handlers may request runs of. */
+export type Targets<J, Js extends readonly JobDefinition[]> = [J] extends [never]
+  ? Js
+  : J extends JobDefinition
+    ? readonly [J]
+    : readonly [];
+
+/**
+ * @throws {@link DefinitionError} for an option that a sensor fed by events needs for itself
+ */
+export function checkOwnOptions(options: object, place: string): void {
+  const taken = OWN_OPTIONS.find((name) => name in options);
+  if (taken !== undefined)
+    throw new DefinitionError(`${place} has an option '${taken}', which a sensor of events needs for itself`);
+}
+
+/** What is asked of a handler's time and tries. */
+export function checkHandling(
+  {
+    maxAttempts,
+    handleTimeout,
+    timeout = '60s',
+  }: { maxAttempts: unknown; handleTimeout: unknown; timeout?: Duration | undefined },
+  place: string
+): { readonly maxAttempts: number; readonly handleTimeoutMs: number } {
+  if (!Number.isInteger(maxAttempts) || Number(maxAttempts) < 1 || Number(maxAttempts) > 100)
+    throw new DefinitionError(`${place}: maxAttempts is ${quote(maxAttempts)}; accepted: 1 to 100`);
+  const day = 24 * 60 * 60_000;
+  const timeoutMs = parseDuration(timeout, `${place}: timeout`, 1, day);
+  const most = (timeoutMs - 10_000) / 2;
+  const handleTimeoutMs = parseDuration(handleTimeout ?? '20s', `${place}: handleTimeout`, 1, day);
+  if (handleTimeoutMs > most) {
+    throw new DefinitionError(
+      `${place}: handleTimeout is ${handleTimeoutMs} ms and timeout ${timeoutMs} ms; a tick needs twice the first and 10 s: ` +
+        `give a timeout of at least ${2 * handleTimeoutMs + 10_000} ms`
+    );
+  }
+  return { maxAttempts: Number(maxAttempts), handleTimeoutMs };
+}
