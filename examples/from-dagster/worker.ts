@@ -7,6 +7,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { env } from 'temporal-sensors';
 import { SensorsPlugin } from 'temporal-sensors/worker';
+import { emailAlerts, slackAlerts } from './alerts.js';
 import { backlog } from './backlog.js';
 import { activities, customerData, everyObject } from './bucket.js';
 import { conditional } from './conditional.js';
@@ -28,7 +29,7 @@ const ofFiles = [newFiles, newFilesOrWhyNot, changedFiles, customerData, everyOb
 const ofApi = [configurable, robust, changedTables, conditional, newRecords, threeStreams, observable, newCustomers];
 const ofSystems = [...ofApi, updatedOrders, backlog, newUsers, outages];
 const ofTime = [every30Seconds, every45Seconds, finishedDays];
-const ofRuns = [tellSuccess, tellFailure, loggedFiles, everyFailure];
+const ofRuns = [tellSuccess, tellFailure, loggedFiles, everyFailure, slackAlerts, emailAlerts];
 
 const { connectionOptions, namespace } = loadClientConnectConfig();
 const connection = await NativeConnection.connect(connectionOptions);

@@ -109,7 +109,7 @@ test('every example runs on one worker', { timeout: 200_000 }, async () => {
   onTestFinished(() => connection.close());
   const client = new Client({ connection });
   const sensors = new SensorClient(client);
-  const telling = ['tellSuccess', 'tellFailure', 'everyFailure'];
+  const telling = ['tellSuccess', 'tellFailure', 'everyFailure', 'slackAlerts', 'emailAlerts'];
   const all = [...Object.keys(EXPECTED), 'every30Seconds', 'every45Seconds', 'finishedDays'];
   await waitFor(async () => (await sensors.list()).length === all.length + telling.length, 'the sensors', 90_000).catch(
     (error: unknown) => {
