@@ -114,5 +114,5 @@ function contextFor(
     [BIND]: (sensor: SensorDefinition, event: StatusRun) =>
       contextFor(contextOf(sensor, event, parts), event, parts, requests),
   };
-  return context as RunStatusTestContext;
+  return context;
 }

@@ -305,7 +305,7 @@ same<Equal<ReturnType<typeof requested>, (string | undefined)[]>>();
 // @ts-expect-error it may not have failed
 onFailure.handle(testedRun.ctx, testedRun.run);
 // @ts-expect-error the context of an evaluation
-onEnd.handle(buildSensorContext(), testedRun.run);
+void onEnd.handle(buildSensorContext(), testedRun.run);
 // @ts-expect-error not a status
 buildRunStatusSensorContext({ run: { status: 'success' } });
 // @ts-expect-error an unknown fact
