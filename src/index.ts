@@ -52,7 +52,7 @@ export type {
   SensorHealthEvent,
   StatusRun,
 } from './sensors/status-run.js';
-export type { SensorTestContext } from './sensors/test-context.js';
+export type { RunStatusTestContext, SensorTestContext } from './sensors/test-context.js';
 // resources
 export { defineResource } from './sensors/define-resource.js';
 export type {

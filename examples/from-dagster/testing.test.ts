@@ -1,10 +1,17 @@
 /** Tests of sensors without a server: called directly, as a whole tick, and over days of virtual time. */
 import { fileURLToPath } from 'node:url';
 import { validateRunConfig, type RunRequest } from 'temporal-sensors';
-import { buildSensorContext, evaluateTick, mockS3, simulate } from 'temporal-sensors/testing';
+import {
+  buildRunStatusSensorContext,
+  buildSensorContext,
+  evaluateTick,
+  mockS3,
+  simulate,
+} from 'temporal-sensors/testing';
 import { expect, test } from 'vitest';
 import { customerData } from './bucket.js';
 import { changedFiles, logFile, newFiles } from './directory.js';
+import { loggedFiles, tellFailure, tellSuccess } from './run-status.js';
 
 const inbox = fileURLToPath(new URL('../orders', import.meta.url));
 
@@ -49,4 +56,25 @@ test('three days with two uploads and two crashes are two runs', async () => {
   });
   expect(runs.map(({ runKey }) => runKey)).toEqual(['customer_data/1.csv', 'customer_data/2.csv']);
   expect(quietTicks).toBeGreaterThan(8_000);
+});
+
+const messages: string[] = [];
+const chat = { post: async (text: string) => void messages.push(text) };
+
+test('a run that has succeeded is told', async () => {
+  const { ctx, run } = buildRunStatusSensorContext({ run: { type: 'logFile' }, resources: { chat } });
+  await tellSuccess.handle(ctx, run);
+  expect(messages.splice(0)).toEqual(['logFile succeeded']);
+});
+
+test('a run that has failed is told', async () => {
+  const given = { type: 'logFile', failure: 'failure!' };
+  const { ctx, run } = buildRunStatusSensorContext({ run: given, resources: { chat } }).forRunFailure();
+  await tellFailure.handle(ctx, run);
+  expect(messages.splice(0)).toEqual(['logFile failed: failure!']);
+});
+
+test('a file that was logged is archived', async () => {
+  const { ctx, run } = buildRunStatusSensorContext({ sensor: loggedFiles, run: { input: [{ filename: 'a.csv' }] } });
+  expect(await loggedFiles.handle(ctx, run)).toMatchObject({ runKey: run.eventId, config: { filename: 'a.csv' } });
 });

@@ -7,6 +7,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { env } from 'temporal-sensors';
 import { SensorsPlugin } from 'temporal-sensors/worker';
+import { emailAlerts, slackAlerts } from './alerts.js';
 import { backlog } from './backlog.js';
 import { activities, customerData, everyObject } from './bucket.js';
 import { conditional } from './conditional.js';
@@ -19,6 +20,7 @@ import { finishedDays, newCustomers } from './partitions.js';
 import { newRecords } from './records.js';
 import { every30Seconds, every45Seconds } from './rhythm.js';
 import { robust } from './robust.js';
+import { everyFailure, loggedFiles, tellFailure, tellSuccess } from './run-status.js';
 import { newUsers } from './session.js';
 import { threeStreams } from './streams.js';
 import { changedTables } from './tables.js';
@@ -27,6 +29,7 @@ const ofFiles = [newFiles, newFilesOrWhyNot, changedFiles, customerData, everyOb
 const ofApi = [configurable, robust, changedTables, conditional, newRecords, threeStreams, observable, newCustomers];
 const ofSystems = [...ofApi, updatedOrders, backlog, newUsers, outages];
 const ofTime = [every30Seconds, every45Seconds, finishedDays];
+const ofRuns = [tellSuccess, tellFailure, loggedFiles, everyFailure, slackAlerts, emailAlerts];
 
 const { connectionOptions, namespace } = loadClientConnectConfig();
 const connection = await NativeConnection.connect(connectionOptions);
@@ -38,7 +41,7 @@ const worker = await Worker.create({
   activities,
   plugins: [
     new SensorsPlugin({
-      sensors: [...ofFiles, ...ofSystems, ...ofTime],
+      sensors: [...ofFiles, ...ofSystems, ...ofTime, ...ofRuns],
       resourceConfig: {
         inbox: { path: env('INBOX', 'inbox') },
         s3: { region: env('AWS_REGION', 'eu-central-1'), forcePathStyle: true },
@@ -46,6 +49,7 @@ const worker = await Worker.create({
         health: { url: env('HEALTH_URL', 'http://localhost:8080/health') },
         credentials: { user: env('API_USER', 'sensors'), password: env('API_PASSWORD') },
         session: { url: env('ENDPOINT', 'http://localhost:8080') },
+        chat: { url: env('CHAT_URL', 'http://localhost:8080/chat'), token: env('CHAT_TOKEN') },
       },
     }),
   ],

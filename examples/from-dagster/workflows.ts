@@ -11,6 +11,7 @@ import type * as lateItems from './late-items.js';
 import type * as observable from './observable.js';
 import type * as outage from './outage.js';
 import type * as records from './records.js';
+import type * as runStatus from './run-status.js';
 import type * as session from './session.js';
 import type * as streams from './streams.js';
 export * from 'temporal-sensors/workflows';
@@ -27,6 +28,10 @@ export async function processCustomers({ bucket, key }: JobConfig<typeof custome
 
 export async function processVersion({ version }: JobConfig<typeof versionJob>): Promise<void> {
   log.info(`version ${version}`);
+}
+
+export async function archiveFile({ filename }: JobConfig<typeof runStatus.archiveFile>): Promise<void> {
+  log.info(`file ${filename} can be archived`);
 }
 
 export async function tidyUp(): Promise<void> {

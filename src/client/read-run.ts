@@ -5,7 +5,7 @@ import {
   decodeFromPayloadsAtIndex,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { RUN_MEMO, type RunMemo } from '../sensors/protocol.js';
-import type { RunStatus, StatusRun } from '../sensors/status-run.js';
+import { eventIdOf, type RunStatus, type StatusRun } from '../sensors/status-run.js';
 import type { Execution } from './executions.js';
 import { readEnd } from './run-end.js';
 import { GONE, readCloseEvent, readFirstEvent, type RunOfWorkflow } from './run-history.js';
@@ -23,11 +23,6 @@ const STATUSES: Readonly<Record<string, RunStatus>> = {
 /** How a run ended, by the names that Temporal's client has for it; nothing while it runs. */
 export function statusOf({ status }: { readonly status: { readonly name: string } }): RunStatus | undefined {
   return STATUSES[status.name];
-}
-
-/** The ID of the event that this run came to this status: the same whenever it is handled. */
-export function eventIdOf({ workflowId, runId }: RunOfWorkflow, status: RunStatus): string {
-  return `${workflowId}/${runId}/${status}`;
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   DefaultFailureConverter,
   defaultPayloadConverter,
   TimeoutFailure,
+  type LoadedDataConverter,
   type ProtoFailure,
 } from '@temporalio/common';
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
@@ -17,7 +18,12 @@ const UNREADABLE = "the message cannot be decoded with this client's data conver
 
 /** A failure that a workflow of this ID ended with. */
 export async function failureOf(client: Client, failure: ProtoFailure, workflowId: string): Promise<RunFailure> {
-  const errors = chainOf(client, await decode(client, failure, workflowId));
+  return runFailureOf(await decode(client, failure, workflowId), client.options.loadedDataConverter);
+}
+
+/** What a workflow ended with, as this converter gave it back. */
+export function runFailureOf(ended: unknown, converter: LoadedDataConverter): RunFailure {
+  const errors = chainOf(converter, ended);
   const causes = errors.map(causeOf);
   const type = causes.findLast((cause) => cause.type !== undefined)?.type;
   const activity = errors.find((error) => error instanceof ActivityFailure);
@@ -68,15 +74,14 @@ function withoutPayloads({ encodedAttributes, cause, ...failure }: ProtoFailure)
 }
 
 /** An error and its causes, outermost first. */
-function chainOf(client: Client, error: unknown): readonly Error[] {
+function chainOf(converter: LoadedDataConverter, error: unknown): readonly Error[] {
   if (!(error instanceof Error)) return [];
-  return [error, ...chainOf(client, error.cause ?? lastAttemptOf(client, error))];
+  return [error, ...chainOf(converter, error.cause ?? lastAttemptOf(converter, error))];
 }
 
 /** What an activity that ran out of time had failed with before: the server says it, the SDK's error leaves it out. */
-function lastAttemptOf(client: Client, error: Error): Error | undefined {
+function lastAttemptOf({ failureConverter, payloadConverter }: LoadedDataConverter, error: Error): Error | undefined {
   const cause = error instanceof TimeoutFailure ? error.failure?.cause : undefined;
-  const { failureConverter, payloadConverter } = client.options.loadedDataConverter;
   return cause == null ? undefined : failureConverter.failureToError(cause, payloadConverter);
 }
 

@@ -310,17 +310,8 @@ export class EventHandling<T extends FeedEvent> {
     const made = new Set<RunRequest>();
     const ctx = {
       ...base,
-      run: (request: Partial<Record<'job' | 'runKey' | 'config' | 'tags' | 'partitionKey', unknown>> = {}) => {
-        const via = [...(event.via ?? []), this.#ctx.sensor].slice(-MAX_VIA);
-        const run = Object.freeze({
-          kind: 'run',
-          job: this.#feed.resolveJob(request.job),
-          runKey: request.runKey ?? event.eventId,
-          config: request.config,
-          tags: request.tags ?? {},
-          partitionKey: request.partitionKey,
-          via,
-        } as unknown as RunRequest);
+      run: (request?: EventRequest) => {
+        const run = eventRequest(this.#ctx, this.#feed, event, request);
         made.add(run);
         return run;
       },
@@ -341,8 +332,29 @@ export class EventHandling<T extends FeedEvent> {
   }
 }
 
+/** What handlers give to `ctx.run`, whatever the job. */
+export type EventRequest = Partial<Record<'job' | 'runKey' | 'config' | 'tags' | 'partitionKey', unknown>>;
+
+/** The request that a handler of this sensor makes for an event. */
+export function eventRequest(
+  { sensor }: Pick<EventContextBase, 'sensor'>,
+  feed: Pick<FeedHost, 'resolveJob'>,
+  event: FeedEvent,
+  request: EventRequest = {}
+): RunRequest {
+  return Object.freeze({
+    kind: 'run',
+    job: feed.resolveJob(request.job),
+    runKey: request.runKey ?? event.eventId,
+    config: request.config,
+    tags: request.tags ?? {},
+    partitionKey: request.partitionKey,
+    via: [...(event.via ?? []), sensor].slice(-MAX_VIA),
+  } as unknown as RunRequest);
+}
+
 /** What handlers see of the sensor's context. */
-function handlerContext(ctx: EventContextBase, signal: AbortSignal): EventContextBase {
+export function handlerContext(ctx: EventContextBase, signal: AbortSignal): EventContextBase {
   const { sensor, log, resources, now, client, heartbeat, tick, isFirstTickSinceStart, sensorStartedAt } = ctx;
   return { sensor, log, resources, now, client, heartbeat, tick, isFirstTickSinceStart, sensorStartedAt, signal };
 }

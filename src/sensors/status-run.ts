@@ -1,4 +1,4 @@
-/** What status sensors see of a workflow: types only. */
+/** What status sensors see of a workflow. */
 import type { TypedSearchAttributes } from '@temporalio/common';
 import type { RunMemo } from './protocol.js';
 
@@ -13,6 +13,14 @@ export const RUN_STATUSES = [
   'continuedAsNew',
 ] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
+
+/** The ID of the event that a run came to a status: the same whenever it is handled. */
+export function eventIdOf(
+  { workflowId, runId }: { readonly workflowId: string; readonly runId: string },
+  status: RunStatus
+): string {
+  return `${workflowId}/${runId}/${status}`;
+}
 
 /** One link of a chain of failures. */
 export interface FailureCause {

@@ -1,9 +1,10 @@
 /**
- * A context that tests make (`buildSensorContext`): it learns which sensor it is for when that sensor's `evaluate` is
- * called with it. So a test need not repeat what the sensor says, and gets the sensor's own checks.
+ * A context that tests make (`buildSensorContext`, `buildRunStatusSensorContext`): it learns which sensor it is for when
+ * that sensor's `evaluate` or `handle` is called with it. So a test need not repeat what the sensor says, and gets the sensor's own checks.
  */
 import type { SensorContextBase, SensorDefinition } from './define-sensor.js';
 import type { Resources } from './define-resource.js';
+import type { EventContextBase } from './event-handlers.js';
 import type { LogLine } from './log-book.js';
 import type { JobDefinition } from './define-job.js';
 import type { Json } from './json.js';
@@ -35,8 +36,21 @@ export interface SensorTestContext<Cursor = unknown> extends Omit<
   readonly logs: readonly LogLine[];
 }
 
-/** The context that the author's code gets: `ctx` itself, or for a test's one that belongs to this sensor. */
-export function boundTo<Ctx>(definition: SensorDefinition, ctx: object): Ctx {
+/** The context of a test for the handler of a sensor of runs. */
+export interface RunStatusTestContext extends EventContextBase<Resources> {
+  readonly run: (request?: AnyRequest) => RunRequest;
+  /** What `ctx.run` has made, in order. */
+  readonly requests: readonly RunRequest[];
+  /** What `ctx.log` wrote, as a tick keeps it (first 50 lines, 4 KB). */
+  readonly logs: readonly LogLine[];
+}
+
+/**
+ * The context that the author's code gets: `ctx` itself, or for a test's one that belongs to this sensor.
+ *
+ * @param event what a handler is called for
+ */
+export function boundTo<Ctx>(definition: SensorDefinition, ctx: object, event?: unknown): Ctx {
   const bind: unknown = Reflect.get(ctx, BIND);
-  return (typeof bind === 'function' ? bind.call(ctx, definition) : ctx) as Ctx;
+  return (typeof bind === 'function' ? bind.call(ctx, definition, event) : ctx) as Ctx;
 }

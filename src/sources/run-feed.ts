@@ -5,7 +5,7 @@
 import type { Client } from '@temporalio/client';
 import { z } from 'zod';
 import { describeRun } from '../client/executions.js';
-import { eventIdOf, statusOf, statusRunOf } from '../client/read-run.js';
+import { statusOf, statusRunOf } from '../client/read-run.js';
 import type { SensorContextBase } from '../sensors/define-sensor.js';
 import { resolveEnv, type EnvValue } from '../sensors/env.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
@@ -14,7 +14,7 @@ import { EventHandling, handlingSchema } from '../sensors/handle-events.js';
 import { jsonBytes, sameJson } from '../sensors/json.js';
 import { MAX_CURSOR_BYTES } from '../sensors/limits.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
-import { RUN_STATUSES, type RunStatus, type StatusRun } from '../sensors/status-run.js';
+import { eventIdOf, RUN_STATUSES, type RunStatus, type StatusRun } from '../sensors/status-run.js';
 import { inOrder } from './in-order.js';
 import { listWindows, type Happened, type Listing, type TimeAttribute, type Window } from './list-window.js';
 import { queryOf, typesOf, type RunMonitor } from './run-monitor.js';

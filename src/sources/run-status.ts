@@ -9,8 +9,9 @@ import { checkName, DefinitionError, quote } from '../sensors/errors.js';
 import type { JobDefinition } from '../sensors/define-job.js';
 import type { Resources } from '../sensors/define-resource.js';
 import { defineSensor, type SensorDefinition } from '../sensors/define-sensor.js';
-import type { EventContext, EventContextBase, EventHandlers, Handled } from '../sensors/event-handlers.js';
+import type { EventContext, EventHandlers, Handled } from '../sensors/event-handlers.js';
 import { RUN_STATUSES, type FailedRun, type RunStatus, type StatusRun } from '../sensors/status-run.js';
+import { boundTo, type RunStatusTestContext } from '../sensors/test-context.js';
 import {
   checkHandling,
   checkOwnOptions,
@@ -40,33 +41,36 @@ export interface RunStatusSensorOptions<
   J extends JobDefinition,
   Js extends readonly JobDefinition[],
   R extends Resources,
+  G extends Handled = Handled,
 >
   extends EventSensorPart<J, Js, R>, RunEventOptions {
   /** What to react to: one or more; `started` only alone. */
   readonly status: RunStatus | readonly RunStatus[];
   /** Called for each run in order, on its own. */
-  readonly handle: (ctx: EventContext<Targets<J, Js>, R>, run: StatusRun) => Handled;
+  readonly handle: (ctx: EventContext<Targets<J, Js>, R>, run: StatusRun) => G;
 }
 
 export interface RunFailureSensorOptions<
   J extends JobDefinition,
   Js extends readonly JobDefinition[],
   R extends Resources,
+  G extends Handled = Handled,
 >
   extends EventSensorPart<J, Js, R>, RunEventOptions {
   /** @default ['failed', 'timedOut', 'terminated'] */
   readonly status?: FailureStatus | readonly FailureStatus[];
   /** Called for each run in order, on its own. */
-  readonly handle: (ctx: EventContext<Targets<J, Js>, R>, run: FailedRun) => Handled;
+  readonly handle: (ctx: EventContext<Targets<J, Js>, R>, run: FailedRun) => G;
 }
 
 /** The statuses of runs that ended badly. */
 export type FailureStatus = Extract<RunStatus, 'failed' | 'timedOut' | 'terminated' | 'canceled'>;
 const FAILURE_STATUSES: readonly FailureStatus[] = ['failed', 'timedOut', 'terminated', 'canceled'];
 
-/** A sensor of runs. Tests call its `handle` with what `buildRunStatusSensorContext` of `temporal-sensors/testing` gives. */
-export interface RunStatusSensor<Ctx = EventContextBase, Run = StatusRun> extends SensorDefinition {
-  readonly handle: (ctx: Ctx, run: Run) => Handled;
+/** A sensor of runs: `Given` is what the author's `handle` returns, `Run` what it is called for. */
+export interface RunStatusSensor<Given = unknown, Run extends StatusRun = StatusRun> extends SensorDefinition {
+  /** The author's function. Tests call it with what `buildRunStatusSensorContext` of `temporal-sensors/testing` gives. */
+  readonly handle: (ctx: RunStatusTestContext, run: Run) => Given;
 }
 
 /**
@@ -95,11 +99,12 @@ export function defineRunStatusSensor<
   J extends JobDefinition = never,
   const Js extends readonly JobDefinition[] = readonly [],
   const R extends Resources = {},
->(options: RunStatusSensorOptions<J, Js, R>): RunStatusSensor<EventContext<Targets<J, Js>, R>> {
+  G extends Handled = Handled,
+>(options: RunStatusSensorOptions<J, Js, R, G>): RunStatusSensor<G> {
   const { handle, ...rest } = options;
   requireHandle(handle, options.name);
   const handlers = { handle: handle as unknown as EventHandlers<StatusRun>['handle'] };
-  return Object.freeze({ ...runSensorWith(rest as object as RunSensorOptions, handlers), handle });
+  return withHandle(runSensorWith(rest as object as RunSensorOptions, handlers), handle);
 }
 
 /**
@@ -119,11 +124,12 @@ export function defineRunFailureSensor<
   J extends JobDefinition = never,
   const Js extends readonly JobDefinition[] = readonly [],
   const R extends Resources = {},
->(options: RunFailureSensorOptions<J, Js, R>): RunStatusSensor<EventContext<Targets<J, Js>, R>, FailedRun> {
+  G extends Handled = Handled,
+>(options: RunFailureSensorOptions<J, Js, R, G>): RunStatusSensor<G, FailedRun> {
   const { handle, ...rest } = options;
   requireHandle(handle, options.name);
   const handlers = { handle: handle as unknown as EventHandlers<FailedRun>['handle'] };
-  return Object.freeze({ ...failureSensorWith(rest as object as RunSensorOptions, handlers), handle });
+  return withHandle(failureSensorWith(rest as object as RunSensorOptions, handlers), handle);
 }
 
 /** Options of a sensor whose handlers are given apart. */
@@ -176,6 +182,17 @@ function runSensorWith(options: RunSensorOptions, handlers: EventHandlers<Status
     watchesRuns: { statuses, ...(types === undefined ? {} : { types }) },
     checkOnServer: (client, application) => checkQuery(client, monitored, statuses, application, `${place}: monitor`),
   } satisfies SensorDefinition);
+}
+
+/** The sensor with its author's function, for tests. */
+function withHandle<Ctx, Run extends StatusRun, G>(
+  definition: SensorDefinition,
+  handle: (ctx: Ctx, run: Run) => G
+): RunStatusSensor<G, Run> {
+  return Object.freeze({
+    ...definition,
+    handle: (ctx: RunStatusTestContext, run: Run) => handle(boundTo(definition, ctx, run), run),
+  });
 }
 
 function requireHandle(handle: unknown, name: unknown): void {

@@ -11,7 +11,7 @@ import { checkEvents } from '../sensors/check-outcome.js';
 import type { StoredCursor } from '../sensors/cursor.js';
 import type { JobDefinition } from '../sensors/define-job.js';
 import { defineSensor, type Sensor, type SensorDefinition } from '../sensors/define-sensor.js';
-import { EvaluationError, refuseUnknownOptions } from '../sensors/errors.js';
+import { DefinitionError, EvaluationError, refuseUnknownOptions } from '../sensors/errors.js';
 import { EvaluationContext, type EvaluationFacts, type EvaluationServices } from '../sensors/evaluation.js';
 import { toJson, type Json } from '../sensors/json.js';
 import { MAX_DEAD_LETTERS_BYTES } from '../sensors/limits.js';
@@ -131,14 +131,29 @@ export function partsOf(context: SensorTestContext): ContextParts {
   throw new EvaluationError('the context was not made by buildSensorContext');
 }
 
+const absent = new WeakSet<Client>();
+
 /** A client that says what is missing as soon as it is used. */
 export function noClient(of: string): Client {
-  return new Proxy({} as Client, {
+  const client = new Proxy({} as Client, {
     get: (_, property) => {
       if (typeof property === 'symbol') return undefined;
       throw new EvaluationError(`ctx.client is used, and this test has no client: give one to ${of} ({ client })`);
     },
   });
+  absent.add(client);
+  return client;
+}
+
+/**
+ * @throws {@link DefinitionError} for a sensor of runs that is to be evaluated without a client
+ */
+export function requireClient({ name, watchesRuns }: SensorDefinition, client: Client, place: string): void {
+  if (watchesRuns === undefined || !absent.has(client)) return;
+  throw new DefinitionError(
+    `${place}: sensor '${name}' reads what became of runs from a Temporal server; call its handle with what ` +
+      `buildRunStatusSensorContext gives, or use createSensorTestEnvironment`
+  );
 }
 
 class TestContext extends EvaluationContext {

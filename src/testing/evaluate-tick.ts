@@ -6,7 +6,7 @@ import type { LogLine } from '../sensors/log-book.js';
 import type { LaunchRequest, TickRecord } from '../sensors/protocol.js';
 import type { SensorTestContext } from '../sensors/test-context.js';
 import * as rules from '../workflows/rules.js';
-import { buildSensorContext, partsOf } from './context.js';
+import { buildSensorContext, partsOf, requireClient } from './context.js';
 import { SimulatedLoop } from './simulated-loop.js';
 import type { Thrown } from './simulated-attempt.js';
 import { serverOf, stateOf, type KnownKeysOption, type PartitionsOption } from './simulated-state.js';
@@ -73,6 +73,7 @@ export async function evaluateTick(
   requireSensor(definition, 'evaluateTick');
   refuseUnknownOptions(options, ['knownKeys', 'partitions'], 'evaluateTick');
   const { facts, services } = partsOf(context);
+  requireClient(definition, services.client, 'evaluateTick');
   const now = facts.now.getTime();
   const requests: LaunchRequest[] = [];
   let failure: Thrown | undefined;

@@ -20,7 +20,7 @@ import {
 } from '../sensors/protocol.js';
 import * as rules from '../workflows/rules.js';
 import { stateView } from '../workflows/views.js';
-import { noClient } from './context.js';
+import { noClient, requireClient } from './context.js';
 import { planCrashes, type Crashes } from './crashes.js';
 import { requireSensor, startedRun, type StartedRun } from './evaluate-tick.js';
 import { SimulatedLoop, SimulationError, type LoopWorld, type SimulatedServer } from './simulated-loop.js';
@@ -184,6 +184,8 @@ export async function simulate<R extends Values = {}, W = R>(
   const durationMs = parseDuration(options.for, 'simulate: for', 1, YEAR_MS);
   const hangsAfterMs = parseDuration(options.hangsAfter ?? '10s', 'simulate: hangsAfter', 1, YEAR_MS);
   checkJobs(definition, options.jobs);
+  const client = options.client ?? noClient('simulate');
+  requireClient(definition, client, 'simulate');
   const before = restOf(options.after);
   const start = (options.start ?? options.after?.now ?? START).getTime();
   const recorder = new Recorder(definition, () => loop.now, before?.runs ?? new Set());
@@ -201,7 +203,7 @@ export async function simulate<R extends Values = {}, W = R>(
   const loopWorld: LoopWorld = {
     services: {
       heartbeat: () => undefined,
-      client: options.client ?? noClient('simulate'),
+      client,
       resources: options.resources ?? {},
     },
     sink: (level, message, metadata) => recorder.logs.push({ level, at: loop.now, message, metadata }),

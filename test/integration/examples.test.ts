@@ -32,6 +32,8 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   outages: [expect.stringMatching(/Z$/) as string],
   updatedOrders: ['o1@2026-01-01T00:00:00Z'],
   backlog: ['1'],
+  // three sensors logged the file
+  loggedFiles: Array<string>(3).fill(expect.stringMatching(/\/completed$/) as string),
 };
 
 /** A bucket with one object, after which nothing comes. */
@@ -65,6 +67,7 @@ const ANSWERS: Readonly<Record<string, (query: URLSearchParams) => unknown>> = {
   '/streams/customers': () => ({ position: 1 }),
   '/streams/products': () => ({ position: 1 }),
   '/customers': () => ['acme'],
+  '/chat': () => new Response(''),
   '/orders': () => [{ id: 'o1', updatedAt: '2026-01-01T00:00:00Z' }],
 };
 
@@ -89,6 +92,8 @@ test('every example runs on one worker', { timeout: 200_000 }, async () => {
       HEALTH_URL: `${system.url}/health`,
       API_KEY: 'key',
       API_PASSWORD: 'password',
+      CHAT_URL: `${system.url}/chat`,
+      CHAT_TOKEN: 'token',
       AWS_ENDPOINT_URL_S3: system.url,
       AWS_ACCESS_KEY_ID: 'id',
       AWS_SECRET_ACCESS_KEY: 'secret',
@@ -104,14 +109,17 @@ test('every example runs on one worker', { timeout: 200_000 }, async () => {
   onTestFinished(() => connection.close());
   const client = new Client({ connection });
   const sensors = new SensorClient(client);
+  const telling = ['tellSuccess', 'tellFailure', 'everyFailure', 'slackAlerts', 'emailAlerts'];
   const all = [...Object.keys(EXPECTED), 'every30Seconds', 'every45Seconds', 'finishedDays'];
-  await waitFor(async () => (await sensors.list()).length === all.length, 'the sensors', 90_000).catch(
+  await waitFor(async () => (await sensors.list()).length === all.length + telling.length, 'the sensors', 90_000).catch(
     (error: unknown) => {
       throw new Error(`the worker did not come up:\n${output}`, { cause: error });
     }
   );
-  expect((await sensors.list()).map(({ sensor }) => sensor).toSorted()).toEqual(all.toSorted());
+  expect((await sensors.list()).map(({ sensor }) => sensor).toSorted()).toEqual([...all, ...telling].toSorted());
 
+  // those of runs first: what ended before their start is not theirs
+  await Promise.all([...telling, 'loggedFiles'].map((name) => sensors.start(name)));
   await Promise.all(all.map((name) => sensors.start(name)));
   const runsOf = async (name: string): Promise<SensorRun[]> => {
     const runs: SensorRun[] = [];
@@ -138,6 +146,7 @@ test('every example runs on one worker', { timeout: 200_000 }, async () => {
   expect(await resultOf('newRecords:processRecords:2')).toBe(1);
   expect(await resultOf('newCustomers:reportCustomer:acme')).toBe('acme');
   expect(await runsOf('finishedDays')).toHaveLength(7);
+  await waitFor(() => system.requests.includes('POST /chat'), 'a message');
 
   worker.kill('SIGTERM');
   expect(await ended, output).toBe(0);

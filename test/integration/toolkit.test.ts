@@ -3,9 +3,22 @@ import fc from 'fast-check';
 import { fileURLToPath } from 'node:url';
 import { expect, inject, test } from 'vitest';
 import { z } from 'zod';
-import { defineJob, defineSensor, type RunRequest, type SensorDefinition } from '../../src/index.js';
+import {
+  defineJob,
+  defineRunFailureSensor,
+  defineSensor,
+  type RunRequest,
+  type SensorDefinition,
+} from '../../src/index.js';
 import type { TickRecord } from '../../src/client/index.js';
-import { buildSensorContext, createSensorTestEnvironment, evaluateTick, simulate } from '../../src/testing/index.js';
+import {
+  buildRunStatusSensorContext,
+  buildSensorContext,
+  createSensorTestEnvironment,
+  evaluateTick,
+  executeJob,
+  simulate,
+} from '../../src/testing/index.js';
 import { Harness, waitFor } from '../support/harness.js';
 
 const noop = defineJob({ name: 'noop' });
@@ -219,15 +232,49 @@ test('an environment ends its worker and its server, and what it does not know i
   await env.dispose();
 });
 
+const failing = defineJob({ name: 'failing' });
+const onFailure = defineRunFailureSensor({
+  name: 'onFailure',
+  monitor: { jobs: [failing] },
+  job: echo,
+  handle: (ctx, run) => ctx.run({ config: { n: run.failure.message.length } }),
+});
+const options = { workflowBundle: { codePath: inject('bundlePath') }, address: inject('temporalAddress') };
+
+test('a run that really failed is handled', async () => {
+  await using env = await createSensorTestEnvironment({ ...options, sensors: [onFailure] });
+  const executed = await executeJob(env, failing);
+  const { ctx, run } = buildRunStatusSensorContext({ run: executed.run }).forRunFailure();
+  expect(run.failure.message).toBe('this job fails');
+  expect(onFailure.handle(ctx, run)).toMatchObject({ job: 'echo', runKey: run.eventId });
+});
+
+test('a job is executed to its end, whatever that is, and one that cannot be executed is an error', async () => {
+  await using env = await createSensorTestEnvironment({ ...options, sensors: [ready] });
+  const { run, result } = await executeJob(env, echo, { n: 1 });
+  expect(run).toMatchObject({ type: 'echo', status: 'completed' });
+  expect(await run.input()).toEqual([{ n: 1, extra: 'filled' }]);
+  expect(result).toEqual({ config: { n: 1, extra: 'filled' } });
+  const timedOut = await executeJob(env, defineJob({ name: 'waiting', workflowRunTimeout: '1s' }));
+  expect(timedOut.run).toMatchObject({ status: 'timedOut', failure: { causes: [] } });
+  expect(timedOut).not.toHaveProperty('result');
+
+  await expect(executeJob(env, echo, { n: 'one' } as never)).rejects.toThrow(
+    "config does not fit job 'echo' (config.n: Invalid input: expected number, received string)"
+  );
+  await expect(executeJob(env, defineJob({ name: 'missing' }))).rejects.toThrow(/'missing' cannot go on: .*'missing'/);
+  await expect(executeJob(env, defineJob({ name: 'slow' }), {}, { timeout: '100ms' })).rejects.toThrow(
+    "waited 100 ms for the end of job 'slow'"
+  );
+});
+
 test('an environment on a server that runs already has names of its own, and forgets them', async () => {
   const sensor = defineSensor({ name: 'visits', job: noop, evaluate: (ctx) => ctx.run({ runKey: 'a' }) });
   const h = await Harness.create();
-  const address = inject('temporalAddress');
-  const options = { sensors: [sensor], workflowBundle: { codePath: inject('bundlePath') }, address };
   const names: string[] = [];
   {
-    await using env = await createSensorTestEnvironment(options);
-    await using other = await createSensorTestEnvironment(options);
+    await using env = await createSensorTestEnvironment({ ...options, sensors: [sensor] });
+    await using other = await createSensorTestEnvironment({ ...options, sensors: [sensor] });
     names.push(env.name(sensor), other.name('visits'));
     expect((await Promise.all([env.tick(sensor), other.tick(sensor)])).map(({ status }) => status)).toEqual([
       'success',

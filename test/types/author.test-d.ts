@@ -4,15 +4,26 @@ import {
   buildResources,
   defineJob,
   defineResource,
+  defineRunFailureSensor,
+  defineRunStatusSensor,
   defineSensor,
   env,
   withResources,
+  type FailedRun,
   type JobConfig,
   type ResourceConfig,
+  type RunFailure,
   type RunRequest,
   type SensorDefinition,
+  type StatusRun,
 } from '../../src/index.js';
-import { buildSensorContext, simulate } from '../../src/testing/index.js';
+import {
+  buildRunStatusSensorContext,
+  buildSensorContext,
+  executeJob,
+  simulate,
+  type SensorTestEnvironment,
+} from '../../src/testing/index.js';
 
 const file = defineJob({ name: 'file', config: z.object({ path: z.string(), retries: z.number().default(3) }) });
 const plain = defineJob({ name: 'plain' });
@@ -214,3 +225,99 @@ void simulate(tested, {
 });
 // @ts-expect-error for is required
 void simulate(tested, {});
+
+// sensors of runs
+const onFailure = defineRunFailureSensor({
+  name: 'onFailure',
+  monitor: { jobs: [file] },
+  job: file,
+  resources: { bucket },
+  *handle(ctx, run) {
+    same<Equal<typeof run, FailedRun>>();
+    same<Equal<typeof run.failure, RunFailure>>();
+    same<Equal<Awaited<ReturnType<typeof ctx.resources.bucket.list>>, string[]>>();
+    yield ctx.run({ config: { path: run.workflowId } });
+    // @ts-expect-error config is required
+    yield ctx.run({ runKey: run.eventId });
+    // @ts-expect-error wrong config
+    yield ctx.run({ config: { path: 1 } });
+    // @ts-expect-error a position is the framework's own
+    ctx.setCursor(1);
+  },
+});
+const onEnd = defineRunStatusSensor({
+  name: 'onEnd',
+  status: ['completed', 'failed'],
+  jobs: [file, plain],
+  async handle(ctx, run) {
+    same<Equal<typeof run.failure, RunFailure | undefined>>();
+    // @ts-expect-error a completed run has no failure
+    void run.failure.message;
+    // @ts-expect-error job is required with several
+    ctx.run({ config: { path: 'x' } });
+    // @ts-expect-error the config of another job
+    ctx.run({ job: file, config: {} });
+    return [ctx.run({ job: file, config: { path: 'x' } }), ctx.run({ job: plain }), null];
+  },
+});
+const nothing = defineRunStatusSensor({
+  name: 'nothing',
+  status: 'started',
+  handle(ctx) {
+    // @ts-expect-error without a job there is no ctx.run
+    ctx.run();
+  },
+});
+// every shape a handler may have
+defineRunStatusSensor({ name: 'value', status: 'completed', job: plain, handle: (ctx) => ctx.run() });
+defineRunStatusSensor({ name: 'async', status: 'completed', job: plain, handle: async (ctx) => ctx.run() });
+defineRunStatusSensor({
+  name: 'asyncGenerator',
+  status: 'completed',
+  job: plain,
+  async *handle(ctx, run) {
+    if ((await run.input()).length === 0) return;
+    yield [ctx.run(), null];
+  },
+});
+// @ts-expect-error not a status
+defineRunStatusSensor({ name: 'status', status: 'success', handle: () => undefined });
+// @ts-expect-error status is required
+defineRunStatusSensor({ name: 'noStatus', handle: () => undefined });
+// @ts-expect-error a completed run is no failure
+defineRunFailureSensor({ name: 'noFailure', status: 'completed', handle: () => undefined });
+// @ts-expect-error a text is not an answer
+defineRunFailureSensor({ name: 'answer', handle: (_, run) => run.failure.message });
+// @ts-expect-error the cursor is the framework's own
+defineRunFailureSensor({ name: 'cursor', cursor: z.number(), handle: () => undefined });
+
+// tests call handle with what buildRunStatusSensorContext gives
+const testedRun = buildRunStatusSensorContext({ run: { failure: new Error('disk full'), input: [{ path: 'a' }] } });
+same<Equal<typeof testedRun.run, StatusRun>>();
+same<Equal<ReturnType<typeof testedRun.forRunFailure>['run'], FailedRun>>();
+same<Equal<Awaited<ReturnType<typeof onEnd.handle>>, (RunRequest | null)[]>>();
+same<Equal<ReturnType<typeof nothing.handle>, void>>();
+function requested() {
+  const { ctx, run } = testedRun.forRunFailure();
+  return [...onFailure.handle(ctx, run)].map(({ runKey }) => runKey);
+}
+same<Equal<ReturnType<typeof requested>, (string | undefined)[]>>();
+// @ts-expect-error it may not have failed
+onFailure.handle(testedRun.ctx, testedRun.run);
+// @ts-expect-error the context of an evaluation
+void onEnd.handle(buildSensorContext(), testedRun.run);
+// @ts-expect-error not a status
+buildRunStatusSensorContext({ run: { status: 'success' } });
+// @ts-expect-error an unknown fact
+buildRunStatusSensorContext({ run: { workflowID: 'a' } });
+export const ofRuns: readonly SensorDefinition[] = [onFailure, onEnd, nothing];
+
+export async function executed(env: SensorTestEnvironment): Promise<void> {
+  const { run } = await executeJob(env, file, { path: 'a.csv' }, { timeout: '10s' });
+  buildRunStatusSensorContext({ run, sensor: onEnd });
+  await executeJob(env, plain);
+  // @ts-expect-error config is required
+  await executeJob(env, file);
+  // @ts-expect-error wrong config
+  await executeJob(env, file, { path: 1 });
+}

@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { defineJob, defineResource, defineSensor } from 'temporal-sensors';
+import { defineJob, defineResource, defineRunFailureSensor, defineSensor } from 'temporal-sensors';
 import { z } from 'zod';
-import { buildSensorContext, evaluateTick, simulate } from 'temporal-sensors/testing';
+import { buildRunStatusSensorContext, buildSensorContext, evaluateTick, simulate } from 'temporal-sensors/testing';
 
 interface Inbox {
   list(): readonly { readonly name: string; readonly mtimeMs: number }[];
@@ -122,6 +122,26 @@ test('a stopped sensor catches up when it is started', async () => {
   });
   expect(runs).toMatchObject([{ config: { path: 'a.csv' }, at: new Date('2026-03-01T03:00:00Z') }]);
   expect(state.audit.map(({ what }) => what)).toEqual(['start', 'stop', 'start']);
+});
+
+export const cleanUp = defineJob({ name: 'cleanUp', config: z.object({ path: z.string() }) });
+
+export const onFailure = defineRunFailureSensor({
+  name: 'onFailure',
+  monitor: { jobs: [processFile] },
+  job: cleanUp,
+  async handle(ctx, run) {
+    const { path } = processFile.config.parse((await run.input())[0]);
+    return ctx.run({ config: { path }, tags: { why: run.failure.type ?? 'unknown' } });
+  },
+});
+
+test('asks for a clean-up after the file that failed', async () => {
+  const { ctx, run } = buildRunStatusSensorContext({
+    run: { type: 'processFile', failure: new RangeError('line 3: no price'), input: [{ path: 'a.csv' }] },
+  }).forRunFailure();
+  const request = await onFailure.handle(ctx, run);
+  expect(request).toMatchObject({ runKey: run.eventId, config: { path: 'a.csv' }, tags: { why: 'RangeError' } });
 });
 
 test('every snippet is run by a test', async () => {
