@@ -104,10 +104,11 @@ export function grouped({ perMs, max }: Grouping, deliver: Deliver): EventHandle
       const window = windowAt(ctx, memory);
       if (window?.held === undefined || window.endsAt > ctx.now.getTime()) {
         keep(memory, window);
-        return;
+        return window?.held === undefined ? undefined : window.endsAt;
       }
       await deliver(ctx, digestOf(window.held));
       keep(memory, begin(ctx));
+      return undefined;
     },
   };
 }

@@ -11,7 +11,7 @@ import { cutText, jsonBytes, NotJsonError, toJson, utf8Bytes, type Json } from '
 import { MAX_KEPT_PAYLOAD_BYTES, MAX_REQUEST_BYTES, MAX_RUN_KEY_BYTES, MAX_TEXT_BYTES } from './limits.js';
 import type { Duplicate, LaunchRequest, Rejection } from './protocol.js';
 import { keyedRunId, keylessRunId, runKeyHash } from './run-key.js';
-import type { Partitions } from './change-partitions.js';
+import { applyPartitionRequests, type Partitions } from './change-partitions.js';
 import { isPartitionKey } from './partitions.js';
 import type { RunRequest } from './run-request.js';
 import { checkTags, type Tags } from './tags.js';
@@ -71,6 +71,18 @@ export function checkRequests(requests: readonly RunRequest[], rules: RequestRul
     accepted.push(checked);
   }
   return { accepted, rejected, duplicates: { count: duplicates, sample } };
+}
+
+/**
+ * Why a request cannot be started, as far as its job tells: keys of dynamic partition sets are on the server.
+ */
+export function requestProblem(request: RunRequest, definition: SensorDefinition, now: Date): string | undefined {
+  const known = applyPartitionRequests([], new Map());
+  const problem: Partitions['problem'] = (job, key, at) =>
+    job.partitions?.type === 'dynamic' ? undefined : known.problem(job, key, at);
+  const none = (): boolean => false;
+  const rules = { sensor: definition.name, definition, isKnown: none, isForeign: none, rearmed: {}, nonce: '', now };
+  return checkRequests([request], { ...rules, partitions: { ...known, problem } }).rejected[0]?.error;
 }
 
 function keyOf(request: RunRequest, { definition, rearmed }: RequestRules): Keyed {

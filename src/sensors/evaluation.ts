@@ -10,6 +10,7 @@ import type { JobDefinition } from './define-job.js';
 import type { BuiltResources, Resources } from './define-resource.js';
 import type { SensorContextBase, SensorDefinition, SensorLog } from './define-sensor.js';
 import { checkCursor, openCursor, readCursor, type CursorChange, type StoredCursor } from './cursor.js';
+import { requestProblem } from './check-requests.js';
 import { EvaluationError, quote } from './errors.js';
 import { FEED, type FeedFacts, type FeedHost, type FeedReport } from './feed-host.js';
 import { cutText, type Json } from './json.js';
@@ -200,6 +201,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
     return {
       ...this.#feed,
       resolveJob: (job) => this.resolveJob(job).name,
+      problemOf: (request) => requestProblem(request, this.#definition, this.now),
       request: (made) => this.#remember({ ...made }),
       report: (report) => (this.#fed = report),
     };

@@ -46,6 +46,9 @@ export interface Memory {
 export interface EventHandlers<T> {
   /** Called for each event. What it changed in `memory` is forgotten when it throws, and the event comes again. */
   readonly handle: (ctx: EventContextBase, event: T, memory: Memory) => unknown;
-  /** Called in each tick after the events while `memory` holds something; when it throws, the next tick calls it again. */
-  readonly finish?: (ctx: EventContextBase, memory: Memory) => Promise<void>;
+  /**
+   * Called in each tick after the events while `memory` holds something; when it throws, it is called again after a
+   * growing pause. It may give a time, in milliseconds since the epoch, at which it wants to be called.
+   */
+  readonly finish?: (ctx: EventContextBase, memory: Memory) => Promise<number | undefined>;
 }

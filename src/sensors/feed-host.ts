@@ -9,7 +9,7 @@ import type { RunRequest } from './run-request.js';
 export const FEED = Symbol.for('temporal-sensors.feed');
 
 export interface FeedFacts {
-  /** When the attempt was due, by the server's clock in milliseconds since the epoch: never later than now. */
+  /** When the attempt was due, by the server's clock in milliseconds since the epoch; long ago if no worker was there. */
   readonly scheduledAt: number;
   /** Somebody says that there is news, and it may not be listed yet. */
   readonly nudged: boolean;
@@ -27,8 +27,10 @@ export interface FeedFacts {
 /** What became of the events of a tick. */
 export interface FeedReport {
   readonly handled?: number;
-  /** Some could not be handled, or still wait for another try. The tick fails, and what it did counts all the same. */
+  /** Some could not be handled, or still wait for another try. What the tick did counts all the same. */
   readonly failure?: string;
+  /** Some of it failed in this tick. */
+  readonly failed?: true;
   /** When the oldest event happened that is still to be handled. */
   readonly behindSince?: number;
   /** When to evaluate again, if that is before the interval's end. */
@@ -40,6 +42,8 @@ export interface FeedReport {
 export interface FeedHost extends FeedFacts {
   /** Name of the job that a request means. @throws EvaluationError for one that the sensor does not have */
   readonly resolveJob: (job: unknown) => string;
+  /** Why a request cannot be started, as far as its job tells. */
+  readonly problemOf: (request: RunRequest) => string | undefined;
   /** Makes a request that must be given back by `evaluate`. */
   readonly request: (made: RunRequest) => RunRequest;
   readonly report: (report: FeedReport) => void;

@@ -1,39 +1,42 @@
 /**
- * Handling events one by one, for every sensor that is fed by them: each event is its own outcome. A handler that
- * throws is called again later, with growing pauses, and in the end its event is parked in the dead letters; its
- * neighbours go on. What waits is in the cursor, so nothing of this depends on a worker.
+ * Handling events one by one, for every sensor that is fed by them: each event is its own outcome. One that cannot be
+ * read or handled is tried again later, with growing pauses, and in the end parked in the dead letters; its neighbours
+ * go on. What waits is in the cursor, so nothing of this depends on a worker.
  *
  * - `RetryAfterError`: the receiver asks for a pause. Nothing is handled until then, and nothing counts as failed.
  * - `ApplicationFailure.nonRetryable`: another try cannot help, so the event is parked at once.
  * - While too many events wait for another try, no new ones are taken: a receiver that is down does not turn every
  *   event into a dead letter, and they stay where they came from.
+ *
+ * Nothing here throws once a handler has been called: what it did must be committed.
  */
 import { ApplicationFailure } from '@temporalio/common';
 import { z } from 'zod';
-import { describeError, EvaluationError } from './errors.js';
-import { collect } from './evaluation.js';
-import type { EventContextBase, EventHandlers, Memory } from './event-handlers.js';
+import { callHandler, InvalidRequestError, requestsOf, type FeedEvent } from './call-handler.js';
+import { describeError } from './errors.js';
+import type { EventContextBase, EventHandlers } from './event-handlers.js';
 import { feedOf, type FeedHost } from './feed-host.js';
-import { cutText, jsonBytes, toJson, type Json } from './json.js';
+import { cutText, jsonBytes, type Json } from './json.js';
 import type { Rejection } from './protocol.js';
 import { retryAfterOf } from './retry-after-error.js';
 import type { RunRequest } from './run-request.js';
 import { shortHash } from './short-hash.js';
 
-/** New events are taken for so long; what a tick has handled is committed before it goes on. */
+/** Events that come again, and then new ones, are taken for so long; what a tick has handled is committed before it goes on. */
+const AGAIN_MS = 2_500;
 const BATCH_MS = 5_000;
-/** A handler that ignores its signal has so long to settle. */
-const SETTLE_MS = 1_000;
 const MAX_RETRIES = 20;
-const MAX_MEMORY_BYTES = 8 * 1024;
+/** Of the cursor: events that were handed back during a pause may be many. */
+const MAX_RETRIES_BYTES = 16 * 1024;
 const MAX_RETRY_ERROR_BYTES = 300;
 const MAX_PARKED_ERROR_BYTES = 1024;
 /** Of the dead letters: room for what a tick may reject besides. */
 const RESERVED_BYTES = 8 * 1024;
 const MAX_FIRST_PAUSE_MS = 5_000;
 const MAX_PAUSE_MS = 10 * 60_000;
-/** Sensors that led to a run; more are the sign of a circle. */
-const MAX_VIA = 20;
+/** IDs of events that a preview names, and errors that a tick names. */
+const FORESEEN = 20;
+const NAMED = 3;
 
 const json = z.json() as z.ZodType<Json>;
 
@@ -45,16 +48,11 @@ export const handlingSchema = z.object({
   paused: z.object({ until: z.number(), error: z.string() }).optional(),
   /** What the handlers keep. */
   memory: json.optional(),
+  /** The handlers could not finish a tick, and try again then. */
+  unfinished: z.object({ attempts: z.int(), at: z.number(), error: z.string() }).optional(),
 });
 export type HandlingState = z.output<typeof handlingSchema>;
 type Retry = HandlingState['retries'][number];
-
-/** An event that handlers get. */
-export interface FeedEvent {
-  readonly eventId: string;
-  /** The sensors whose handling of events led to this one. */
-  readonly via?: readonly string[];
-}
 
 export interface HandlingOptions<T> {
   readonly handlers: EventHandlers<T>;
@@ -63,14 +61,17 @@ export interface HandlingOptions<T> {
   readonly handleTimeoutMs: number;
   /** Of the sensor; the first pause before another try is not longer. */
   readonly intervalMs: number;
-  /** How to find an event again: at most 1 KB of JSON. */
-  readonly refOf: (event: T) => Json;
+  /** ID of the event that a ref stands for. */
+  readonly idOf: (ref: Json) => string;
   /** The event, or nothing when it is gone for good. */
   readonly find: (ref: Json) => Promise<T | undefined>;
 }
 
 /** A context of the sensor's own `evaluate`, with what handlers may see. */
 type SensorContextOfEvents = EventContextBase & { readonly events: readonly Json[] };
+
+/** `passed`: there is nothing to handle. `gone`: not to be found any more. */
+type Loaded<T> = T | 'passed' | 'gone';
 
 export class EventHandling<T extends FeedEvent> {
   readonly #ctx: SensorContextOfEvents;
@@ -82,10 +83,16 @@ export class EventHandling<T extends FeedEvent> {
   readonly #errors: string[] = [];
   /** Of a preview: the events that a tick would take. */
   readonly #foreseen: string[] = [];
+  #busyAfter = 0;
   #retries: readonly Retry[];
   #paused: HandlingState['paused'];
+  #unfinished: HandlingState['unfinished'];
   #memory: Json | undefined;
+  /** When the handlers want to finish something. */
+  #dueAt: number | undefined;
   #handled = 0;
+  /** Something failed in this tick, and does not only wait since an earlier one. */
+  #failed = false;
   #room: number;
 
   constructor(ctx: SensorContextOfEvents, options: HandlingOptions<T>, state: HandlingState) {
@@ -93,18 +100,24 @@ export class EventHandling<T extends FeedEvent> {
     this.#feed = feedOf(ctx);
     this.#options = options;
     this.#retries = state.retries;
-    this.#paused = state.paused !== undefined && state.paused.until > Date.now() ? state.paused : undefined;
+    this.#paused = state.paused !== undefined && state.paused.until > this.#now ? state.paused : undefined;
+    this.#unfinished = state.unfinished;
     this.#memory = state.memory;
     this.#room = this.#feed.deadLetterRoom - RESERVED_BYTES;
   }
 
-  /** Whether another event can be taken in this tick. */
-  get ready(): boolean {
-    return this.#paused === undefined && !this.#isFull && !this.#ctx.signal.aborted && !this.#isBusy;
+  /** The server's clock, as far as it is known: what is kept in the cursor must mean the same to every worker. */
+  get #now(): number {
+    return this.#feed.scheduledAt + (performance.now() - this.#began);
   }
 
-  get #isBusy(): boolean {
-    return performance.now() - this.#began > BATCH_MS;
+  /** Whether another event can be taken in this tick. */
+  get ready(): boolean {
+    return !this.#rests && !this.#isFull && performance.now() - this.#began <= this.#busyAfter + BATCH_MS;
+  }
+
+  get #rests(): boolean {
+    return this.#paused !== undefined || this.#ctx.signal.aborted;
   }
 
   /** Too many wait for another try, so new ones stay where they are. */
@@ -121,44 +134,13 @@ export class EventHandling<T extends FeedEvent> {
     return `${count(length)} would be handled: ${ids}${length > FORESEEN ? ', …' : ''}`;
   }
 
-  /** Dead letters that an operator handed back, and events whose time has come. */
-  async again(): Promise<void> {
-    if (this.#feed.preview) return;
-    // one more try, and who handed them back sees at once whether it helped
-    const attempts = this.#options.maxAttempts - 1;
-    const returned = this.#ctx.events.map((ref) => ({ ref, attempts, at: 0, error: 'handed back' }));
-    const retries = [...returned, ...this.#retries];
-    this.#retries = retries;
-    for (const retry of retries) {
-      if (this.#paused !== undefined || this.#ctx.signal.aborted || this.#isBusy) return;
-      if (retry.at > Date.now()) continue;
-      const event = await this.#find(retry);
-      const ended = event === undefined || (await this.#try(event, retry));
-      if (ended) this.#retries = this.#retries.filter((each) => each !== retry);
-    }
+  /** Whether anything has been done that must be committed. */
+  get touched(): boolean {
+    return this.#handled > 0 || this.#failed || this.#ctx.events.length > 0 || this.#paused !== undefined;
   }
 
-  /**
-   * Takes an event: handles it, keeps it for another try or parks it.
-   *
-   * @returns whether it was taken; if not, it must come again
-   */
-  async take(event: T): Promise<boolean> {
-    if (!this.#feed.preview) return this.ready && (await this.#try(event, undefined));
-    this.#foreseen.push(event.eventId);
-    return this.ready;
-  }
-
-  /** Lets the handlers finish the tick: send what they collected. */
-  async finish(): Promise<void> {
-    const { finish } = this.#options.handlers;
-    if (this.#feed.preview || finish === undefined || this.#memory === undefined || this.#paused !== undefined) return;
-    if (this.#ctx.signal.aborted) return;
-    const error = await this.#guarded((ctx, memory) => finish(ctx, memory));
-    if (error === undefined) return;
-    const pauseMs = retryAfterOf(error);
-    if (pauseMs !== undefined) this.#pause(pauseMs, describeError(error, 'finish'));
-    else this.#errors.push(describeError(error, 'finish'));
+  get handled(): number {
+    return this.#handled;
   }
 
   get state(): HandlingState {
@@ -166,11 +148,73 @@ export class EventHandling<T extends FeedEvent> {
       retries: [...this.#retries],
       ...(this.#paused === undefined ? {} : { paused: this.#paused }),
       ...(this.#memory === undefined ? {} : { memory: this.#memory }),
+      ...(this.#unfinished === undefined ? {} : { unfinished: this.#unfinished }),
     };
   }
 
-  get handled(): number {
-    return this.#handled;
+  /** Dead letters that an operator handed back, and events whose time has come. */
+  async again(): Promise<void> {
+    if (this.#feed.preview) return;
+    // one more try, and who handed them back sees at once whether it helped
+    const attempts = this.#options.maxAttempts - 1;
+    const returned = this.#ctx.events.map((ref) => ({ ref, attempts, at: 0, error: 'handed back' }));
+    const waiting = [...returned, ...this.#retries];
+    this.#retries = waiting;
+    for (const retry of waiting) {
+      if (this.#rests || performance.now() - this.#began > AGAIN_MS) break;
+      if (retry.at > this.#now) continue;
+      const load = async (): Promise<Loaded<T>> => (await this.#options.find(retry.ref)) ?? 'gone';
+      if (await this.#try(retry.ref, load, retry.attempts))
+        this.#retries = this.#retries.filter((each) => each !== retry);
+    }
+    for (const retry of returned) {
+      if (jsonBytes(this.#retries) <= MAX_RETRIES_BYTES) break;
+      if (this.#retries.includes(retry) && this.#park(retry.ref, 'handed back, and there was no time to handle it'))
+        this.#retries = this.#retries.filter((each) => each !== retry);
+    }
+    this.#busyAfter = performance.now() - this.#began;
+  }
+
+  /**
+   * Takes an event: handles it, keeps it for another try or parks it.
+   *
+   * @param ref how to find it again: at most 1 KB of JSON
+   * @param load reads it; one that cannot be read is tried again like one that cannot be handled
+   * @returns whether it was taken; if not, it must come again
+   */
+  async take(ref: Json, load: () => Promise<T | 'passed'>): Promise<boolean> {
+    if (!this.ready) return false;
+    if (!this.#feed.preview) return await this.#try(ref, load, 0);
+    if ((await load()) !== 'passed') this.#foreseen.push(this.#options.idOf(ref));
+    return true;
+  }
+
+  /** Something else went wrong; what was handled counts all the same. */
+  report(error: unknown): void {
+    this.#failed = true;
+    this.#errors.push(describeError(error, 'evaluate'));
+  }
+
+  /** Lets the handlers finish the tick: send what they collected. */
+  async finish(): Promise<void> {
+    const { finish } = this.#options.handlers;
+    if (this.#memory === undefined) this.#unfinished = undefined;
+    if (this.#feed.preview || finish === undefined || this.#memory === undefined || this.#rests) return;
+    if (this.#unfinished !== undefined && this.#unfinished.at > this.#now) return;
+    try {
+      const { given, memory } = await callHandler(this.#ctx, this.#options.handleTimeoutMs, this.#memory, finish);
+      this.#memory = memory;
+      this.#dueAt = given ?? undefined;
+      this.#unfinished = undefined;
+    } catch (error) {
+      if (this.#ctx.signal.aborted) return;
+      const text = cutText(describeError(error, 'finish'), MAX_RETRY_ERROR_BYTES);
+      const pauseMs = retryAfterOf(error);
+      if (pauseMs !== undefined) return this.#pause(pauseMs, text);
+      const attempts = (this.#unfinished?.attempts ?? 0) + 1;
+      this.#failed = true;
+      this.#unfinished = { attempts, at: this.#now + this.#pauseMs(attempts), error: text };
+    }
   }
 
   /** The requests of the handlers, and why nothing was handled if so; tells the tick what became of the events. */
@@ -179,17 +223,19 @@ export class EventHandling<T extends FeedEvent> {
     readonly waiting: string | undefined;
   } {
     const failure = this.#failure();
-    const next = Math.min(...this.#retries.map(({ at }) => at), this.#paused?.until ?? Number.POSITIVE_INFINITY);
+    const times = [...this.#retries.map(({ at }) => at), this.#unfinished?.at ?? this.#dueAt];
+    const next = this.#paused?.until ?? Math.min(...times.map((at) => at ?? Number.POSITIVE_INFINITY));
     this.#feed.report({
       ...(this.#handled === 0 ? {} : { handled: this.#handled }),
       ...(failure === undefined ? {} : { failure }),
+      ...(this.#failed ? { failed: true } : {}),
       ...(behindSince === undefined ? {} : { behindSince }),
-      ...(Number.isFinite(next) ? { againInMs: Math.max(100, next - Date.now()) } : {}),
+      ...(Number.isFinite(next) ? { againInMs: Math.max(100, Math.ceil(next - this.#now)) } : {}),
       ...(this.#parked.length === 0 ? {} : { parked: this.#parked }),
     });
     const paused = this.#paused;
     return {
-      requests: this.#requests,
+      requests: this.#requests.map((request) => this.#feed.request(request)),
       waiting: paused && `paused until ${new Date(paused.until).toISOString()}: ${paused.error}`,
     };
   }
@@ -204,64 +250,63 @@ export class EventHandling<T extends FeedEvent> {
         ? []
         : [`${count(this.#retries.length)} to be tried again: ${named(this.#retries)}`]),
       ...(this.#isFull ? ['no new events are taken until these are handled or parked'] : []),
+      ...(this.#unfinished === undefined ? [] : [`the handlers could not finish: ${this.#unfinished.error}`]),
     ];
     return parts.length === 0 ? undefined : parts.join('; ');
   }
 
-  async #find(retry: Retry): Promise<T | undefined> {
+  /** Whether the event has been taken care of: it need not come again from where it came. */
+  async #try(ref: Json, load: () => Promise<Loaded<T>>, earlier: number): Promise<boolean> {
     try {
-      const event = await this.#options.find(retry.ref);
-      if (event === undefined)
-        this.#errors.push(`an event is gone from the server and was not handled (${retry.error})`);
-      return event;
+      const event = await load();
+      if (event === 'passed') return true;
+      if (event === 'gone') throw ApplicationFailure.nonRetryable('it is gone from the server');
+      const { handlers, handleTimeoutMs } = this.#options;
+      const { given, memory } = await callHandler(this.#ctx, handleTimeoutMs, this.#memory, (ctx, own) =>
+        requestsOf(ctx, this.#feed, event, (context) => handlers.handle(context, event, own))
+      );
+      this.#memory = memory;
+      this.#requests.push(...given);
+      this.#handled++;
+      return true;
     } catch (error) {
-      if (this.#ctx.signal.aborted) throw error;
-      throw new EvaluationError(`an event could not be read again: ${describeError(error, 'find')}`, { cause: error });
+      return !this.#ctx.signal.aborted && this.#keep(ref, earlier + 1, error);
     }
   }
 
-  /** Whether the event has been taken care of: it need not come again from where it came. */
-  async #try(event: T, earlier: Retry | undefined): Promise<boolean> {
-    const error = await this.#guarded((ctx, memory) => this.#call(ctx, event, memory));
-    if (error === undefined) {
-      this.#handled++;
-      return true;
-    }
-    if (this.#ctx.signal.aborted) return false;
-    const pauseMs = retryAfterOf(error);
+  /** Whether an event that could not be handled is kept for another try, or parked. */
+  #keep(ref: Json, attempts: number, error: unknown): boolean {
     const text = describeError(error, 'handle');
+    const pauseMs = retryAfterOf(error);
     if (pauseMs !== undefined) {
       this.#pause(pauseMs, text);
       return false;
     }
-    this.#ctx.log.error(`event ${event.eventId} could not be handled: ${text}`);
-    const attempts = (earlier?.attempts ?? 0) + 1;
-    const hopeless = error instanceof ApplicationFailure && error.nonRetryable === true;
-    if ((hopeless || attempts >= this.#options.maxAttempts) && this.#park(event, attempts, text)) return true;
-    const firstPauseMs = Math.min(this.#options.intervalMs, MAX_FIRST_PAUSE_MS);
-    const retry = {
-      ref: this.#options.refOf(event),
-      attempts,
-      at: Date.now() + Math.min(firstPauseMs * 2 ** Math.min(attempts - 1, 20), MAX_PAUSE_MS),
-      error: cutText(`${event.eventId}: ${text}`, MAX_RETRY_ERROR_BYTES),
-    };
-    this.#retries = [...this.#retries, retry];
+    this.#failed = true;
+    const id = this.#options.idOf(ref);
+    this.#ctx.log.error(`event ${id} could not be handled: ${text}`);
+    const hopeless =
+      error instanceof InvalidRequestError || (error instanceof ApplicationFailure && error.nonRetryable === true);
+    const tries = attempts === 1 ? '' : ` (${attempts} tries)`;
+    if ((hopeless || attempts >= this.#options.maxAttempts) && this.#park(ref, `${id}${tries}: ${text}`)) return true;
+    const failed = cutText(`${id}: ${text}`, MAX_RETRY_ERROR_BYTES);
+    this.#retries = [...this.#retries, { ref, attempts, at: this.#now + this.#pauseMs(attempts), error: failed }];
     return true;
   }
 
+  #pauseMs(attempts: number): number {
+    const first = Math.min(this.#options.intervalMs, MAX_FIRST_PAUSE_MS);
+    return Math.min(first * 2 ** Math.min(attempts - 1, 20), MAX_PAUSE_MS);
+  }
+
   #pause(ms: number, error: string): void {
-    this.#paused = { until: Date.now() + ms, error: cutText(error, MAX_RETRY_ERROR_BYTES) };
+    this.#paused = { until: this.#now + ms, error: cutText(error, MAX_RETRY_ERROR_BYTES) };
   }
 
   /** Whether there was room. */
-  #park(event: T, attempts: number, text: string): boolean {
-    const tries = attempts === 1 ? '' : ` (${attempts} tries)`;
-    const letter: Rejection = {
-      id: `event-${shortHash(event.eventId)}`,
-      kind: 'event',
-      error: cutText(`${event.eventId}${tries}: ${text}`, MAX_PARKED_ERROR_BYTES),
-      payload: this.#options.refOf(event),
-    };
+  #park(ref: Json, error: string): boolean {
+    const id = `event-${shortHash(this.#options.idOf(ref))}`;
+    const letter: Rejection = { id, kind: 'event', error: cutText(error, MAX_PARKED_ERROR_BYTES), payload: ref };
     const bytes = jsonBytes(letter) + 200;
     if (bytes > this.#room && !this.#feed.deadLetters.includes(letter.id)) {
       this.#errors.push('the dead letters are full (64 KB): retry or discard them');
@@ -271,97 +316,7 @@ export class EventHandling<T extends FeedEvent> {
     this.#parked.push(letter);
     return true;
   }
-
-  /** Calls a handler with a signal and a memory of its own; gives what went wrong. */
-  async #guarded(call: (ctx: EventContextBase, memory: Memory) => Promise<void>): Promise<unknown> {
-    const { handleTimeoutMs } = this.#options;
-    const controller = new AbortController();
-    const { signal } = controller;
-    const late = new EvaluationError(`the handler did not end within ${handleTimeoutMs} ms`);
-    const outer = this.#ctx.signal;
-    const abort = (): void => controller.abort(outer.reason);
-    outer.addEventListener('abort', abort, { once: true });
-    if (outer.aborted) abort();
-    const memory: Memory = { value: structuredClone(this.#memory) };
-    const timers: NodeJS.Timeout[] = [];
-    const overdue = new Promise<never>((_, reject) => {
-      timers.push(
-        setTimeout(() => {
-          controller.abort(late);
-          timers.push(setTimeout(() => reject(late), SETTLE_MS));
-        }, handleTimeoutMs)
-      );
-    });
-    try {
-      await Promise.race([call(handlerContext(this.#ctx, signal), memory), overdue]);
-      if (memory.value !== undefined && jsonBytes(memory.value) > MAX_MEMORY_BYTES)
-        throw new EvaluationError(`the handlers keep more than ${MAX_MEMORY_BYTES / 1024} KB`);
-      this.#memory = memory.value === undefined ? undefined : toJson(memory.value, 'memory');
-      return undefined;
-    } catch (error) {
-      return signal.aborted && !outer.aborted ? late : (error ?? new EvaluationError('the handler threw nothing'));
-    } finally {
-      for (const timer of timers) clearTimeout(timer);
-      outer.removeEventListener('abort', abort);
-    }
-  }
-
-  async #call(base: EventContextBase, event: T, memory: Memory): Promise<void> {
-    const made = new Set<RunRequest>();
-    const ctx = {
-      ...base,
-      run: (request?: EventRequest) => {
-        const run = eventRequest(this.#ctx, this.#feed, event, request);
-        made.add(run);
-        return run;
-      },
-    };
-    const given = (await collect(this.#options.handlers.handle(ctx, event, memory), base.signal)).filter(
-      (each) => each !== null && each !== undefined
-    );
-    for (const each of given) {
-      if (made.delete(each as RunRequest)) continue;
-      throw new EvaluationError('the handler gave something that ctx.run did not make in this call, or gave it twice');
-    }
-    const [forgotten] = made;
-    if (forgotten !== undefined)
-      throw new EvaluationError(
-        `a run request of job '${forgotten.job}' was made with ctx.run but neither yielded nor returned; it would be a lost run`
-      );
-    for (const request of given as RunRequest[]) this.#requests.push(this.#feed.request(request));
-  }
 }
-
-/** What handlers give to `ctx.run`, whatever the job. */
-export type EventRequest = Partial<Record<'job' | 'runKey' | 'config' | 'tags' | 'partitionKey', unknown>>;
-
-/** The request that a handler of this sensor makes for an event. */
-export function eventRequest(
-  { sensor }: Pick<EventContextBase, 'sensor'>,
-  feed: Pick<FeedHost, 'resolveJob'>,
-  event: FeedEvent,
-  request: EventRequest = {}
-): RunRequest {
-  return Object.freeze({
-    kind: 'run',
-    job: feed.resolveJob(request.job),
-    runKey: request.runKey ?? event.eventId,
-    config: request.config,
-    tags: request.tags ?? {},
-    partitionKey: request.partitionKey,
-    via: [...(event.via ?? []), sensor].slice(-MAX_VIA),
-  } as unknown as RunRequest);
-}
-
-/** What handlers see of the sensor's context. */
-export function handlerContext(ctx: EventContextBase, signal: AbortSignal): EventContextBase {
-  const { sensor, log, resources, now, client, heartbeat, tick, isFirstTickSinceStart, sensorStartedAt } = ctx;
-  return { sensor, log, resources, now, client, heartbeat, tick, isFirstTickSinceStart, sensorStartedAt, signal };
-}
-
-/** IDs of events that a preview names. */
-const FORESEEN = 20;
-const NAMED = 3;
 
 /** The first few errors. */
 function named(failed: readonly { readonly error: string }[]): string {

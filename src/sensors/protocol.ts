@@ -240,6 +240,8 @@ export interface EvaluationResult {
   readonly handled?: number;
   /** Some events could not be handled; the others were. */
   readonly failure?: string;
+  /** Some failed in this tick; without it they only wait for another try. */
+  readonly failed?: true;
   /** When the oldest event happened that is still to be handled, by the server's clock. */
   readonly behindSince?: number;
   /** Evaluate again so soon, if that is before the interval's end. */

@@ -18,9 +18,9 @@ const OWN_OPTIONS = [
 
 /** How events are tried. */
 export interface HandlingChoices {
-  /** How often an event is tried, in growing pauses from 5 s to 10 min, before it is parked, 1 to 100. @default 10 */
+  /** How often an event is tried, in pauses that grow from 5 s (or the interval, if that is shorter) to 10 min, before it is parked, 1 to 100. @default 10 */
   readonly maxAttempts?: number;
-  /** How long handling one event may take before `ctx.signal` aborts it and it counts as failed. @default '20s' */
+  /** How long handling one event may take before `ctx.signal` aborts it and it counts as failed. @default '15s' */
   readonly handleTimeout?: Duration;
 }
 
@@ -59,12 +59,12 @@ export function checkHandling(
     throw new DefinitionError(`${place}: maxAttempts is ${quote(maxAttempts)}; accepted: 1 to 100`);
   const day = 24 * 60 * 60_000;
   const timeoutMs = parseDuration(timeout, `${place}: timeout`, 1, day);
-  const most = (timeoutMs - 10_000) / 2;
-  const handleTimeoutMs = parseDuration(handleTimeout ?? '20s', `${place}: handleTimeout`, 1, day);
+  const most = (timeoutMs - 10_000) / 3;
+  const handleTimeoutMs = parseDuration(handleTimeout ?? '15s', `${place}: handleTimeout`, 1, day);
   if (handleTimeoutMs > most) {
     throw new DefinitionError(
-      `${place}: handleTimeout is ${handleTimeoutMs} ms and timeout ${timeoutMs} ms; a tick needs twice the first and 10 s: ` +
-        `give a timeout of at least ${2 * handleTimeoutMs + 10_000} ms`
+      `${place}: handleTimeout is ${handleTimeoutMs} ms and timeout ${timeoutMs} ms; a tick needs three times the first and 10 s: ` +
+        `give a timeout of at least ${3 * handleTimeoutMs + 10_000} ms`
     );
   }
   return { maxAttempts: Number(maxAttempts), handleTimeoutMs };

@@ -12,17 +12,20 @@ import { formatDuration } from '../sensors/duration.js';
 import type { SensorContextBase } from '../sensors/define-sensor.js';
 import { EvaluationError } from '../sensors/errors.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
+import { feedOf } from '../sensors/feed-host.js';
 import { EventHandling, handlingSchema } from '../sensors/handle-events.js';
-import { cutText, jsonBytes, sameJson } from '../sensors/json.js';
-import { MAX_CURSOR_BYTES } from '../sensors/limits.js';
+import { cutText, sameJson } from '../sensors/json.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
 import { HEALTH_CHANGES, type HealthChangeKind, type SensorHealthEvent } from '../sensors/status-run.js';
 import { shortHash } from '../sensors/short-hash.js';
 
 const ASKED_AT_ONCE = 20;
-const MAX_MESSAGE_BYTES = 400;
-/** Room in the cursor for what a tick may add beside what is wrong. */
-const SPARE_BYTES = 24 * 1024;
+const MAX_MESSAGE_BYTES = 200;
+/** 40 bytes of the cursor each. */
+const MAX_WRONG = 900;
+const TOO_MANY = `more than ${MAX_WRONG} sensors are unhealthy, more than one sensor can keep; watch fewer with sensorHealth({ sensors })`;
+/** Attempts at a workflow task that are no accident. */
+const FAILED_TASKS = 3;
 
 type Trouble = Exclude<HealthChangeKind, 'recovered'>;
 
@@ -77,6 +80,19 @@ interface Looked {
   readonly complete: boolean;
 }
 
+/** A sensor as Temporal knows it now. */
+interface View {
+  readonly sensor: SensorSummary;
+  readonly finding: Finding | undefined;
+}
+
+/** That nobody takes it is one trouble, however often Temporal tries again in between. */
+function steady(finding: Finding | undefined, before: readonly [Trouble, number] | undefined): Finding | undefined {
+  if (finding === undefined || before?.[0] !== finding.trouble) return finding;
+  const goesOn = finding.trouble === 'late' || finding.trouble === 'notLoaded';
+  return goesOn ? { ...finding, since: before[1] } : finding;
+}
+
 export class HealthFeed {
   readonly #options: HealthFeedOptions;
 
@@ -87,29 +103,25 @@ export class HealthFeed {
   async evaluate(ctx: HealthContext): Promise<readonly (RunRequest | SkipReason | More)[]> {
     const { cursor } = ctx;
     const { handlers, maxAttempts, handleTimeoutMs, intervalMs } = this.#options;
-    const handling = new EventHandling<SensorHealthEvent & { readonly ref: Ref }>(
+    const handling = new EventHandling<SensorHealthEvent>(
       ctx,
       {
         handlers,
         maxAttempts,
         handleTimeoutMs,
         intervalMs: intervalMs(),
-        refOf: ({ ref }) => ref,
+        idOf: (ref) => (ref as Ref).eventId,
         find: async (ref) => this.#eventOf(refSchema.parse(ref), ctx.client.options.namespace),
       },
       cursor
     );
     await handling.again();
-    const looked = handling.ready ? await this.#look(ctx, handling) : undefined;
+    const looked = handling.ready ? await this.#looked(ctx, handling) : undefined;
     await handling.finish();
     if (handling.foreseen !== undefined) return [ctx.skip(handling.foreseen)];
     const { requests, waiting } = handling.settle(undefined);
     const { wrong, recoveredUntil } = looked ?? cursor;
     const next = { wrong, recoveredUntil, ...handling.state };
-    if (jsonBytes(wrong) > MAX_CURSOR_BYTES - SPARE_BYTES)
-      throw new EvaluationError(
-        `${Object.keys(wrong).length} sensors are unhealthy, more than one sensor can keep; watch fewer with sensorHealth({ sensors })`
-      );
     const given: (RunRequest | SkipReason | More)[] = [...requests];
     if (!sameJson(next, cursor)) {
       ctx.setCursor(next);
@@ -124,49 +136,60 @@ export class HealthFeed {
     return given;
   }
 
+  /** What was handled before something went wrong counts all the same. */
+  async #looked(ctx: HealthContext, handling: EventHandling<SensorHealthEvent>): Promise<Looked | undefined> {
+    try {
+      return await this.#look(ctx, handling);
+    } catch (error) {
+      if (!handling.touched) throw error;
+      handling.report(error);
+      return undefined;
+    }
+  }
+
   /** Compares, and has the changes handled as long as that may go on; what is left is found again by the next tick. */
-  async #look(ctx: HealthContext, handling: EventHandling<SensorHealthEvent & { readonly ref: Ref }>): Promise<Looked> {
+  async #look(ctx: HealthContext, handling: EventHandling<SensorHealthEvent>): Promise<Looked> {
     const { client, cursor } = ctx;
+    const { scheduledAt } = feedOf(ctx);
     const sensors = new SensorClient(client);
     const watched = (await sensors.list()).filter(
       ({ sensor }) => sensor !== ctx.sensor && this.#options.isWatched(sensor)
     );
-    const findings = new Map<string, Finding | undefined>();
+    const views = new Map<string, View>();
     await inBatches(watched, ASKED_AT_ONCE, async (summary) => {
       ctx.signal.throwIfAborted();
-      findings.set(summary.sensor, await this.#findingOf(sensors, summary));
+      views.set(summary.sensor, await this.#view(sensors, summary, scheduledAt));
     });
+    const told = { from: Math.max(cursor.recoveredUntil, ctx.sensorStartedAt.getTime()), until: scheduledAt };
     const wrong: Record<string, [Trouble, number]> = {};
     let { recoveredUntil } = cursor;
-    const told = Math.max(recoveredUntil, ctx.sensorStartedAt.getTime());
     let complete = true;
-    for (const summary of watched) {
-      const key = keyOf(summary.sensor);
+    for (const [sensor, view] of views) {
+      const key = keyOf(sensor);
       const before = cursor.wrong[key];
-      const finding = findings.get(summary.sensor);
-      const events = this.#changes(summary, before, finding, told);
-      let done: boolean = complete;
-      for (const event of done ? events : [])
-        done &&= await handling.take(this.#eventOf(event, client.options.namespace));
-      complete = done;
-      if (!done) {
-        if (before !== undefined) wrong[key] = [before[0], before[1]];
-        continue;
+      const finding = steady(view.finding, before);
+      if (finding !== undefined && before === undefined && Object.keys(wrong).length >= MAX_WRONG) {
+        if (complete) handling.report(new EvaluationError(TOO_MANY));
+        complete = false;
       }
-      if (finding !== undefined) wrong[key] = [finding.trouble, finding.since];
+      for (const ref of complete ? this.#changes({ ...view, finding }, before, told) : [])
+        complete &&= await handling.take(ref, async () => this.#eventOf(ref, client.options.namespace));
+      if (!complete && before !== undefined) wrong[key] = [before[0], before[1]];
+      if (complete && finding !== undefined) wrong[key] = [finding.trouble, finding.since];
     }
     // only when all were told of: those of a tick that was cut short come again
-    if (complete)
-      for (const { recovered } of watched) recoveredUntil = Math.max(recoveredUntil, recovered?.at.getTime() ?? 0);
+    for (const { sensor } of complete ? [...views.values()] : []) {
+      const at = sensor.recovered?.at.getTime() ?? 0;
+      if (at <= told.until) recoveredUntil = Math.max(recoveredUntil, at);
+    }
     return { wrong, recoveredUntil, complete };
   }
 
   /** The events that lead from what was known to what is. */
   #changes(
-    summary: SensorSummary,
+    { sensor: summary, finding }: View,
     before: readonly [Trouble, number] | undefined,
-    finding: Finding | undefined,
-    told: number
+    told: { readonly from: number; readonly until: number }
   ): readonly Ref[] {
     const { sensor, workflowId, runId, recovered, status } = summary;
     const events: Ref[] = [];
@@ -177,74 +200,79 @@ export class HealthFeed {
     ): void => {
       if (!this.#options.changes.includes(change)) return;
       const eventId = `${sensor}/${change}/${new Date(stamp).toISOString()}`;
-      events.push({ eventId, sensor, change, workflowId, runId, ...more });
+      events.push({
+        eventId,
+        sensor,
+        change,
+        workflowId,
+        runId,
+        ...more,
+        message: cutText(more.message, MAX_MESSAGE_BYTES),
+      });
     };
-    const recoveredAt = recovered?.at.getTime();
-    if (before === undefined && recovered !== undefined && recoveredAt !== undefined && recoveredAt > told) {
+    const recoveredAt = recovered?.at.getTime() ?? 0;
+    if (before === undefined && recovered !== undefined && recoveredAt > told.from && recoveredAt <= told.until) {
       // it failed and recovered since the last tick
       const since = recovered.failingSince.getTime();
       tell('failing', since, { at: since, message: 'it failed, and recovered by itself' });
       tell('recovered', since, { at: recoveredAt, message: 'it had been failing', unhealthySince: since });
     }
-    const same =
-      before !== undefined && finding !== undefined && before[0] === finding.trouble && before[1] === finding.since;
-    if (finding !== undefined && !same)
+    if (finding !== undefined && !(before?.[0] === finding.trouble && before[1] === finding.since))
       tell(finding.trouble, finding.since, { at: finding.since, message: finding.message });
     // an operator who stopped it knows
     if (before !== undefined && finding === undefined && status === 'running') {
-      const at = before[0] === 'failing' && recoveredAt !== undefined ? recoveredAt : Date.now();
+      const at = before[0] === 'failing' && recoveredAt > before[1] ? recoveredAt : told.until;
       tell('recovered', before[1], { at, message: `it was ${TROUBLES[before[0]]}`, unhealthySince: before[1] });
     }
     return events;
   }
 
-  async #findingOf(sensors: SensorClient, summary: SensorSummary): Promise<Finding | undefined> {
-    const { sensor, status, statusBy, statusReason } = summary;
-    if (status === 'stopped' && statusBy !== 'stopAfterFailures') return undefined;
-    let description: SensorDescription;
+  /** What Temporal says of a sensor now; lists may lag behind. */
+  async #view(sensors: SensorClient, summary: SensorSummary, now: number): Promise<View> {
+    const { sensor, status, statusBy } = summary;
+    if (status === 'stopped' && statusBy !== 'stopAfterFailures') return { sensor: summary, finding: undefined };
     try {
-      description = await sensors.describe(sensor);
+      const description = await sensors.describe(sensor);
+      return { sensor: { ...description, health: 'ok' }, finding: this.#findingOf(description, now) };
     } catch (error) {
       // pruned since it was listed
-      if (error instanceof SensorNotFoundError) return undefined;
+      if (error instanceof SensorNotFoundError) return { sensor: summary, finding: undefined };
       throw error;
     }
-    const { evaluation, dueSince, health, failingSince, failedTaskAttempts, startTime, closeTime, statusAt } =
-      description;
+  }
+
+  #findingOf(description: SensorDescription, now: number): Finding | undefined {
+    const { status, statusBy, statusReason, statusAt, evaluation, dueSince, health } = description;
+    const { failingSince, failedTaskAttempts = 0, startTime, closeTime, taskQueue } = description;
     const since = (at: Date | undefined): number => (at ?? startTime).getTime();
-    if (description.status === 'closed')
-      return {
-        trouble: 'closed',
-        since: since(closeTime),
-        message: 'its loop was cancelled or terminated; it comes back when a worker or `sensors start` starts it',
-      };
-    if (status === 'stopped')
+    if (status === 'closed') {
+      const message = 'its loop was cancelled or terminated; it comes back when a worker or `sensors start` starts it';
+      return { trouble: 'closed', since: since(closeTime), message };
+    }
+    if (status === 'stopped') {
+      if (statusBy !== 'stopAfterFailures') return undefined;
       return { trouble: 'stoppedItself', since: since(statusAt), message: statusReason ?? 'it failed too often' };
-    if (health === 'notLoaded')
-      return {
-        trouble: 'notLoaded',
-        since: since(undefined),
-        message: evaluation?.lastOutcome ?? 'no worker has its definition',
-      };
-    const lateMs = dueSince === undefined ? 0 : Date.now() - dueSince.getTime();
+    }
+    if (failedTaskAttempts >= FAILED_TASKS) {
+      const message = `its workflow task has failed ${failedTaskAttempts} times; Temporal Web says why`;
+      return { trouble: 'late', since: since(dueSince), message };
+    }
+    if (health === 'notLoaded') {
+      const message = evaluation?.lastOutcome ?? 'no worker has its definition';
+      return { trouble: 'notLoaded', since: since(undefined), message };
+    }
+    const lateMs = dueSince === undefined ? 0 : now - dueSince.getTime();
     if (lateMs > this.#options.lateAfterMs) {
-      const message =
-        failedTaskAttempts === undefined
-          ? `it has been due for ${formatDuration(lateMs)} and no worker takes it; is a worker of task queue '${description.taskQueue}' running?`
-          : `its workflow task has failed ${failedTaskAttempts} times; Temporal Web says why`;
+      const message = `it has been due for ${formatDuration(lateMs)} and no worker takes it; is a worker of task queue '${taskQueue}' running?`;
       return { trouble: 'late', since: since(dueSince), message };
     }
     if (health !== 'failing') return undefined;
-    return {
-      trouble: 'failing',
-      since: since(failingSince),
-      message: evaluation?.lastOutcome ?? evaluation?.lastTickOutcome ?? 'it fails',
-    };
+    const message = evaluation?.lastOutcome ?? evaluation?.lastTickOutcome ?? 'it fails';
+    return { trouble: 'failing', since: since(failingSince), message };
   }
 
-  #eventOf(ref: Ref, namespace: string): SensorHealthEvent & { readonly ref: Ref } {
-    const { eventId, sensor, change, at, unhealthySince, workflowId, runId } = ref;
-    const message = cutText(ref.message, MAX_MESSAGE_BYTES);
+  #eventOf(ref: Ref, namespace: string): SensorHealthEvent {
+    const { eventId, sensor, change, at, message, unhealthySince, workflowId, runId } = ref;
     const web = this.#options.webUrl();
     return {
       kind: 'sensor',
@@ -256,7 +284,6 @@ export class HealthFeed {
       ...(unhealthySince === undefined ? {} : { unhealthySince: new Date(unhealthySince) }),
       workflowId,
       ...(web === undefined ? {} : { url: webLink(web, namespace, { workflowId, runId }) }),
-      ref: { ...ref, message },
     };
   }
 }

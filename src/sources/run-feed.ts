@@ -13,6 +13,7 @@ import { feedOf } from '../sensors/feed-host.js';
 import { EventHandling, handlingSchema } from '../sensors/handle-events.js';
 import { jsonBytes, sameJson } from '../sensors/json.js';
 import { MAX_CURSOR_BYTES } from '../sensors/limits.js';
+import { LOOP_ID_PREFIX } from '../sensors/protocol.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
 import { eventIdOf, RUN_STATUSES, type RunStatus, type StatusRun } from '../sensors/status-run.js';
 import { inOrder } from './in-order.js';
@@ -46,6 +47,9 @@ const GLANCES_MS = 30_000;
 /** What is new may be listed so much later than what happened after it; what is later still waits for the next look. */
 const DISORDER_MS = 5_000;
 
+/** Why a tick takes nothing although there is something. */
+const TOO_MANY = 'so many runs ended within the last two minutes that the cursor cannot hold more; they are handled when these are older';
+
 interface RunFeedOptions {
   readonly handlers: EventHandlers<StatusRun>;
   readonly monitor: 'jobs' | 'all' | RunMonitor;
@@ -60,6 +64,15 @@ interface RunFeedOptions {
 
 /** A run with the sensors that led to it. */
 type FedRun = StatusRun & { readonly via?: readonly string[] };
+
+/** A run that was listed. */
+interface Found {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly ref: RunRef;
+  /** Its facts, unless this sensor's handling led to it. */
+  readonly load: () => Promise<FedRun | 'passed'>;
+}
 
 /** What this worker knows of a position beyond what the cursor says. */
 interface Look {
@@ -99,7 +112,7 @@ export class RunFeed {
       ctx.setCursor(next);
       if (behindSince !== undefined && waiting === undefined) given.push(ctx.more());
     }
-    if (requests.length === 0 && handling.handled === 0) given.push(ctx.skip(waiting ?? this.#nothing(ctx)));
+    if (requests.length === 0 && handling.handled === 0) given.push(ctx.skip(waiting ?? (behindSince === undefined ? this.#nothing(ctx) : TOO_MANY)));
     return given;
   }
 
@@ -117,7 +130,10 @@ export class RunFeed {
         maxAttempts,
         handleTimeoutMs,
         intervalMs: intervalMs(),
-        refOf: ({ workflowId, runId, status }) => ({ workflowId, runId, status }) satisfies RunRef,
+        idOf: (ref) => {
+          const run = ref as RunRef;
+          return eventIdOf(run, run.status);
+        },
         find: (ref) => this.#find(ctx.client, refSchema.parse(ref)),
       },
       cursor
@@ -163,17 +179,24 @@ export class RunFeed {
       this.#look = { position: end, doneBefore: before, at, last: Math.min(last, behindSince ?? last), behind };
       return { end, ...(behind ? { behindSince } : {}) };
     };
-    for await (const { happened, clock } of this.#windows(ctx, from, nudged, position)) {
-      if (!glance) position.listedAt((at = clock));
-      for await (const { at: when, run } of this.#read(ctx, happened)) {
-        const room = MAX_CURSOR_BYTES - SPARE_BYTES - jsonBytes(handling.state);
-        if (!position.fits(when, room)) return ended(when);
-        if (!this.#isOwn(ctx, run) && !(await handling.take(run))) return ended(when);
-        position.take(run.eventId, when);
-        last = Math.max(last, when);
+    try {
+      for await (const { happened, clock } of this.#windows(ctx, from, nudged, position)) {
+        if (!glance) position.listedAt((at = clock));
+        for await (const { at: when, ref, load } of this.#read(ctx, happened)) {
+          const room = MAX_CURSOR_BYTES - SPARE_BYTES - jsonBytes(handling.state);
+          if (!position.fits(when, room) || !(await handling.take(ref, load))) return ended(when);
+          position.take(eventIdOf(ref, ref.status), when);
+          last = Math.max(last, when);
+        }
       }
+      return ended();
+    } catch (error) {
+      // what was handled counts all the same
+      if (!handling.touched) throw error;
+      if (!ctx.signal.aborted) handling.report(error);
+      this.#look = undefined;
+      return { end: position.end };
     }
-    return ended();
   }
 
   /** What is new, window by window; after a nudge it is looked for until it is listed. */
@@ -182,7 +205,7 @@ export class RunFeed {
     const { client, signal } = ctx;
     const query = queryOf(monitor, statuses, feedOf(ctx));
     const listing: Listing = { client, query, attribute: this.#attribute, signal };
-    for (const wait of nudged ? [...NUDGE_WAITS_MS, 0] : [0]) {
+    for (const wait of nudged && this.#isNudgedPrecisely ? [...NUDGE_WAITS_MS, 0] : [0]) {
       let found = false;
       for await (const { happened, clock } of listWindows(listing, from, feedOf(ctx).scheduledAt)) {
         const fresh = happened.filter(({ execution }) => !position.has(this.#idOf(execution)));
@@ -195,15 +218,27 @@ export class RunFeed {
     }
   }
 
-  /** Facts of these runs, in order; some are read at once. */
-  #read(
-    { client }: RunContext,
-    window: readonly Happened[]
-  ): AsyncIterable<{ readonly at: number; readonly run: FedRun }> {
-    return inOrder(window, READ_AT_ONCE, async ({ at, execution }) => ({
-      at,
-      run: this.#fed(await statusRunOf(client, execution, this.#statusOf(execution), this.#web)),
-    }));
+  /** Nudges tell types of workflows apart, and nothing else: others are mostly not for this sensor. */
+  get #isNudgedPrecisely(): boolean {
+    const { monitor } = this.#options;
+    if (typeof monitor === 'string') return true;
+    return monitor.taskQueue === undefined && monitor.sensor === undefined && monitor.query === undefined;
+  }
+
+  /** These runs, in order; the facts of some are read at once. */
+  #read(ctx: RunContext, window: readonly Happened[]): AsyncIterable<Found> {
+    return inOrder(window, READ_AT_ONCE, async ({ at, execution }) => {
+      const { workflowId, runId } = execution;
+      const status = this.#statusOf(execution);
+      const read = statusRunOf(ctx.client, execution, status, this.#web);
+      // one that cannot be read fails when it is to be handled
+      await read.catch(() => undefined);
+      const load = async (): Promise<FedRun | 'passed'> => {
+        const run = await read;
+        return this.#isOwn(ctx, execution, run) ? 'passed' : this.#fed(run);
+      };
+      return { at, ref: { workflowId, runId, status }, load };
+    });
   }
 
   #statusOf(execution: Happened['execution']): RunStatus {
@@ -215,8 +250,10 @@ export class RunFeed {
   }
 
   /** Whether this sensor's handling led to the run, directly or through others. */
-  #isOwn({ sensor }: RunContext, { startedBy }: StatusRun): boolean {
-    if (this.#options.ownRuns || startedBy === undefined) return false;
-    return startedBy.sensor === sensor || startedBy.via?.includes(sensor) === true;
+  #isOwn({ sensor }: RunContext, { rootExecution }: Happened['execution'], { startedBy }: StatusRun): boolean {
+    if (this.#options.ownRuns) return false;
+    // children of the runs that it started, and theirs
+    if (rootExecution?.workflowId === LOOP_ID_PREFIX + sensor) return true;
+    return startedBy?.sensor === sensor || startedBy?.via?.includes(sensor) === true;
   }
 }

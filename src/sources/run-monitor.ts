@@ -133,6 +133,8 @@ export async function checkQuery(
 ): Promise<void> {
   const types = typesOf(monitor, application);
   checkValues(types ?? [], place);
+  if (types?.length === 0 && monitor !== 'jobs')
+    throw new DefinitionError(`${place}: no type is both in jobs and in workflowTypes`);
   if (types?.length === 0) {
     throw new DefinitionError(
       `${place}: without 'monitor' it looks at the jobs of this worker's sensors, and they have none; say what to monitor`

@@ -7,7 +7,7 @@ import { EvaluationError, refuseUnknownOptions } from '../sensors/errors.js';
 import { EvaluationContext } from '../sensors/evaluation.js';
 import type { EventContextBase } from '../sensors/event-handlers.js';
 import { feedOf } from '../sensors/feed-host.js';
-import { eventRequest, handlerContext, type EventRequest } from '../sensors/handle-events.js';
+import { eventRequest, handlerContext, type EventRequest } from '../sensors/call-handler.js';
 import type { RunRequest } from '../sensors/run-request.js';
 import type { FailedRun, StatusRun } from '../sensors/status-run.js';
 import { BIND, type RunStatusTestContext } from '../sensors/test-context.js';

@@ -57,6 +57,9 @@ export function isRunning(state: LoopState): boolean {
   return (state.choice?.status ?? state.options.defaultStatus) === 'running';
 }
 
+/** A clock that is behind must not make a sensor start in the past. */
+const MAX_ASKED_BEFORE_MS = 24 * 60 * 60_000;
+
 /**
  * Sets or (with `undefined`) forgets the operator's choice. Keeps everything else.
  *
@@ -69,7 +72,11 @@ export function choose(
   askedAt: number = now
 ): LoopState {
   const { choice: _, ...rest } = state;
-  return started(state, choice === undefined ? rest : { ...rest, choice }, Math.min(askedAt, now));
+  return started(
+    state,
+    choice === undefined ? rest : { ...rest, choice },
+    Math.max(Math.min(askedAt, now), now - MAX_ASKED_BEFORE_MS)
+  );
 }
 
 /** New options from a worker that started; the newest worker start wins. */

@@ -102,7 +102,8 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
       : result.cursor.kind === 'set'
         ? { value: result.cursor.value }
         : undefined;
-  const error = result.failure === undefined ? undefined : cutText(result.failure, MAX_TEXT_BYTES);
+  const failure = result.failure === undefined ? undefined : cutText(result.failure, MAX_TEXT_BYTES);
+  const error = result.failed === true ? failure : undefined;
   const record: TickRecord = {
     ...newRecord(evaluated, result, now),
     events,
@@ -132,7 +133,8 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
       record,
     },
     ...(result.lastRunKey === undefined ? {} : { lastRunKey: result.lastRunKey }),
-    health: error === undefined ? recovered(state.health, now) : failing(state.health, error, now),
+    health:
+      failure === undefined ? recovered(state.health, now) : failing(state.health, failure, now, error !== undefined),
     counters: {
       ...state.counters,
       duplicates: state.counters.duplicates + result.duplicates.count,
@@ -180,9 +182,10 @@ export function fail(
   return input.events.length === 0 ? stopped : failEvents(stopped, input, text, now);
 }
 
-function failing(health: Health, error: string, now: number): Health {
+/** @param counts whether something failed now, and does not only wait for another try */
+function failing(health: Health, error: string, now: number, counts = true): Health {
   const since = health.status === 'failing' ? health.since : now;
-  return { status: 'failing', since, error, failures: health.failures + 1 };
+  return { status: 'failing', since, error, failures: health.failures + (counts ? 1 : 0) };
 }
 
 function recovered(health: Health, now: number): Health {
