@@ -10,8 +10,8 @@ import { inOrder } from '../src/sources/in-order.js';
 import { counters } from './activities.js';
 import { median, pause, percentile, round, until, untilLoopExists, type Bench, type Result } from './support.js';
 
-const FAILED = Number(process.env.BENCH_FAILED ?? 5_000);
-const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3);
+const FAILED = 5_000;
+const ROUNDS = 3;
 const REACTIONS = 60;
 const WARM_UPS = 5;
 const IDLE_SENSORS = 10;
@@ -51,7 +51,7 @@ class Handled {
 }
 
 /** All failed runs handled that there are when the sensor is started. */
-export async function catchUp(bench: Bench): Promise<Result> {
+async function catchUp(bench: Bench): Promise<Result> {
   const startFrom = new Date();
   const runIds = new Set<string>();
   const monitored = await bench.withWorker([], async (taskQueue) => {
