@@ -9,6 +9,7 @@ import { CancelledFailure, Context } from '@temporalio/activity';
 import { endOf, failedEvaluation, failureFolds, quietEnd, quietFailure } from '../sensors/attempt-end.js';
 import { describeError } from '../sensors/errors.js';
 import type { EvaluationInput, EvaluationResult, RestResult, StreakRecord } from '../sensors/protocol.js';
+import { registeredOptions } from '../sensors/run-interest.js';
 import { Evaluating, type Evaluator } from './evaluator.js';
 import type { SensorActivityDependencies } from './index.js';
 import { deferToNewer, refuseOutdated } from './newest.js';
@@ -25,7 +26,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies,
     const definition = registry.sensors.get(input.sensor);
     if (definition === undefined) throw notLoaded(input, [...registry.sensors.keys()]);
     await refuseOutdated();
-    const streak = deferToNewer(input, definition);
+    const streak = deferToNewer(input, registeredOptions(registry, definition).definition);
     const times = { scheduledAt: info.currentAttemptScheduledTimestampMs, waitedMs };
     return await evaluateLoaded(new Evaluating(input, definition, times, streak));
   }

@@ -1,11 +1,9 @@
 /** Which attempt may evaluate: the current one, on a worker with the newest definition. */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { ApplicationFailureCategory } from '@temporalio/common';
-import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { FAILURE_TYPES } from '../sensors/errors.js';
 import { withoutStack } from '../sensors/failures.js';
 import { HEARTBEAT_TIMEOUT_MS } from '../sensors/limits.js';
-import { loopOptions } from '../sensors/loop-options.js';
 import type { EvaluationInput, StreakRecord } from '../sensors/protocol.js';
 import { readStreak } from './streak.js';
 
@@ -16,12 +14,14 @@ const OUTDATED_FOR_MS = 30_000;
 /**
  * During a rolling deploy the newest definition wins: a worker with another one lets the newer worker have the
  * attempt, and evaluates only if none comes for 30 s. Gives the record of the quiet streak to go on with.
+ *
+ * @param definition of this worker: what `LoopOptions.definition` would be
  */
-export function deferToNewer(input: EvaluationInput, definition: SensorDefinition): StreakRecord | undefined {
+export function deferToNewer(input: EvaluationInput, definition: string): StreakRecord | undefined {
   const context = Context.current();
   const streak = readStreak(context.info.heartbeatDetails);
   const { outdatedSince, ...rest } = streak ?? { reasons: [], at: 0 };
-  if (loopOptions(definition).definition === input.definition) {
+  if (definition === input.definition) {
     if (outdatedSince === undefined) return streak;
     context.heartbeat(rest);
     return rest;

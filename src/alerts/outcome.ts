@@ -53,7 +53,8 @@ function codeOf(error: unknown): string {
 
 /** What an answer's status means; `undefined` for one that is fine. */
 export function outcomeOf(answer: Answer, who: string): Error | undefined {
-  const { status, retryAfter, excerpt } = answer;
+  const { status, retryAfter } = answer;
+  const excerpt = plain(answer.excerpt, MAX_ANSWER_LENGTH);
   if (status >= 200 && status < 300) return undefined;
   const said = `${who} answered ${status}${excerpt === '' ? '' : `: ${excerpt}`}`;
   if (status === 429 || (status === 503 && retryAfter !== undefined)) {
@@ -84,7 +85,7 @@ export async function readAnswer({ status, headers, body }: Response, now: numbe
     // leaving the loop cancels the body
     if (bytes.length > 4 * MAX_ANSWER_LENGTH) break;
   }
-  return { status, retryAfter, excerpt: plain(bytes.toString('utf8').trim(), MAX_ANSWER_LENGTH) };
+  return { status, retryAfter, excerpt: bytes.toString('utf8').trim() };
 }
 
 /** Milliseconds until a `Retry-After`: seconds, or a date. */

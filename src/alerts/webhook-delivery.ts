@@ -60,7 +60,8 @@ export function webhookDelivery(options: WebhookAlertOptions): Deliver {
     });
     const outcome = webhookOutcome(await send(ctx, request, timeoutMs), [
       ...urlSecrets(url()),
-      ...own.map(([, value]) => value),
+      // `Bearer abc` may come back as `abc`
+      ...own.flatMap(([, value]) => [value, ...value.split(/\s+/)]),
     ]);
     if (outcome !== undefined) throw outcome;
   };

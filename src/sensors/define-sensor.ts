@@ -234,6 +234,10 @@ export interface SensorDefinition {
   readonly owners: readonly string[];
   /** Runs whose start or end wakes the sensor; `jobs`: those of every job of its plugin. For sensors built on this one. */
   readonly watchesRuns: (Omit<RunInterest, 'types'> & { readonly types?: readonly string[] | 'jobs' }) | undefined;
+  /** Its `evaluate` hands events to handlers, one by one. */
+  readonly fed: boolean;
+  /** What a sensor of events looks at, as far as `watchesRuns` does not say it: workers with another one are older. */
+  readonly monitors: Json | undefined;
   /** Asked when a worker starts. @throws DefinitionError for what only the server can tell is wrong */
   readonly checkOnServer: ((client: Client, application: Application) => Promise<void>) | undefined;
   readonly onFailure: ((change: HealthChange) => void | Promise<void>) | undefined;
@@ -360,6 +364,8 @@ export function defineSensor<
     tags: Object.freeze({ ...options.tags }),
     owners: Object.freeze([...(options.owners ?? [])]),
     watchesRuns: undefined,
+    fed: false,
+    monitors: undefined,
     checkOnServer: undefined,
     onFailure: options.onFailure,
     onRecovered: options.onRecovered,

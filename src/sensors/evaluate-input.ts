@@ -63,8 +63,11 @@ export async function evaluateInput(
       deadLetters: input.deadLetters,
     },
   };
+  // before handlers are called: what they do must not be repeated because the keys cannot be read
+  const early = definition.fed && definition.jobs.length > 0 ? await host.knownKeys() : undefined;
   const outcome = await host.run((services) => evaluate(definition, facts, services));
-  const known = outcome.requests.some(({ runKey }) => runKey !== undefined) ? await host.knownKeys() : undefined;
+  const keyed = outcome.requests.some(({ runKey }) => runKey !== undefined);
+  const known = early ?? (keyed ? await host.knownKeys() : undefined);
   const sets = setsOf(outcome.requests, outcome.partitionRequests, definition);
   const current = sets.length === 0 ? new Map<string, readonly string[]>() : await host.partitionKeys(sets);
   const partitions = applyPartitionRequests(outcome.partitionRequests, current, host.prefix);

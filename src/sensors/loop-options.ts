@@ -34,7 +34,13 @@ function makeOptions(definition: SensorDefinition): LoopOptions {
     owners: definition.owners,
   };
   const schemas = [definition.cursor, definition.events, ...definition.jobs.map(({ config }) => config)];
-  const text = JSON.stringify([options, definition.onInvalid, definition.runIds, schemas.map(describeSchema)]);
+  const text = JSON.stringify([
+    options,
+    definition.onInvalid,
+    definition.runIds,
+    schemas.map(describeSchema),
+    ...(definition.watchesRuns === undefined ? [] : [definition.watchesRuns, definition.monitors]),
+  ]);
   return { ...options, definition: createHash('sha256').update(text).digest('base64url').slice(0, 16) };
 }
 

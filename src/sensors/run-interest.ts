@@ -5,6 +5,7 @@ import { LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE, type LoopOptions, type RunIntere
 import type { SensorDefinition } from './define-sensor.js';
 import { loopOptions } from './loop-options.js';
 import type { SensorRegistry } from './registry.js';
+import { shortHash } from './short-hash.js';
 import { RUN_STATUSES, type RunStatus } from './status-run.js';
 
 /** Own workflows wake nobody who does not name them. */
@@ -26,9 +27,12 @@ export function registeredOptions({ jobs }: SensorRegistry, definition: SensorDe
   const { statuses, types } = watchesRuns;
   const named: RunInterest =
     types === undefined ? { statuses } : { statuses, types: types === 'jobs' ? [...jobs.keys()].sort() : types };
-  const whole = { ...options, watchesRuns: named };
+  // with 'jobs', another job is another definition
+  const basis =
+    types === 'jobs' ? shortHash(`${options.definition} ${named.types?.join(' ') ?? ''}`) : options.definition;
+  const whole = { ...options, definition: basis, watchesRuns: named };
   // names that find no room: then every type wakes it, and its evaluation tells them apart
-  return jsonBytes(whole) <= MAX_OPTIONS_BYTES ? whole : { ...options, watchesRuns: { statuses } };
+  return jsonBytes(whole) <= MAX_OPTIONS_BYTES ? whole : { ...whole, watchesRuns: { statuses } };
 }
 
 /** The interest in the options of a loop's memo, which any version of this package, or anybody, may have written. */

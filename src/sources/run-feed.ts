@@ -48,7 +48,8 @@ const GLANCES_MS = 30_000;
 const DISORDER_MS = 5_000;
 
 /** Why a tick takes nothing although there is something. */
-const TOO_MANY = 'so many runs ended within the last two minutes that the cursor cannot hold more; they are handled when these are older';
+const TOO_MANY =
+  'so many runs ended within the last two minutes that the cursor cannot hold more; they are handled when these are older';
 
 interface RunFeedOptions {
   readonly handlers: EventHandlers<StatusRun>;
@@ -112,7 +113,8 @@ export class RunFeed {
       ctx.setCursor(next);
       if (behindSince !== undefined && waiting === undefined) given.push(ctx.more());
     }
-    if (requests.length === 0 && handling.handled === 0) given.push(ctx.skip(waiting ?? (behindSince === undefined ? this.#nothing(ctx) : TOO_MANY)));
+    if (requests.length === 0 && handling.handled === 0)
+      given.push(ctx.skip(waiting ?? (behindSince === undefined ? this.#nothing(ctx) : TOO_MANY)));
     return given;
   }
 

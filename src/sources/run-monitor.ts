@@ -4,6 +4,7 @@ import { quoted } from '../client/query.js';
 import type { JobDefinition } from '../sensors/define-job.js';
 import type { Application, SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError, quote, refuseUnknownOptions } from '../sensors/errors.js';
+import type { Json } from '../sensors/json.js';
 import { LOOP_ID_PREFIX, LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE } from '../sensors/protocol.js';
 import type { RunStatus } from '../sensors/status-run.js';
 
@@ -93,6 +94,13 @@ export function namedTypes(monitor: RunMonitor): readonly string[] | undefined {
   const named = monitor.jobs?.flatMap(({ name, aliases }) => [name, ...aliases]);
   if (named === undefined) return monitor.workflowTypes;
   return monitor.workflowTypes === undefined ? named : named.filter((name) => monitor.workflowTypes?.includes(name));
+}
+
+/** A monitor as JSON, to tell two of them apart. */
+export function describeMonitor(monitor: RunMonitor): Json {
+  const { taskQueue, sensor, query } = monitor;
+  const name = typeof sensor === 'object' ? sensor.name : sensor;
+  return [[...(namedTypes(monitor) ?? [])], taskQueue ?? null, name ?? null, query ?? null];
 }
 
 /** The visibility query, without the time. Values are quoted: names are data. */

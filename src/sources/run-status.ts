@@ -20,7 +20,7 @@ import {
   type Targets,
 } from './event-sensor.js';
 import { cursorSchema, refSchema, RunFeed } from './run-feed.js';
-import { checkMonitor, checkQuery, namedTypes, type RunMonitor } from './run-monitor.js';
+import { checkMonitor, checkQuery, describeMonitor, namedTypes, type RunMonitor } from './run-monitor.js';
 
 /** What sensors of runs have in common. */
 export interface RunEventOptions extends HandlingChoices {
@@ -179,7 +179,9 @@ function runSensorWith(options: RunSensorOptions, handlers: EventHandlers<Status
   const types = typeof monitored === 'object' ? namedTypes(monitored) : monitored === 'jobs' ? monitored : undefined;
   return Object.freeze({
     ...definition,
+    fed: true,
     watchesRuns: { statuses, ...(types === undefined ? {} : { types }) },
+    monitors: typeof monitored === 'string' ? monitored : describeMonitor(monitored),
     checkOnServer: (client, application) => checkQuery(client, monitored, statuses, application, `${place}: monitor`),
   } satisfies SensorDefinition);
 }

@@ -147,5 +147,5 @@ export function healthSensorWith(
     events: refSchema,
     evaluate: (ctx) => feed.evaluate(ctx as never),
   });
-  return definition;
+  return Object.freeze({ ...definition, fed: true });
 }

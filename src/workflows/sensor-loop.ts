@@ -80,7 +80,7 @@ interface Waiter {
 
 /** The workflow of a sensor. Started by the worker plugin, never by hand. */
 export async function sensorLoop(loopInput: LoopInput): Promise<void> {
-  const { sensor, protocol = PROTOCOL } = loopInput;
+  const { sensor, protocol } = loopInput;
   let state: LoopState = loopInput.state ?? rules.newState(loopInput.options, workflowInfo().startTime.getTime());
   let current: Current | undefined;
   let evaluations = 0;
