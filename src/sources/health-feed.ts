@@ -86,8 +86,15 @@ interface View {
   readonly finding: Finding | undefined;
 }
 
-/** That nobody takes it is one trouble, however often Temporal tries again in between. */
-function steady(finding: Finding | undefined, before: readonly [Trouble, number] | undefined): Finding | undefined {
+/** A trouble that goes on. That nobody takes it is one trouble, however often Temporal tries again in between. */
+function steady(
+  { sensor, finding }: View,
+  before: readonly [Trouble, number] | undefined,
+  until: number
+): Finding | undefined {
+  // it recovered while it was looked at: the next tick tells
+  if (finding === undefined && before?.[0] === 'failing' && (sensor.recovered?.at.getTime() ?? 0) > until)
+    return { trouble: 'failing', since: before[1], message: '' };
   if (finding === undefined || before?.[0] !== finding.trouble) return finding;
   const goesOn = finding.trouble === 'late' || finding.trouble === 'notLoaded';
   return goesOn ? { ...finding, since: before[1] } : finding;
@@ -167,7 +174,7 @@ export class HealthFeed {
     for (const [sensor, view] of views) {
       const key = keyOf(sensor);
       const before = cursor.wrong[key];
-      const finding = steady(view.finding, before);
+      const finding = steady(view, before, told.until);
       if (finding !== undefined && before === undefined && Object.keys(wrong).length >= MAX_WRONG) {
         if (complete) handling.report(new EvaluationError(TOO_MANY));
         complete = false;
