@@ -215,7 +215,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
     this.#cursor = readCursor(this.#definition, undefined);
   }
 
-  run(request: Partial<Record<'job' | 'runKey' | 'config' | 'tags' | 'partitionKey', unknown>> = {}): RunRequest {
+  run(request: Partial<Record<keyof AnyRequest, unknown>> = {}): RunRequest {
     const made = {
       kind: 'run',
       job: this.resolveJob(request.job).name,
@@ -223,6 +223,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
       config: request.config,
       tags: request.tags ?? {},
       partitionKey: request.partitionKey,
+      assets: request.assets,
     } as unknown as RunRequest;
     return this.#remember(made);
   }

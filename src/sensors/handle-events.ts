@@ -296,7 +296,7 @@ export class EventHandling<T extends FeedEvent> {
     const made = new Set<RunRequest>();
     const ctx = {
       ...base,
-      run: (request: Partial<Record<'job' | 'runKey' | 'config' | 'tags' | 'partitionKey', unknown>> = {}) => {
+      run: (request: Partial<Record<keyof AnyRequest, unknown>> = {}) => {
         const via = [...(event.via ?? []), this.#ctx.sensor].slice(-MAX_VIA);
         const run = Object.freeze({
           kind: 'run',
@@ -305,6 +305,7 @@ export class EventHandling<T extends FeedEvent> {
           config: request.config,
           tags: request.tags ?? {},
           partitionKey: request.partitionKey,
+          assets: request.assets,
           via,
         } as unknown as RunRequest);
         made.add(run);

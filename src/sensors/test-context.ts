@@ -13,12 +13,13 @@ import type { RunRequest } from './run-request.js';
 export const BIND = Symbol.for('temporal-sensors.bind');
 
 /** What `ctx.run` takes, whatever the job. */
-interface AnyRequest {
+export interface AnyRequest {
   readonly job?: JobDefinition;
   readonly runKey?: string | undefined;
   readonly partitionKey?: string | undefined;
   readonly config?: unknown;
   readonly tags?: Readonly<Record<string, string>> | undefined;
+  readonly assets?: readonly (AssetDefinition | string)[] | undefined;
 }
 
 /** The context of a test: everything that `evaluate` gets, and what the test wants to read afterwards. */
