@@ -32,7 +32,9 @@ export function parseMetadata(given: unknown): { readonly metadata: Metadata } |
   const bytes = jsonBytes(metadata);
   return bytes <= MAX_METADATA_BYTES
     ? { metadata }
-    : { problem: `metadata is ${bytes} bytes; at most ${MAX_METADATA_BYTES} (16 KB): keep the url or path of the rest` };
+    : {
+        problem: `metadata is ${bytes} bytes; at most ${MAX_METADATA_BYTES} (16 KB): keep the url or path of the rest`,
+      };
 }
 
 const ACCEPTED = `a number, a text, { type: 'number' | 'text' | 'url' | 'path', value } or { type: 'table', columns, rows } with as many cells a row as columns`;
@@ -45,9 +47,7 @@ function typedValue(given: Json | undefined): MetadataValue | undefined {
   if (type === 'number') return typeof value === 'number' ? { type, value } : undefined;
   if (type === 'text' || type === 'url' || type === 'path')
     return typeof value === 'string' ? { type, value } : undefined;
-  return type === 'table' && isTable(columns, rows)
-    ? ({ type, columns, rows } as unknown as MetadataValue)
-    : undefined;
+  return type === 'table' && isTable(columns, rows) ? ({ type, columns, rows } as unknown as MetadataValue) : undefined;
 }
 
 function isTable(columns: unknown, rows: unknown): boolean {

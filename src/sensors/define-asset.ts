@@ -58,7 +58,9 @@ export interface AssetOptions<Key extends string | readonly string[]> {
    * What it is made from; with `mapping` where the partitions of the two differ.
    * @default mapping: `'same'` for two partition sets of one kind, `'all'` where one of the two has none
    */
-  readonly upstream?: readonly (AssetDefinition | { readonly asset: AssetDefinition; readonly mapping?: PartitionMapping })[];
+  readonly upstream?: readonly (
+    AssetDefinition | { readonly asset: AssetDefinition; readonly mapping?: PartitionMapping }
+  )[];
   /** For display. */
   readonly description?: string;
   /** For display: numbers, texts, urls, paths, tables; at most 16 KB. */
@@ -142,7 +144,7 @@ function opened(given: unknown, place: string): { readonly asset: AssetDefinitio
   throw new DefinitionError(`${place} is ${quote(given)}; accepted: what defineAsset returned, or { asset, mapping }`);
 }
 
-function isAsset(value: unknown): value is AssetDefinition {
+export function isAsset(value: unknown): value is AssetDefinition {
   return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'asset';
 }
 

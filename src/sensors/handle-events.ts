@@ -17,7 +17,7 @@ import { feedOf, type FeedHost } from './feed-host.js';
 import { cutText, jsonBytes, toJson, type Json } from './json.js';
 import type { Rejection } from './protocol.js';
 import { retryAfterOf } from './retry-after-error.js';
-import type { RunRequest } from './run-request.js';
+import type { GivenRequest, RunRequest } from './run-request.js';
 import { shortHash } from './short-hash.js';
 
 /** New events are taken for so long; what a tick has handled is committed before it goes on. */
@@ -296,7 +296,7 @@ export class EventHandling<T extends FeedEvent> {
     const made = new Set<RunRequest>();
     const ctx = {
       ...base,
-      run: (request: Partial<Record<keyof AnyRequest, unknown>> = {}) => {
+      run: (request: GivenRequest = {}) => {
         const via = [...(event.via ?? []), this.#ctx.sensor].slice(-MAX_VIA);
         const run = Object.freeze({
           kind: 'run',

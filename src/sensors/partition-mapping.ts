@@ -85,7 +85,9 @@ function defaultMapping(
   const fits = PARTITION_MAPPINGS.filter((each) => problemOf(each, upstream, downstream) === undefined);
   if (upstream.type === downstream.type && fits.includes('same') && isClearlySame(upstream, downstream)) return 'same';
   const accepted = fits.map((each) => `'${each}'`).join(' or ');
-  throw new DefinitionError(`${place}: it is not clear how it maps ${between}; say so: { asset, mapping: ${accepted} }`);
+  throw new DefinitionError(
+    `${place}: it is not clear how it maps ${between}; say so: { asset, mapping: ${accepted} }`
+  );
 }
 
 /** Whether two sets of one kind are sets of the same things, as far as their definitions tell. */
@@ -106,7 +108,10 @@ function problemOf(
   if (mapping === 'same') {
     if (upstream === undefined || downstream === undefined || upstream.type !== downstream.type)
       return `is between two sets of one kind, not from ${describeSet(upstream)} to ${describeSet(downstream)} partitions`;
-    if (upstream.type === 'static' && !(downstream as KnownPartitions).keys(EVER).some((key) => upstream.has(key, EVER)))
+    if (
+      upstream.type === 'static' &&
+      !(downstream as KnownPartitions).keys(EVER).some((key) => upstream.has(key, EVER))
+    )
       return 'is between sets with keys in common; these have none';
     return undefined;
   }

@@ -192,8 +192,7 @@ export function hourlyPartitions(options: HourlyOptions): KnownPartitions {
     has: (key: string, now: Date) => inside(parseHour(key) ?? Number.NaN, now),
     keys(now: Date) {
       const keys: string[] = [];
-      for (let at = parseHour(start) ?? Number.NaN; inside(at, now); at += HOUR_MS)
-        keys.push(hourOf(at));
+      for (let at = parseHour(start) ?? Number.NaN; inside(at, now); at += HOUR_MS) keys.push(hourOf(at));
       return keys;
     },
   });

@@ -55,6 +55,9 @@ export interface SensorResult<Cursor = unknown> {
   readonly more?: boolean;
 }
 
+/** What `ctx.run` is given, before anything of it is checked. */
+export type GivenRequest = Partial<Record<'job' | 'runKey' | 'config' | 'tags' | 'partitionKey' | 'assets', unknown>>;
+
 interface RequestFields {
   /**
    * Identity of the request, at most 64 KB. The same key of the same job never runs twice.
@@ -97,9 +100,7 @@ export type RunFunction<Jobs extends readonly JobDefinition[]> = Jobs extends re
       }
     : {
         /** Requests a run of one of the sensor's jobs. Yield or return what it gives. */
-        readonly run: <const J extends Jobs[number]>(
-          request: JobRequest<J> & { readonly job: J }
-        ) => RunRequest;
+        readonly run: <const J extends Jobs[number]>(request: JobRequest<J> & { readonly job: J }) => RunRequest;
       };
 
 type Item = RunRequest | SkipReason | More | null | undefined;

@@ -2,6 +2,7 @@
  * A context that tests make (`buildSensorContext`): it learns which sensor it is for when that sensor's `evaluate` is
  * called with it. So a test need not repeat what the sensor says, and gets the sensor's own checks.
  */
+import type { AssetDefinition } from './define-asset.js';
 import type { SensorContextBase, SensorDefinition } from './define-sensor.js';
 import type { Resources } from './define-resource.js';
 import type { LogLine } from './log-book.js';
@@ -13,7 +14,7 @@ import type { RunRequest } from './run-request.js';
 export const BIND = Symbol.for('temporal-sensors.bind');
 
 /** What `ctx.run` takes, whatever the job. */
-export interface AnyRequest {
+interface AnyRequest {
   readonly job?: JobDefinition;
   readonly runKey?: string | undefined;
   readonly partitionKey?: string | undefined;
