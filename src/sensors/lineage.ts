@@ -138,6 +138,7 @@ export function fitAssets(told: SensorAssets, maxBytes: number): SensorAssets | 
   if (jsonBytes(told) <= maxBytes) return told;
   const none: SensorAssets = { assets: {}, cut: true };
   let bytes = jsonBytes(none);
+  if (bytes > maxBytes) return undefined;
   const end = entries.findIndex((entry) => (bytes += jsonBytes(entry)) > maxBytes);
   return { ...none, assets: Object.fromEntries(entries.slice(0, end)) };
 }

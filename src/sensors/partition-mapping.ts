@@ -127,8 +127,8 @@ function describeSet(set: PartitionSet | undefined): string {
   return set?.type ?? 'no';
 }
 
-/** When everything that a calendar set without an end will ever hold, and that a key can say, has ended. */
-const EVER = new Date('9999-12-31T23:00:00Z');
+/** When everything that a calendar set without an end will ever hold has ended. Everywhere still a year of four digits. */
+const EVER = new Date('9999-12-30T00:00:00Z');
 
 /** Whether a key is in a set, or will be; of a dynamic set only Temporal knows. */
 function within(set: PartitionSet | undefined): (key: string) => boolean {
