@@ -44,9 +44,14 @@ export async function runs(
       plain(run.workflowId),
       ...(failed ? [plain(errors.get(run) ?? '', 60)] : []),
     ]);
+    const assets = partial ? ['ASSETS'] : [];
     const header = [
-      ...['STARTED', 'STATUS', 'JOB', 'TICK', 'RUN KEY'],
-      ...(partial ? ['ASSETS'] : []),
+      'STARTED',
+      'STATUS',
+      'JOB',
+      'TICK',
+      'RUN KEY',
+      ...assets,
       'WORKFLOW ID',
       ...(failed ? ['ERROR'] : []),
     ];
