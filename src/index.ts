@@ -2,7 +2,13 @@
 export { defineJob } from './sensors/define-job.js';
 export { validateRunConfig } from './sensors/validate-run-config.js';
 export type { ConfigIssue } from './sensors/validate-run-config.js';
-export { dailyPartitions, dynamicPartitions, hourlyPartitions, staticPartitions } from './sensors/partitions.js';
+export {
+  dailyPartitions,
+  dynamicPartitions,
+  hourlyPartitions,
+  staticPartitions,
+  weeklyPartitions,
+} from './sensors/partitions.js';
 export type {
   DailyOptions,
   DynamicPartitions,
@@ -10,8 +16,14 @@ export type {
   KnownPartitions,
   PartitionRequest,
   PartitionSet,
+  WeeklyOptions,
 } from './sensors/partitions.js';
 export type { JobConfig, JobConfigInput, JobDefinition, JobOptions } from './sensors/define-job.js';
+// assets
+export { defineAsset } from './sensors/define-asset.js';
+export type { AssetDefinition, AssetOptions, AssetUpstream, BackfillPolicy } from './sensors/define-asset.js';
+export type { Metadata, MetadataInput, MetadataValue } from './sensors/asset-event.js';
+export type { PartitionMapping } from './sensors/partition-mapping.js';
 // sensors
 export { defineSensor } from './sensors/define-sensor.js';
 export type {

@@ -122,12 +122,13 @@ function shown(result: EvaluationResult): Omit<Preview, Exclude<Facts, 'requests
 function sampleOf(requests: readonly LaunchRequest[]): PreviewedRequest[] {
   const sample: PreviewedRequest[] = [];
   let bytes = 0;
-  for (const { id, job, runKey, partitionKey, tags, args } of requests.slice(0, MAX_SHOWN)) {
+  for (const { id, job, runKey, partitionKey, assets, tags, args } of requests.slice(0, MAX_SHOWN)) {
     const each: PreviewedRequest = {
       id,
       job,
       ...(runKey === undefined ? {} : { runKey }),
       ...(partitionKey === undefined ? {} : { partitionKey }),
+      ...(assets === undefined ? {} : { assets }),
       ...(tags === undefined ? {} : { tags }),
       args,
     };

@@ -89,6 +89,7 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies,
         ...(Object.keys(start).length === 0 ? {} : { start }),
         ...(memo.tags === undefined ? {} : { tags: memo.tags }),
         ...(memo.partitionKey === undefined ? {} : { partitionKey: memo.partitionKey }),
+        ...(memo.assets === undefined ? {} : { assets: memo.assets }),
         ...(memo.via === undefined ? {} : { via: memo.via }),
       };
       const [marked = request] = await searchAttributes.mark(client, [request]);
@@ -154,7 +155,7 @@ function retried(
   { sensor, definition, rearmed, partitions }: Pick<RequestRules, 'sensor' | 'definition' | 'rearmed' | 'partitions'>,
   letter: DeadLetter
 ): LaunchRequest | string {
-  const { id, kind, job, runKey, payload, tags, partitionKey } = letter;
+  const { id, kind, job, runKey, payload, tags, partitionKey, assets } = letter;
   const again = `let the sensor request it again, then discard this dead letter`;
   if (payload === undefined) return `its config was not kept (over 2 KB); ${again}`;
   if (kind === 'owner') return payload as unknown as LaunchRequest;
@@ -167,6 +168,7 @@ function retried(
     config: payload,
     tags: tags ?? {},
     partitionKey,
+    assets,
   } as unknown as RunRequest;
   const no = (): boolean => false;
   // the same for every retry of this letter: two at once start one run

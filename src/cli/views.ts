@@ -163,6 +163,7 @@ export function runView(run: SensorRun, error: string | undefined, webUrl: strin
     tick: run.tick,
     runKey: run.runKey,
     partitionKey: run.partitionKey,
+    assets: run.assets,
     epoch: run.epoch,
     by: run.by,
     reason: run.reason,

@@ -132,6 +132,8 @@ export interface SensorRun {
   readonly tick?: number;
   readonly runKey?: string;
   readonly partitionKey?: string;
+  /** Names of the assets that it is to make; absent: all of its job's. */
+  readonly assets?: readonly string[];
   /** A run that an operator asked for: of which epoch, by whom and why. */
   readonly epoch?: number;
   readonly by?: string;
@@ -371,6 +373,7 @@ export class SensorClient {
         ...(memo === undefined ? {} : { tick: memo.tick }),
         ...(memo?.runKey === undefined ? {} : { runKey: memo.runKey }),
         ...(memo?.partitionKey === undefined ? {} : { partitionKey: memo.partitionKey }),
+        ...(memo?.assets === undefined ? {} : { assets: memo.assets }),
         ...(memo?.epoch === undefined ? {} : { epoch: memo.epoch }),
         ...(memo?.by === undefined ? {} : { by: memo.by }),
         ...(memo?.reason === undefined ? {} : { reason: memo.reason }),

@@ -4,7 +4,7 @@ import { collect } from './evaluation.js';
 import type { EventContextBase, Memory } from './event-handlers.js';
 import type { FeedHost } from './feed-host.js';
 import { jsonBytes, toJson, type Json } from './json.js';
-import type { RunRequest } from './run-request.js';
+import type { GivenRequest, RunRequest } from './run-request.js';
 
 /** A handler that ignores its signal has so long to settle. */
 const SETTLE_MS = 1_000;
@@ -80,7 +80,7 @@ export async function requestsOf(
   const unnamed = new Set<string>();
   const context = {
     ...ctx,
-    run: (request?: EventRequest) => {
+    run: (request?: GivenRequest) => {
       const run = eventRequest(ctx, feed, event, request);
       if (request?.runKey === undefined && unnamed.has(run.job))
         throw new InvalidRequestError(
@@ -108,15 +108,12 @@ export async function requestsOf(
   return given as RunRequest[];
 }
 
-/** What handlers give to `ctx.run`, whatever the job. */
-export type EventRequest = Partial<Record<'job' | 'runKey' | 'config' | 'tags' | 'partitionKey', unknown>>;
-
 /** The request that a handler of this sensor makes for an event. */
 export function eventRequest(
   { sensor }: Pick<EventContextBase, 'sensor'>,
   feed: Pick<FeedHost, 'resolveJob'>,
   event: FeedEvent,
-  request: EventRequest = {}
+  request: GivenRequest = {}
 ): RunRequest {
   return Object.freeze({
     kind: 'run',
@@ -125,6 +122,7 @@ export function eventRequest(
     config: request.config,
     tags: request.tags ?? {},
     partitionKey: request.partitionKey,
+    assets: request.assets,
     via: [...(event.via ?? []), sensor].slice(-MAX_VIA),
   } as unknown as RunRequest);
 }

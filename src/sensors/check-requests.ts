@@ -5,6 +5,7 @@
  * neighbours. What is accepted here can be started without failing a workflow task: every limit is checked.
  */
 import { createHash } from 'node:crypto';
+import { isAsset } from './define-asset.js';
 import { describeIssues, type JobDefinition } from './define-job.js';
 import type { SensorDefinition } from './define-sensor.js';
 import { cutText, jsonBytes, NotJsonError, toJson, utf8Bytes, type Json } from './json.js';
@@ -126,6 +127,8 @@ function checkRequest(keyed: Keyed, index: number, rules: RequestRules): LaunchR
   }
   const problem = checkTags(request.tags) ?? rules.partitions.problem(job, request.partitionKey, rules.now);
   if (problem !== undefined) return reject(problem);
+  const assets = assetsOf(request, job);
+  if (typeof assets === 'string') return reject(assets);
   const tags = tagsOf(request, job);
   const parsed = job.config.safeParse(request.config === undefined ? {} : request.config);
   if (!parsed.success)
@@ -148,6 +151,7 @@ function checkRequest(keyed: Keyed, index: number, rules: RequestRules): LaunchR
     ...(runKey === undefined || hash === undefined ? {} : { runKey, hash }),
     ...(epoch === undefined ? {} : { epoch }),
     ...(request.partitionKey === undefined ? {} : { partitionKey: request.partitionKey }),
+    ...(assets === undefined ? {} : { assets }),
     ...(Object.keys(job.start).length === 0 ? {} : { start: job.start }),
     ...(Object.keys(tags).length === 0 ? {} : { tags }),
     ...(request.via === undefined ? {} : { via: request.via }),
@@ -169,10 +173,11 @@ function reject_(request: RunRequest, job: JobDefinition, error: string): Reject
   } catch {
     payload = undefined;
   }
+  const assets = givenNames(request.assets);
   const identity =
     typeof runKey === 'string' && runKey !== ''
       ? runKeyHash(job.name, runKey)
-      : contentHash(job.name, payload, partitionKey, error);
+      : contentHash(job.name, payload, partitionKey, error, ...(assets === undefined ? [] : [assets]));
   const tags = checkTags(request.tags) === undefined ? request.tags : {};
   return {
     id: identity,
@@ -180,8 +185,12 @@ function reject_(request: RunRequest, job: JobDefinition, error: string): Reject
     job: job.name,
     error: cutText(error, MAX_TEXT_BYTES),
     ...(typeof runKey === 'string' ? { runKey: cutText(runKey, 256) } : {}),
-    ...(payload !== undefined && jsonBytes([payload, tags]) <= MAX_KEPT_PAYLOAD_BYTES
-      ? { payload, ...(Object.keys(tags).length === 0 ? {} : { tags }) }
+    ...(payload !== undefined && jsonBytes([payload, tags, assets ?? []]) <= MAX_KEPT_PAYLOAD_BYTES
+      ? {
+          payload,
+          ...(Object.keys(tags).length === 0 ? {} : { tags }),
+          ...(assets === undefined ? {} : { assets }),
+        }
       : {}),
     ...(isPartitionKey(partitionKey) ? { partitionKey } : {}),
   };
@@ -190,6 +199,24 @@ function reject_(request: RunRequest, job: JobDefinition, error: string): Reject
 /** ID of something without a key: the same for the same content. */
 function contentHash(...parts: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+}
+
+/** Names of the assets that the run is to make, in the job's order; `undefined`: all. Or why it cannot make them. */
+function assetsOf({ assets }: RunRequest, job: JobDefinition): readonly string[] | string | undefined {
+  const names = givenNames(assets);
+  if (names === undefined) return undefined;
+  if (job.assets.length === 0) return `assets are given, but job '${job.name}' makes none`;
+  if (names.length === 0) return 'assets is not an array of one or more assets; leave it out for all of them';
+  const strange = names.findIndex((name) => !job.assets.some((asset) => asset.name === name));
+  const accepted = job.assets.map(({ name }) => `'${name}'`).join(', ');
+  if (strange !== -1) return `assets[${strange}] is not an asset of job '${job.name}'; accepted: ${accepted}`;
+  return job.assets.flatMap(({ name }) => (names.includes(name) ? [name] : []));
+}
+
+/** Names as they were given, good or not, so that a request is never taken for one of other assets. */
+function givenNames(assets: unknown): readonly string[] | undefined {
+  if (assets === undefined) return undefined;
+  return Array.isArray(assets) ? assets.map((each: unknown) => (isAsset(each) ? each.name : String(each))) : [];
 }
 
 /** The framework's tags win over those of the request, and these over those of the job. */

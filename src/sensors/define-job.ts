@@ -6,15 +6,21 @@
  */
 import type { Priority, RetryPolicy } from '@temporalio/common';
 import { z } from 'zod';
+import { checkAssets, type AssetDefinition } from './define-asset.js';
 import { parseDuration, type Duration } from './duration.js';
 import { checkName, DefinitionError, quote, refuseUnknownOptions } from './errors.js';
 import { utf8Bytes, type Json } from './json.js';
-import type { PartitionSet } from './partitions.js';
+import { checkPartitions, type PartitionSet } from './partitions.js';
 import type { StartOptions } from './protocol.js';
 import { checkTags, type Tags } from './tags.js';
 
 /** A job, as {@link defineJob} made it. `In` is what a run request gives, `Out` what the workflow receives. */
-export interface JobDefinition<Name extends string = string, In = unknown, Out = unknown> {
+export interface JobDefinition<
+  Name extends string = string,
+  In = unknown,
+  Out = unknown,
+  Assets extends readonly AssetDefinition[] = readonly AssetDefinition[],
+> {
   readonly kind: 'job';
   readonly name: Name;
   readonly config: z.ZodType<Out, In>;
@@ -23,6 +29,8 @@ export interface JobDefinition<Name extends string = string, In = unknown, Out =
   readonly aliases: readonly string[];
   readonly tags: Tags;
   readonly partitions: PartitionSet | undefined;
+  /** What it makes. */
+  readonly assets: Assets;
   /** Timeouts, retry and priority of its runs, as Temporal takes them. */
   readonly start: StartOptions;
 }
@@ -33,7 +41,11 @@ export type JobConfigInput<J> = J extends JobDefinition<string, infer In, unknow
 /** What the job's workflow receives: the parsed config, defaults filled. */
 export type JobConfig<J> = J extends JobDefinition<string, infer _In, infer Out> ? Out : never;
 
-export interface JobOptions<Name extends string, S extends z.ZodType<Json>> {
+export interface JobOptions<
+  Name extends string,
+  S extends z.ZodType<Json>,
+  Assets extends readonly AssetDefinition[] = readonly AssetDefinition[],
+> {
   /** The workflow type to start. 1 to 100 characters of `A-Z a-z 0-9 _ . -`. */
   readonly name: Name;
   /** Schema of the config; its output must be JSON. @default an empty object */
@@ -44,8 +56,13 @@ export interface JobOptions<Name extends string, S extends z.ZodType<Json>> {
   readonly args?: (config: z.output<S>) => readonly unknown[];
   /** Put on every run; those of a request win. */
   readonly tags?: Tags;
-  /** The set that every request's `partitionKey` is of. @default none: requests have no partition */
+  /**
+   * The set that every request's `partitionKey` is of.
+   * @default the one that all its partitioned assets share; without, requests have no partition
+   */
   readonly partitions?: PartitionSet;
+  /** What it makes, up to 100 assets; no other job makes them. A request may ask for some of them. @default none */
+  readonly assets?: Assets;
   /** Of the whole run, retries and continue-as-new included. @default no limit */
   readonly workflowExecutionTimeout?: Duration;
   /** Of one attempt of the run. @default no limit */
@@ -72,9 +89,11 @@ export interface JobOptions<Name extends string, S extends z.ZodType<Json>> {
  *
  * @throws {@link DefinitionError} for a bad name, an unknown option or a config that is not a zod schema
  */
-export function defineJob<const Name extends string, S extends z.ZodType<Json> = z.ZodType<Record<string, never>, {}>>(
-  options: JobOptions<Name, S>
-): JobDefinition<Name, z.input<S>, z.output<S>> {
+export function defineJob<
+  const Name extends string,
+  S extends z.ZodType<Json> = z.ZodType<Record<string, never>, {}>,
+  const Assets extends readonly AssetDefinition[] = readonly [],
+>(options: JobOptions<Name, S, Assets>): JobDefinition<Name, z.input<S>, z.output<S>, Assets> {
   checkName(options.name, 'the name of a job');
   const place = `job '${options.name}'`;
   refuseUnknownOptions(options, OPTIONS, place);
@@ -93,7 +112,8 @@ export function defineJob<const Name extends string, S extends z.ZodType<Json> =
     if (problem !== undefined) throw new DefinitionError(`${place}: ${problem}`);
   }
   checkPartitions(options.partitions, place);
-  const job: JobDefinition<Name, z.input<S>, z.output<S>> = {
+  const assets = checkAssets(options.assets, `${place}: assets`);
+  const job: JobDefinition<Name, z.input<S>, z.output<S>, Assets> = {
     kind: 'job',
     name: options.name,
     config: (options.config ?? z.strictObject({})) as unknown as z.ZodType<z.output<S>, z.input<S>>,
@@ -101,7 +121,8 @@ export function defineJob<const Name extends string, S extends z.ZodType<Json> =
     args: options.args,
     aliases: Object.freeze([...(options.aliases ?? [])]),
     tags: Object.freeze({ ...options.tags }),
-    partitions: options.partitions,
+    partitions: options.partitions ?? sharedPartitions(assets),
+    assets,
     start: Object.freeze(checkStart(options, place)),
   };
   return Object.freeze(job);
@@ -115,12 +136,19 @@ const OPTIONS = [
   'aliases',
   'tags',
   'partitions',
+  'assets',
   'workflowExecutionTimeout',
   'workflowRunTimeout',
   'workflowTaskTimeout',
   'retry',
   'priority',
 ] as const;
+
+/** The one set of those assets that have one. */
+function sharedPartitions(assets: readonly AssetDefinition[]): PartitionSet | undefined {
+  const [shared, ...others] = new Set(assets.flatMap(({ partitions }) => partitions ?? []));
+  return others.length === 0 ? shared : undefined;
+}
 
 function isTaskQueue(value: unknown): boolean {
   return isText(value, 1_000) && !value.startsWith('/_sys/');
@@ -198,15 +226,6 @@ function parseOption<T>(schema: z.ZodType<T>, value: unknown, place: string): T 
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new DefinitionError(`${place} is ${quote(value)}; ${describeIssues(parsed.error, 'it')}`);
-}
-
-function checkPartitions(partitions: unknown, place: string): void {
-  if (partitions === undefined) return;
-  if (typeof partitions === 'object' && partitions !== null && 'kind' in partitions && partitions.kind === 'partitions')
-    return;
-  throw new DefinitionError(
-    `${place}: partitions is ${quote(partitions)}; accepted: what staticPartitions, dailyPartitions, hourlyPartitions or dynamicPartitions returned`
-  );
 }
 
 /**

@@ -15,6 +15,7 @@
  */
 import type { Client } from '@temporalio/client';
 import type { z } from 'zod';
+import { checkAssets, type AssetDefinition } from './define-asset.js';
 import { checkSchema, type JobDefinition } from './define-job.js';
 import type { BuiltResources, Resources } from './define-resource.js';
 import { parseDuration, type Duration } from './duration.js';
@@ -161,6 +162,8 @@ export interface SensorOptions<
    * `T | undefined` for the compiler, though it is always there: `ctx.cursor!`.
    */
   readonly initialCursor?: (ctx: InitialCursorContext<R>) => CursorInput<S> | Promise<CursorInput<S>>;
+  /** Assets whose changes it looks for, made here or elsewhere, up to 100: for the lineage. @default none */
+  readonly watches?: readonly AssetDefinition[];
   /** Schema of one pushed event. Events that do not fit go to the dead letters. @default any JSON */
   readonly events?: E;
   /** What `ctx.resources` has, by name. Made before `evaluate` is called, shared by the worker. @default none */
@@ -232,6 +235,8 @@ export interface SensorDefinition {
   readonly description: string | undefined;
   readonly tags: Readonly<Record<string, string>>;
   readonly owners: readonly string[];
+  /** Assets whose changes it looks for. */
+  readonly watches: readonly AssetDefinition[];
   /** Runs whose start or end wakes the sensor; `jobs`: those of every job of its plugin. For sensors built on this one. */
   readonly watchesRuns: (Omit<RunInterest, 'types'> & { readonly types?: readonly string[] | 'jobs' }) | undefined;
   /** Its `evaluate` hands events to handlers, one by one. */
@@ -279,6 +284,7 @@ const OPTIONS = [
   'description',
   'tags',
   'owners',
+  'watches',
   'onFailure',
   'onRecovered',
   'evaluate',
@@ -363,6 +369,7 @@ export function defineSensor<
     description: options.description,
     tags: Object.freeze({ ...options.tags }),
     owners: Object.freeze([...(options.owners ?? [])]),
+    watches: checkAssets(options.watches, `${place}: watches`),
     watchesRuns: undefined,
     fed: false,
     monitors: undefined,

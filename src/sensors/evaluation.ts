@@ -17,7 +17,7 @@ import { cutText, type Json } from './json.js';
 import { MAX_TEXT_BYTES } from './limits.js';
 import type { LogBook } from './log-book.js';
 import { isPartitionRequest, type PartitionRequest } from './partitions.js';
-import type { More, RunRequest, SensorResult, SkipReason } from './run-request.js';
+import type { GivenRequest, More, RunRequest, SensorResult, SkipReason } from './run-request.js';
 
 /** What an evaluation starts from. */
 export interface EvaluationFacts {
@@ -217,7 +217,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
     this.#cursor = readCursor(this.#definition, undefined);
   }
 
-  run(request: Partial<Record<'job' | 'runKey' | 'config' | 'tags' | 'partitionKey', unknown>> = {}): RunRequest {
+  run(request: GivenRequest = {}): RunRequest {
     const made = {
       kind: 'run',
       job: this.resolveJob(request.job).name,
@@ -225,6 +225,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
       config: request.config,
       tags: request.tags ?? {},
       partitionKey: request.partitionKey,
+      assets: request.assets,
     } as unknown as RunRequest;
     return this.#remember(made);
   }

@@ -21,6 +21,10 @@ export const MAX_PARTITION_KEY_BYTES = 256;
 export const MAX_PARTITION_CHANGE_BYTES = 64 * KB;
 /** All keys of one dynamic partition set: about 25,000. */
 export const MAX_PARTITION_SET_BYTES = 512 * KB;
+/** Parts of an asset's key, joined by `/`: part of workflow IDs. */
+export const MAX_ASSET_NAME_LENGTH = 500;
+/** Of one asset, or of one of its events. */
+export const MAX_METADATA_BYTES = 16 * KB;
 /** Tags that become search attributes: as many, and as many characters, as every visibility store takes. */
 export const MAX_SEARCHABLE_TAGS = 20;
 export const MAX_SEARCHABLE_TAG_LENGTH = 255;

@@ -1,22 +1,20 @@
 /**
  * Partition sets: the keys by which the runs of a job divide what they work on.
  *
- * Static, daily and hourly sets are known from their definition. A dynamic set is kept by Temporal, under its name,
+ * Static, hourly, daily and weekly sets are known from their definition. A dynamic set is kept by Temporal, under its name,
  * and changed by ticks: `return { partitionRequests: [customers.add(['acme'])], … }`.
  */
-import { parseDay, zonedDay } from './days.js';
+import { DAY_MS, dayOf, HOUR_MS, hourOf, mondayOf, parseDay, parseHour, zonedDay } from './days.js';
 import { checkName, DefinitionError, quote, refuseUnknownOptions } from './errors.js';
 import { utf8Bytes } from './json.js';
 import { MAX_PARTITION_KEY_BYTES } from './limits.js';
 
-const HOUR_MS = 60 * 60 * 1000;
-const DAY_MS = 24 * HOUR_MS;
-const HOUR = /^\d{4}-\d{2}-\d{2}T\d{2}:00Z$/;
-
 /** A fixed set, or one that follows the calendar. */
 export interface KnownPartitions {
   readonly kind: 'partitions';
-  readonly type: 'static' | 'daily' | 'hourly';
+  readonly type: 'static' | 'hourly' | 'daily' | 'weekly';
+  /** Where its days begin; only of daily and weekly sets. */
+  readonly timeZone?: string;
   /** All keys at a time, in order. */
   readonly keys: (now: Date) => readonly string[];
   readonly has: (key: string, now: Date) => boolean;
@@ -77,13 +75,61 @@ export interface DailyOptions {
  * @throws {@link DefinitionError} for a day or time zone that does not exist
  */
 export function dailyPartitions(options: DailyOptions): KnownPartitions {
-  const place = 'dailyPartitions';
+  return calendarPartitions(options, {
+    type: 'daily',
+    days: 1,
+    firstDayOf: (day) => day,
+    accepted: `a day such as '2026-01-31'`,
+  });
+}
+
+export interface WeeklyOptions {
+  /** The first week, by its Monday, such as `2026-02-02`. */
+  readonly start: string;
+  /** The last week, by its Monday. @default none */
+  readonly end?: string;
+  /** Where a week begins and ends, such as `Europe/Berlin`. @default 'UTC' */
+  readonly timeZone?: string;
+  /** Whether the week that has not ended yet is in the set. @default false */
+  readonly includeCurrent?: boolean;
+}
+
+/**
+ * One key a week: its Monday, such as `2026-02-02`. A week is in the set when its Sunday has ended.
+ *
+ * @throws {@link DefinitionError} for a day that is no Monday, or a time zone that does not exist
+ */
+export function weeklyPartitions(options: WeeklyOptions): KnownPartitions {
+  return calendarPartitions(options, {
+    type: 'weekly',
+    days: 7,
+    firstDayOf: mondayOf,
+    accepted: `a Monday such as '2026-02-02'`,
+  });
+}
+
+/** Stretches of days, each called by its first day. */
+function calendarPartitions(
+  options: DailyOptions | WeeklyOptions,
+  {
+    type,
+    days,
+    firstDayOf,
+    accepted,
+  }: {
+    readonly type: 'daily' | 'weekly';
+    readonly days: number;
+    readonly firstDayOf: (day: string) => string;
+    readonly accepted: string;
+  }
+): KnownPartitions {
+  const place = `${type}Partitions`;
   refuseUnknownOptions(options, ['start', 'end', 'timeZone', 'includeCurrent'], place);
   const { start, end, timeZone = 'UTC', includeCurrent = false } = options;
+  const isFirstDay = (day: unknown): boolean => parseDay(day) !== undefined && firstDayOf(day as string) === day;
   for (const [name, day] of Object.entries({ start, end })) {
     if (day === undefined && name === 'end') continue;
-    if (parseDay(day) === undefined)
-      throw new DefinitionError(`${place}: ${name} is ${quote(day)}; accepted: a day such as '2026-01-31'`);
+    if (!isFirstDay(day)) throw new DefinitionError(`${place}: ${name} is ${quote(day)}; accepted: ${accepted}`);
   }
   try {
     zonedDay(new Date(0), timeZone);
@@ -93,16 +139,17 @@ export function dailyPartitions(options: DailyOptions): KnownPartitions {
     );
   }
   const inside = (key: string, now: Date): boolean => {
-    const today = zonedDay(now, timeZone);
-    return key >= start && (end === undefined || key <= end) && (includeCurrent ? key <= today : key < today);
+    const current = firstDayOf(zonedDay(now, timeZone));
+    return key >= start && (end === undefined || key <= end) && (includeCurrent ? key <= current : key < current);
   };
   return Object.freeze({
     kind: 'partitions',
-    type: 'daily',
-    has: (key: string, now: Date) => parseDay(key) !== undefined && inside(key, now),
+    type,
+    timeZone,
+    has: (key: string, now: Date) => isFirstDay(key) && inside(key, now),
     keys(now: Date) {
       const keys: string[] = [];
-      for (let at = parseDay(start) ?? Number.NaN; ; at += DAY_MS) {
+      for (let at = parseDay(start) ?? Number.NaN; ; at += days * DAY_MS) {
         const key = dayOf(at);
         if (!inside(key, now)) return keys;
         keys.push(key);
@@ -145,8 +192,7 @@ export function hourlyPartitions(options: HourlyOptions): KnownPartitions {
     has: (key: string, now: Date) => inside(parseHour(key) ?? Number.NaN, now),
     keys(now: Date) {
       const keys: string[] = [];
-      for (let at = parseHour(start) ?? Number.NaN; inside(at, now); at += HOUR_MS)
-        keys.push(`${new Date(at).toISOString().slice(0, 13)}:00Z`);
+      for (let at = parseHour(start) ?? Number.NaN; inside(at, now); at += HOUR_MS) keys.push(hourOf(at));
       return keys;
     },
   });
@@ -174,6 +220,18 @@ export function dynamicPartitions(name: string): DynamicPartitions {
   });
 }
 
+/**
+ * @throws {@link DefinitionError} for `partitions` of a job or asset that are no set
+ */
+export function checkPartitions(partitions: unknown, place: string): asserts partitions is PartitionSet | undefined {
+  if (partitions === undefined) return;
+  if (typeof partitions === 'object' && partitions !== null && 'kind' in partitions && partitions.kind === 'partitions')
+    return;
+  throw new DefinitionError(
+    `${place}: partitions is ${quote(partitions)}; accepted: what staticPartitions, hourlyPartitions, dailyPartitions, weeklyPartitions or dynamicPartitions returned`
+  );
+}
+
 const KEY = `1 to ${MAX_PARTITION_KEY_BYTES} bytes of text`;
 
 export function isPartitionKey(key: unknown): key is string {
@@ -182,15 +240,4 @@ export function isPartitionKey(key: unknown): key is string {
 
 export function isPartitionRequest(value: unknown): value is PartitionRequest {
   return typeof value === 'object' && value !== null && MADE in value;
-}
-
-function dayOf(at: number): string {
-  return new Date(at).toISOString().slice(0, 10);
-}
-
-function parseHour(text: unknown): number | undefined {
-  if (typeof text !== 'string' || !HOUR.test(text)) return undefined;
-  const at = Date.parse(text);
-  // 24:00 is the next day's 00:00
-  return Number.isNaN(at) || `${new Date(at).toISOString().slice(0, 13)}:00Z` !== text ? undefined : at;
 }

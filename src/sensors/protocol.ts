@@ -9,6 +9,7 @@ import type { Priority, RetryPolicy } from '@temporalio/common';
 import type { Json } from './json.js';
 import type { Ledger, LedgerView } from './key-ledger.js';
 import type { LogLine } from './log-book.js';
+import type { PartitionMapping } from './partition-mapping.js';
 import type { Backoff } from './rhythm.js';
 import type { RunStatus } from './status-run.js';
 import type { Tags } from './tags.js';
@@ -80,6 +81,29 @@ export interface LoopOptions {
   readonly owners: readonly string[];
   /** Workers on which such runs start or close wake the sensor; absent: none. */
   readonly watchesRuns?: RunInterest;
+  /** What its worker knows of the assets it has to do with; absent: it has to do with none. */
+  readonly lineage?: SensorAssets;
+}
+
+/** Assets that a sensor watches or its jobs make, and all that they are made from. */
+export interface SensorAssets {
+  /** By name, the nearest first. */
+  readonly assets: Readonly<Record<string, AssetFacts>>;
+  /** Not all of it found room. */
+  readonly cut?: boolean;
+}
+
+/** What is said of one asset. */
+export interface AssetFacts {
+  /** The job that makes it. */
+  readonly job?: string;
+  /** The sensor that says so watches it. */
+  readonly watched?: boolean;
+  /** What it is made from, and how partitions map. */
+  readonly upstream?: Readonly<Record<string, PartitionMapping>>;
+  /** Kind of its partition set. */
+  readonly partitions?: string;
+  readonly description?: string;
 }
 
 /** Runs that wake a sensor. */
@@ -167,6 +191,8 @@ export interface LaunchRequest {
   readonly hash?: string;
   readonly tags?: Tags;
   readonly partitionKey?: string;
+  /** Names of the assets that the run is to make; absent: all of the job's. */
+  readonly assets?: readonly string[];
   /** Tags that the namespace has a keyword search attribute for. */
   readonly searchAttributes?: Tags;
   readonly start?: StartOptions;
@@ -195,6 +221,7 @@ export interface Rejection {
   readonly payload?: Json;
   readonly tags?: Tags;
   readonly partitionKey?: string;
+  readonly assets?: readonly string[];
 }
 
 /** What a tick does to a dynamic partition set: only what changes it. */
@@ -468,6 +495,8 @@ export interface RunMemo {
   readonly runKey?: string;
   readonly tags?: Tags;
   readonly partitionKey?: string;
+  /** Names of the assets that the run is to make; absent: all of the job's. */
+  readonly assets?: readonly string[];
   /** A run that an operator asked for: of which epoch, of which first run, by whom and why. */
   readonly epoch?: number;
   readonly rerunOf?: string;
@@ -587,6 +616,7 @@ export interface PreviewedRequest {
   readonly job: string;
   readonly runKey?: string;
   readonly partitionKey?: string;
+  readonly assets?: readonly string[];
   readonly tags?: Tags;
   /** Arguments of the job's workflow: the parsed config. */
   readonly args: readonly Json[];

@@ -1,4 +1,5 @@
 /** The sensors of one worker, by their full name: the plugin's prefix and the definition's own name. */
+import type { AssetDefinition } from './define-asset.js';
 import type { JobDefinition } from './define-job.js';
 import type { SensorDefinition } from './define-sensor.js';
 import { DefinitionError, quote } from './errors.js';
@@ -9,13 +10,17 @@ export interface SensorRegistry {
   readonly sensors: ReadonlyMap<string, SensorDefinition>;
   /** Every job of every sensor, once. */
   readonly jobs: ReadonlyMap<string, JobDefinition>;
+  /** Every asset that a job makes or a sensor watches, and all that they are made from, by name. */
+  readonly assets: ReadonlyMap<string, AssetDefinition>;
+  /** The job that makes an asset, by the asset's name. */
+  readonly owners: ReadonlyMap<string, string>;
 }
 
 const PREFIX = /^[A-Za-z0-9_.-]{0,100}$/;
 
 /**
  * @param prefix put before every sensor's name, so that two applications can share a namespace
- * @throws {@link DefinitionError} for two sensors of one name, or two different jobs of one name
+ * @throws {@link DefinitionError} for two sensors of one name, two different jobs or assets of one name, two jobs that make one asset
  */
 export function createRegistry(definitions: readonly SensorDefinition[], prefix = ''): SensorRegistry {
   if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
@@ -45,7 +50,46 @@ export function createRegistry(definitions: readonly SensorDefinition[], prefix 
       jobs.set(job.name, job);
     }
   }
-  return { prefix, sensors, jobs };
+  const { assets, owners } = collectAssets(definitions, jobs);
+  return { prefix, sensors, jobs, assets, owners };
+}
+
+function collectAssets(
+  definitions: readonly SensorDefinition[],
+  jobs: SensorRegistry['jobs']
+): Pick<SensorRegistry, 'assets' | 'owners'> {
+  const assets = new Map<string, AssetDefinition>();
+  const owners = new Map<string, string>();
+  /** @param path from the asset where the walk began */
+  const add = (asset: AssetDefinition, path: readonly string[]): void => {
+    const { name } = asset;
+    const other = assets.get(name);
+    if (other === asset) return;
+    const whole = [...path, name];
+    if (path.includes(name))
+      throw new DefinitionError(
+        `SensorsPlugin: asset '${name}' is made from itself: ${whole.slice(path.indexOf(name)).join(' from ')}`
+      );
+    if (other !== undefined)
+      throw new DefinitionError(
+        `SensorsPlugin: two assets have the key '${name}' (${whole.join(' from ')}); define each asset once`
+      );
+    assets.set(name, asset);
+    for (const { asset: upstream } of asset.upstream) add(upstream, whole);
+  };
+  for (const { watches } of definitions) for (const asset of watches) add(asset, []);
+  for (const job of jobs.values()) {
+    for (const asset of job.assets) {
+      add(asset, []);
+      const owner = owners.get(asset.name);
+      if (owner !== undefined)
+        throw new DefinitionError(
+          `SensorsPlugin: jobs '${owner}' and '${job.name}' both make asset '${asset.name}'; accepted: one job for each asset`
+        );
+      owners.set(asset.name, job.name);
+    }
+  }
+  return { assets, owners };
 }
 
 /** The full name that a sensor had before. */

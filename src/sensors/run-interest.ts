@@ -1,9 +1,11 @@
 /** Which runs wake a sensor when they start or close. Pure. */
-import { jsonBytes } from './json.js';
+import { jsonBytes, utf8Bytes } from './json.js';
 import { MAX_OPTIONS_BYTES } from './limits.js';
 import { LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE, type LoopOptions, type RunInterest } from './protocol.js';
 import type { SensorDefinition } from './define-sensor.js';
+import { assetsOfSensor, fitAssets } from './lineage.js';
 import { loopOptions } from './loop-options.js';
+import { readMemoOptions } from './memo-options.js';
 import type { SensorRegistry } from './registry.js';
 import { shortHash } from './short-hash.js';
 import { RUN_STATUSES, type RunStatus } from './status-run.js';
@@ -20,9 +22,14 @@ export function isWatched(
 }
 
 /** What a worker tells the loop of one of its sensors: `jobs` in its interest become the names of the plugin's jobs. */
-export function registeredOptions({ jobs }: SensorRegistry, definition: SensorDefinition): LoopOptions {
-  const options = loopOptions(definition);
-  const { watchesRuns } = definition;
+export function registeredOptions(registry: SensorRegistry, definition: SensorDefinition): LoopOptions {
+  const options = withInterest(loopOptions(definition), registry, definition);
+  const room = MAX_OPTIONS_BYTES - jsonBytes(options) - utf8Bytes(',"lineage":');
+  const lineage = fitAssets(assetsOfSensor(registry, definition), room);
+  return lineage === undefined ? options : { ...options, lineage };
+}
+
+function withInterest(options: LoopOptions, { jobs }: SensorRegistry, { watchesRuns }: SensorDefinition): LoopOptions {
   if (watchesRuns === undefined) return options;
   const { statuses, types } = watchesRuns;
   const named: RunInterest =
@@ -37,17 +44,8 @@ export function registeredOptions({ jobs }: SensorRegistry, definition: SensorDe
 
 /** The interest in the options of a loop's memo, which any version of this package, or anybody, may have written. */
 export function parseInterest(options: unknown): RunInterest | undefined {
-  if (typeof options !== 'string') return undefined;
-  const { statuses, types } = readOptions(options)?.watchesRuns ?? {};
+  const { statuses, types } = (readMemoOptions(options)?.['watchesRuns'] ?? {}) as Partial<RunInterest>;
   if (!Array.isArray(statuses)) return undefined;
   const known = RUN_STATUSES.filter((status) => statuses.includes(status));
   return Array.isArray(types) ? { statuses: known, types } : { statuses: known };
-}
-
-function readOptions(text: string): { readonly watchesRuns?: Partial<RunInterest> | null } | null {
-  try {
-    return JSON.parse(text) as ReturnType<typeof readOptions>;
-  } catch {
-    return null;
-  }
 }

@@ -4,6 +4,7 @@
  * Requests and skip reasons are made by `ctx.run` and `ctx.skip` only, so that the framework can tell one that was
  * made and then forgotten: it would be a lost run.
  */
+import type { AssetDefinition } from './define-asset.js';
 import type { JobConfigInput, JobDefinition } from './define-job.js';
 import type { PartitionRequest } from './partitions.js';
 import type { Tags } from './tags.js';
@@ -22,6 +23,8 @@ export interface RunRequest {
   /** As given; those of the job are added when the request is checked. */
   readonly tags: Tags;
   readonly partitionKey: string | undefined;
+  /** As given, not yet checked: the assets of the job that the run is to make. */
+  readonly assets: readonly (AssetDefinition | string)[] | undefined;
   /** The sensors whose handling of events led to it, so that none reacts to its own doing. */
   readonly via?: readonly string[];
   readonly [madeByContext]: true;
@@ -52,6 +55,9 @@ export interface SensorResult<Cursor = unknown> {
   readonly more?: boolean;
 }
 
+/** What `ctx.run` is given, before anything of it is checked. */
+export type GivenRequest = Partial<Record<'job' | 'runKey' | 'config' | 'tags' | 'partitionKey' | 'assets', unknown>>;
+
 interface RequestFields {
   /**
    * Identity of the request, at most 64 KB. The same key of the same job never runs twice.
@@ -67,8 +73,20 @@ interface RequestFields {
 type ConfigField<J> =
   {} extends JobConfigInput<J> ? { readonly config?: JobConfigInput<J> } : { readonly config: JobConfigInput<J> };
 
+type AssetsField<J> = J extends { readonly assets: infer Assets extends readonly AssetDefinition[] }
+  ? Assets extends readonly []
+    ? {}
+    : {
+        /**
+         * Those of the job's assets that the run is to make, by definition or name; `runInfo().assets` tells the job. Not part
+         * of the run key. @default all of them
+         */
+        readonly assets?: readonly (Assets[number] | Assets[number]['name'])[] | undefined;
+      }
+  : {};
+
 /** What `ctx.run` takes in a sensor of one job: for helpers that make requests. */
-export type JobRequest<J> = RequestFields & ConfigField<J>;
+export type JobRequest<J> = RequestFields & ConfigField<J> & AssetsField<J>;
 
 /** `ctx.run` for the jobs of a sensor: absent without jobs, `job` required with several. */
 export type RunFunction<Jobs extends readonly JobDefinition[]> = Jobs extends readonly []
@@ -82,9 +100,7 @@ export type RunFunction<Jobs extends readonly JobDefinition[]> = Jobs extends re
       }
     : {
         /** Requests a run of one of the sensor's jobs. Yield or return what it gives. */
-        readonly run: <const J extends Jobs[number]>(
-          request: RequestFields & { readonly job: J } & ConfigField<J>
-        ) => RunRequest;
+        readonly run: <const J extends Jobs[number]>(request: JobRequest<J> & { readonly job: J }) => RunRequest;
       };
 
 type Item = RunRequest | SkipReason | More | null | undefined;

@@ -2,6 +2,7 @@
  * A context that tests make (`buildSensorContext`, `buildRunStatusSensorContext`): it learns which sensor it is for when
  * that sensor's `evaluate` or `handle` is called with it. So a test need not repeat what the sensor says, and gets the sensor's own checks.
  */
+import type { AssetDefinition } from './define-asset.js';
 import type { SensorContextBase, SensorDefinition } from './define-sensor.js';
 import type { Resources } from './define-resource.js';
 import type { EventContextBase } from './event-handlers.js';
@@ -20,6 +21,7 @@ interface AnyRequest {
   readonly partitionKey?: string | undefined;
   readonly config?: unknown;
   readonly tags?: Readonly<Record<string, string>> | undefined;
+  readonly assets?: readonly (AssetDefinition | string)[] | undefined;
 }
 
 /** The context of a test: everything that `evaluate` gets, and what the test wants to read afterwards. */

@@ -25,6 +25,8 @@ export interface StartedRun {
   readonly job: string;
   readonly runKey?: string;
   readonly partitionKey?: string;
+  /** Names of the assets that the run is to make. Absent: all of the job's. */
+  readonly assets?: readonly string[];
   /** As the job receives it: parsed, defaults filled. Absent for a job with `args`. */
   readonly config?: Json;
   /** Arguments of the job's workflow. */
@@ -123,7 +125,7 @@ export async function evaluateTick(
 /** A request as the job will see it. */
 export function startedRun(
   { jobs }: SensorDefinition,
-  { id, job, runKey, partitionKey, args, tags = {} }: LaunchRequest
+  { id, job, runKey, partitionKey, assets, args, tags = {} }: LaunchRequest
 ): StartedRun {
   const { args: toArgs } = jobs.find(({ name }) => name === job) ?? {};
   const [config] = args;
@@ -132,6 +134,7 @@ export function startedRun(
     job,
     ...(runKey === undefined ? {} : { runKey }),
     ...(partitionKey === undefined ? {} : { partitionKey }),
+    ...(assets === undefined ? {} : { assets }),
     ...(toArgs === undefined && config !== undefined ? { config } : {}),
     args,
     tags,

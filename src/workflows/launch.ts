@@ -183,7 +183,7 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
   }
 
   async function start(request: LaunchRequest, facts: Omit<RunMemo, 'sensor' | 'job'>): Promise<'started' | 'refused'> {
-    const { id, job, args, runKey, tags, partitionKey, searchAttributes, epoch, via, taskQueue } = request;
+    const { id, job, args, runKey, tags, partitionKey, assets, searchAttributes, epoch, via, taskQueue } = request;
     const memo: RunMemo = {
       sensor,
       job,
@@ -191,6 +191,7 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
       ...(runKey === undefined ? {} : { runKey }),
       ...(tags === undefined ? {} : { tags }),
       ...(partitionKey === undefined ? {} : { partitionKey }),
+      ...(assets === undefined ? {} : { assets }),
       ...(epoch === undefined ? {} : { epoch }),
       ...(via === undefined ? {} : { via }),
     };

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { dailyPartitions, defineJob, defineSensor, dynamicPartitions } from '../../src/index.js';
+import { dailyPartitions, defineAsset, defineJob, defineSensor, dynamicPartitions } from '../../src/index.js';
 import { Harness, waitFor } from '../support/harness.js';
 
 test('job options and tags reach the run; tags of the request win, and registered ones can be searched for', async () => {
@@ -50,10 +50,12 @@ test('job options and tags reach the run; tags of the request win, and registere
   expect(found).toEqual([handle.workflowId]);
 });
 
-test('partitions that a tick adds count for its requests; what is in no set is rejected; a rerun keeps its partition', async () => {
+test('partitions that a tick adds count for its requests; what is in no set is rejected; a rerun keeps its partition and assets', async () => {
   const h = await Harness.create();
   const customers = dynamicPartitions('customers');
-  const report = defineJob({ name: 'echo', partitions: customers });
+  const invoice = defineAsset({ key: ['sales', 'invoice'], partitions: customers });
+  const letter = defineAsset({ key: 'letter', partitions: customers, upstream: [invoice] });
+  const report = defineJob({ name: 'echo', assets: [letter, invoice] });
   let step = 0;
   const sensor = defineSensor({
     name: 'customers',
@@ -62,8 +64,8 @@ test('partitions that a tick adds count for its requests; what is in no set is r
     *evaluate(ctx) {
       step++;
       if (step === 1) {
-        yield ctx.run({ runKey: 'new', partitionKey: 'acme' });
-        yield ctx.run({ runKey: 'unknown', partitionKey: 'ghost' });
+        yield ctx.run({ runKey: 'new', partitionKey: 'acme', assets: [invoice] });
+        yield ctx.run({ runKey: 'unknown', partitionKey: 'ghost', assets: ['letter'] });
         yield ctx.run({ runKey: 'none' });
         return { partitionRequests: [customers.add(['acme', 'zeta'])] };
       }
@@ -90,7 +92,8 @@ test('partitions that a tick adds count for its requests; what is in no set is r
   });
   expect(await h.sensors.partitions(h.name('customers'))).toEqual(['acme', 'zeta']);
   const run = h.client.workflow.getHandle(`${name}:echo:new`);
-  expect(await run.result()).toMatchObject({ info: { partitionKey: 'acme', tags: { partition: 'acme' } } });
+  const made = { partitionKey: 'acme', assets: ['sales/invoice'], tags: { partition: 'acme' } };
+  expect(await run.result()).toMatchObject({ info: made });
 
   expect(await h.sensors.tick(name)).toMatchObject({
     runs: { count: 0 },
@@ -102,8 +105,11 @@ test('partitions that a tick adds count for its requests; what is in no set is r
   const { deadLetters } = await h.sensors.state(name);
   const ids = deadLetters.filter(({ partitionKey }) => partitionKey === 'ghost').map(({ id }) => id);
   expect(await h.sensors.retryDeadLetters(name, { ids })).toMatchObject({ started: 1 });
+  const late = await h.client.workflow.getHandle(`${name}:echo:unknown`).result();
+  expect(late).toMatchObject({ info: { partitionKey: 'ghost', assets: ['letter'] } });
   const { workflowId } = await h.sensors.rerun(name, { runKey: 'new' });
-  expect(await h.client.workflow.getHandle(workflowId).result()).toMatchObject({ info: { partitionKey: 'acme' } });
+  expect(await h.client.workflow.getHandle(workflowId).result()).toMatchObject({ info: made });
+  await waitFor(async () => (await h.runs(sensor)).some(({ assets }) => assets?.[0] === 'letter'), 'the listed run');
 
   // somebody terminates the set: the next change brings it back with what it had
   await h.client.workflow.getHandle(`partitions/${h.name('customers')}`).terminate();

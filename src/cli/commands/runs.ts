@@ -33,16 +33,28 @@ export async function runs(
   output.result(views, (colors, width) => {
     if (shown.length === 0) return [`${plain(sensor)} has started no runs that Temporal still knows.`];
     const failed = views.some(({ error }) => error !== undefined);
+    const partial = views.some(({ assets }) => assets !== undefined);
     const rows = shown.map((run) => [
       relative(run.startTime),
       colored(run.status, colors),
       plain(run.job),
       run.tick === undefined ? '' : String(run.tick),
       plain(run.runKey ?? '', 40),
+      ...(partial ? [plain(run.assets?.join(', ') ?? 'all', 40)] : []),
       plain(run.workflowId),
       ...(failed ? [plain(errors.get(run) ?? '', 60)] : []),
     ]);
-    const header = ['STARTED', 'STATUS', 'JOB', 'TICK', 'RUN KEY', 'WORKFLOW ID', ...(failed ? ['ERROR'] : [])];
+    const assets = partial ? ['ASSETS'] : [];
+    const header = [
+      'STARTED',
+      'STATUS',
+      'JOB',
+      'TICK',
+      'RUN KEY',
+      ...assets,
+      'WORKFLOW ID',
+      ...(failed ? ['ERROR'] : []),
+    ];
     const links = views.flatMap(({ webUrl }) => webUrl ?? []);
     return links.length === 0 ? table(header, rows, colors) : linkedTable(header, rows, links, colors, width);
   });

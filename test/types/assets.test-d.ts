@@ -1,0 +1,58 @@
+/** What must compile and what must not, of assets. Checked by `tsc` in `npm run check`; never run. */
+import { z } from 'zod';
+import { defineAsset, defineJob, defineSensor, type AssetDefinition, type JobDefinition } from '../../src/index.js';
+
+const orders = defineAsset({ key: ['sales', 'orders'] });
+const report = defineAsset({ key: 'report', upstream: [orders, { asset: orders, mapping: 'all' }] });
+const unmade = defineAsset({ key: 'unmade' });
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function same<_T extends true>(): void {}
+
+// keys and names stay literals
+same<Equal<typeof orders.key, readonly ['sales', 'orders']>>();
+same<Equal<typeof orders.name, 'sales/orders'>>();
+same<Equal<typeof report.name, 'report'>>();
+const asset: AssetDefinition = orders;
+same<Equal<typeof asset.name, string>>();
+
+// @ts-expect-error no such mapping
+defineAsset({ key: 'a', upstream: [{ asset: orders, mapping: 'identity' }] });
+// @ts-expect-error a name is not an asset
+defineAsset({ key: 'a', upstream: ['report'] });
+// @ts-expect-error no such policy
+defineAsset({ key: 'a', backfillPolicy: 'all' });
+// @ts-expect-error not a metadata value
+defineAsset({ key: 'a', metadata: { ok: true } });
+
+const make = defineJob({ name: 'make', config: z.object({ full: z.boolean() }), assets: [orders, report] });
+const plain = defineJob({ name: 'plain' });
+const any: JobDefinition = make;
+
+defineSensor({
+  name: 'one',
+  job: make,
+  watches: [unmade],
+  *evaluate(ctx) {
+    yield ctx.run({ config: { full: true } });
+    yield ctx.run({ config: { full: true }, assets: [orders, 'report', 'sales/orders'] });
+    // @ts-expect-error not an asset of the job
+    yield ctx.run({ config: { full: true }, assets: [unmade] });
+    // @ts-expect-error nor is this
+    yield ctx.run({ config: { full: true }, assets: ['orders'] });
+  },
+});
+
+defineSensor({
+  name: 'several',
+  jobs: [make, plain],
+  *evaluate(ctx) {
+    yield ctx.run({ job: make, config: { full: true }, assets: ['report'] });
+    // @ts-expect-error a job without assets makes none
+    yield ctx.run({ job: plain, assets: ['report'] });
+  },
+});
+
+defineSensor({ name: 'any', job: any, evaluate: (ctx) => ctx.run({ config: {}, assets: ['whatever'] }) });
+// @ts-expect-error a job is not an asset
+defineSensor({ name: 'watcher', watches: [make], evaluate: () => null });
