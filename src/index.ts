@@ -80,6 +80,20 @@ export type {
   TakeOptions,
   WatermarkCursor,
 } from './sensors/high-watermark.js';
+// assets
+export { materialize, observe } from './activities/materialize.js';
+export { readAsset } from './client/assets.js';
+export type { RecordOptions } from './client/asset-events.js';
+export type { AssetReference } from './sensors/asset-name.js';
+export type {
+  AssetEvent,
+  AssetProducer,
+  AssetState,
+  Metadata,
+  MetadataInput,
+  MetadataValue,
+  NewAssetEvent,
+} from './sensors/asset-event.js';
 // values and errors
 export type { Duration } from './sensors/duration.js';
 export type { Json } from './sensors/json.js';

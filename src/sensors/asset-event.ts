@@ -43,3 +43,67 @@ export interface AssetEvent {
   readonly metadata: Metadata;
   readonly producer: AssetProducer;
 }
+
+/** An event that is to be recorded: the log gives it its position and time. */
+export type NewAssetEvent = Omit<AssetEvent, 'position' | 'at'>;
+
+/** An event as pages and the log's state hold it: asset and position follow from the place. */
+export type StoredAssetEvent = Omit<AssetEvent, 'position' | 'asset'>;
+
+/** How much of a log is kept beyond what its subscribers have still to read. */
+export interface AssetRetention {
+  /** The newest so many events. @default 100,000 */
+  readonly events: number;
+  /** Only what is younger, in milliseconds. @default any age */
+  readonly ageMs?: number;
+}
+
+/** A sensor that reads an asset's log. */
+export interface AssetSubscriber {
+  readonly sensor: string;
+  /** The last event it has read. */
+  readonly position: number;
+  /** When it last said so, in milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** The last materialization of a partition. */
+export interface PartitionMark {
+  readonly partitionKey: string;
+  readonly position: number;
+  readonly at: number;
+}
+
+/** What an asset's log says of itself. */
+export interface AssetState {
+  readonly asset: string;
+  /** Positions of the oldest event that is kept and of the newest: 1 and 0 before the first. */
+  readonly first: number;
+  readonly last: number;
+  readonly materializations: number;
+  readonly observations: number;
+  /** Events that came again and were not recorded twice. */
+  readonly duplicates: number;
+  /** Events that could not be taken: not whole, or too large. */
+  readonly refused: number;
+  readonly latestMaterialization?: AssetEvent;
+  readonly latestObservation?: AssetEvent;
+  /** The last materialization of each partition, that of the newest last; at most 2,000. */
+  readonly partitions: readonly PartitionMark[];
+  /** Partitions that found no room among them: those materialized longest ago. */
+  readonly partitionsForgotten: number;
+  readonly subscribers: readonly AssetSubscriber[];
+  /** The last 20 sensors whose unread events were no longer kept for them, and why. */
+  readonly droppedSubscribers: readonly (AssetSubscriber & { readonly droppedAt: number; readonly reason: string })[];
+  readonly retention: AssetRetention;
+}
+
+/** Where the events of a stretch of the log are. */
+export interface AssetRead {
+  readonly first: number;
+  readonly last: number;
+  /** Pages that hold the older part, oldest first: workflow ID and position of the first event. */
+  readonly pages: readonly { readonly id: string; readonly from: number }[];
+  /** The newer part. */
+  readonly events: readonly AssetEvent[];
+}

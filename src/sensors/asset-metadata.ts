@@ -1,0 +1,92 @@
+/**
+ * What an author says of an event, checked: metadata and partition key; and who says it. Errors name the place and what is accepted,
+ * never a value: they end up in failure messages. Pure: the workflow bundle contains this file.
+ */
+import type { AssetProducer, Metadata, MetadataInput, MetadataValue } from './asset-event.js';
+import { quote } from './errors.js';
+import { rejected } from './failures.js';
+import { cutText, jsonBytes, utf8Bytes } from './json.js';
+import { MAX_METADATA_BYTES, MAX_METADATA_NAME_LENGTH, MAX_NOTE_BYTES, MAX_PARTITION_KEY_BYTES } from './limits.js';
+import type { RunMemo } from './protocol.js';
+
+const ACCEPTED =
+  `a finite number, a text, or { type: 'number' | 'text' | 'url' | 'path', value } or { type: 'table', columns, rows } ` +
+  `with a text, number, boolean or null for each column of a row`;
+
+/**
+ * Metadata as events hold it.
+ *
+ * @param place how messages name the event, such as `asset 'sales/orders'`
+ * @throws `ApplicationFailure`, not retryable, for a value that is none, a name or a whole that is too large
+ */
+export function checkMetadata(input: MetadataInput | undefined, place: string): Metadata {
+  if (input === undefined) return {};
+  if (typeof input !== 'object' || input === null || Array.isArray(input))
+    throw rejected(`${place}: metadata is ${kindOf(input)}; accepted: an object of named values`);
+  const metadata: Record<string, MetadataValue> = {};
+  for (const [name, given] of Object.entries(input as Readonly<Record<string, unknown>>)) {
+    if (given === undefined) continue;
+    if (name === '' || name.length > MAX_METADATA_NAME_LENGTH) {
+      throw rejected(
+        `${place}: a metadata name has ${name.length} characters; accepted: 1 to ${MAX_METADATA_NAME_LENGTH}`
+      );
+    }
+    const value = valueOf(given);
+    if (value === undefined)
+      throw rejected(`${place}: metadata ${quote(name)} is ${kindOf(given)}; accepted: ${ACCEPTED}`);
+    // an own `__proto__` must stay a name
+    Object.defineProperty(metadata, name, { value, enumerable: true, configurable: true, writable: true });
+  }
+  const bytes = jsonBytes(metadata);
+  if (bytes > MAX_METADATA_BYTES) {
+    throw rejected(
+      `${place}: metadata is ${bytes} bytes; at most ${MAX_METADATA_BYTES} (8 KB) for one event: record a reference to it`
+    );
+  }
+  return metadata;
+}
+
+/** @throws `ApplicationFailure`, not retryable, when it cannot be the key of a partition */
+export function checkPartitionKey(key: unknown, place: string): asserts key is string | undefined {
+  if (key === undefined) return;
+  if (typeof key === 'string' && key !== '' && utf8Bytes(key) <= MAX_PARTITION_KEY_BYTES) return;
+  const what = typeof key === 'string' ? `a text of ${utf8Bytes(key)} bytes` : kindOf(key);
+  throw rejected(`${place}: partition is ${what}; accepted: 1 to ${MAX_PARTITION_KEY_BYTES} bytes of text`);
+}
+
+function valueOf(given: unknown): MetadataValue | undefined {
+  if (typeof given === 'number') return Number.isFinite(given) ? { type: 'number', value: given } : undefined;
+  if (typeof given === 'string') return { type: 'text', value: given.toWellFormed() };
+  if (typeof given !== 'object' || given === null) return undefined;
+  const { type, value, columns, rows } = given as Readonly<Record<string, unknown>>;
+  if (type === 'number') return valueOf(typeof value === 'number' ? value : undefined);
+  if (type === 'text' || type === 'url' || type === 'path')
+    return typeof value === 'string' ? { type, value: value.toWellFormed() } : undefined;
+  if (type !== 'table' || !isTexts(columns) || !Array.isArray(rows)) return undefined;
+  const whole = rows.every((row) => Array.isArray(row) && row.length === columns.length && row.every(isCell));
+  return whole ? { type, columns, rows: rows as (readonly (string | number | boolean | null)[])[] } : undefined;
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
+}
+
+function isCell(value: unknown): boolean {
+  return value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  return typeof value === 'number' ? String(value) : `a ${typeof value}`;
+}
+
+/** Who records an event: a run, and the sensor that started it, if one did. */
+export function producerOf(
+  run: Required<Pick<AssetProducer, 'workflowId' | 'runId' | 'job'>>,
+  startedBy: RunMemo | undefined
+): AssetProducer {
+  if (startedBy === undefined) return run;
+  const { sensor, tick, runKey } = startedBy;
+  return { ...run, sensor, tick, ...(runKey === undefined ? {} : { runKey: cutText(runKey, MAX_NOTE_BYTES) }) };
+}
