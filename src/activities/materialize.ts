@@ -40,7 +40,13 @@ async function send(kind: AssetEvent['kind'], asset: AssetReference, options: Re
   const same = JSON.stringify([kind, assetNameOf(asset), options.partition]);
   const count = attempt.counts.get(same) ?? 0;
   attempt.counts.set(same, count + 1);
-  const eventId = JSON.stringify([info.workflowExecution?.runId, info.activityId, options.partition ?? '', kind, count]);
+  const eventId = JSON.stringify([
+    info.workflowExecution?.runId,
+    info.activityId,
+    options.partition ?? '',
+    kind,
+    count,
+  ]);
   attempt.producer ??= readProducer(context);
   const event = await newAssetEvent(client, kind, asset, options, { eventId, producer: await attempt.producer });
   await recordAssetEvents(client, [event], { taskQueue: info.taskQueue });

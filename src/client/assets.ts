@@ -3,6 +3,7 @@
  * read once per process, since they never change.
  */
 import type { Client } from '@temporalio/client';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   AssetEvent,
   AssetRead,
@@ -16,17 +17,41 @@ import { rejected } from '../sensors/failures.js';
 import { jsonBytes } from '../sensors/json.js';
 import { MAX_ASSET_BATCH_BYTES, MAX_ASSET_EVENT_BYTES } from '../sensors/limits.js';
 import { ASSET_LOG_ID_PREFIX, ASSET_LOG_TYPE, ASSET_QUERIES, ASSET_SIGNALS } from '../sensors/protocol.js';
+import { describeExecution } from './executions.js';
 import { isNotFound } from './not-found.js';
 import { Outbox } from './outbox.js';
 import { PageCache } from './page-cache.js';
+import { isSignalLimit } from './signal-limit.js';
 
 const QUERY_TIMEOUT_MS = 10_000;
+/** So many bytes are sent before the log is looked at again. */
+const CHECK_AFTER_BYTES = 2 * 1024 * 1024;
+/** History of the log's run at which senders wait; the server ends it at 50 MB. */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+const ROOM_PAUSE_MS = 250;
+const ROOM_TIMEOUT_MS = 60_000;
 const DEFAULT_LIMIT = 1_000;
 
 /** Where a log runs that does not exist yet. */
 export interface AssetLogOptions {
   /** Task queue of a worker with `SensorsPlugin`. A log that exists stays where it is. */
   readonly taskQueue: string;
+}
+
+/** The log has more to record than it has worked off: sent again later, the events are recorded once all the same. */
+export class AssetLogBusyError extends Error {
+  override readonly name = 'AssetLogBusyError';
+  constructor(
+    readonly asset: string,
+    taskQueue: string,
+    options?: ErrorOptions
+  ) {
+    super(
+      `the log of asset '${asset}' takes no more events until it has worked off those that wait: is a worker with ` +
+        `SensorsPlugin running on task queue '${taskQueue}'? Send them again then; none is recorded twice`,
+      options
+    );
+  }
 }
 
 /** Batches on their way, by task queue and asset. */
@@ -38,6 +63,7 @@ const pages = new PageCache();
  * Resolves when the server has taken them: from then on they are not lost.
  *
  * @throws `ApplicationFailure`, not retryable, for an event of more than 16 KB
+ * @throws {@link AssetLogBusyError} when the log does not keep up, as without a worker
  */
 export async function recordAssetEvents(
   client: Client,
@@ -63,13 +89,37 @@ function outboxOf(client: Client, asset: string, taskQueue: string): Outbox<NewA
   const ofClient = outboxes.get(client) ?? new Map<string, Outbox<NewAssetEvent>>();
   outboxes.set(client, ofClient);
   const key = `${taskQueue} ${asset}`;
-  const outbox =
-    ofClient.get(key) ??
-    new Outbox<NewAssetEvent>(async (events) => {
-      for (const batch of batchesOf(events)) await signal(client, asset, ASSET_SIGNALS.record, batch, taskQueue);
-    });
+  const outbox = ofClient.get(key) ?? new Outbox<NewAssetEvent>(createSender(client, asset, taskQueue));
   ofClient.set(key, outbox);
   return outbox;
+}
+
+/**
+ * Sends batches of events, and now and then looks whether the log keeps up: the server ends a workflow with too long a
+ * history, so a flood has to wait.
+ */
+function createSender(client: Client, asset: string, taskQueue: string) {
+  let unchecked = 0;
+  return async (events: readonly NewAssetEvent[]): Promise<void> => {
+    for (const batch of batchesOf(events)) {
+      if (unchecked > CHECK_AFTER_BYTES) {
+        await waitForRoom(client, asset);
+        unchecked = 0;
+      }
+      unchecked += jsonBytes(batch);
+      await signal(client, asset, ASSET_SIGNALS.record, batch, taskQueue);
+    }
+  };
+}
+
+async function waitForRoom(client: Client, asset: string): Promise<void> {
+  const deadline = Date.now() + ROOM_TIMEOUT_MS;
+  for (;;) {
+    const log = await describeExecution(client, ASSET_LOG_ID_PREFIX + asset);
+    if ((log?.historySize ?? 0) < MAX_WAITING_BYTES) return;
+    if (Date.now() > deadline) throw new AssetLogBusyError(asset, log?.taskQueue ?? '');
+    await sleep(ROOM_PAUSE_MS);
+  }
 }
 
 /** Events as the log takes them, in parts that one signal holds. */
@@ -89,13 +139,17 @@ function batchesOf(events: readonly NewAssetEvent[]): readonly (readonly Omit<Ne
 }
 
 async function signal(client: Client, asset: string, name: string, arg: unknown, taskQueue: string): Promise<void> {
-  await client.workflow.signalWithStart(ASSET_LOG_TYPE, {
-    workflowId: ASSET_LOG_ID_PREFIX + asset,
-    taskQueue,
-    signal: name,
-    signalArgs: [arg],
-    staticSummary: `events of asset ${asset}`,
-  });
+  try {
+    await client.workflow.signalWithStart(ASSET_LOG_TYPE, {
+      workflowId: ASSET_LOG_ID_PREFIX + asset,
+      taskQueue,
+      signal: name,
+      signalArgs: [arg],
+      staticSummary: `events of asset ${asset}`,
+    });
+  } catch (error) {
+    throw isSignalLimit(error) ? new AssetLogBusyError(asset, taskQueue, { cause: error }) : error;
+  }
 }
 
 /**
@@ -155,7 +209,9 @@ export async function subscribeAsset(
 /** A sensor reads an asset no more. An asset without a log has no subscribers. */
 export async function unsubscribeAsset(client: Client, asset: AssetReference, sensor: string): Promise<void> {
   try {
-    await client.workflow.getHandle(ASSET_LOG_ID_PREFIX + assetNameOf(asset)).signal(ASSET_SIGNALS.unsubscribe, { sensor });
+    await client.workflow
+      .getHandle(ASSET_LOG_ID_PREFIX + assetNameOf(asset))
+      .signal(ASSET_SIGNALS.unsubscribe, { sensor });
   } catch (error) {
     if (!isNotFound(error)) throw error;
   }

@@ -6,8 +6,6 @@
  * (`tick`, `setCursor`, `reset`, `state`, `ticks`) needs a worker.
  */
 import {
-  isGrpcServiceError,
-  ServiceError,
   WorkflowFailedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
@@ -50,6 +48,7 @@ import { readPartitions } from './partitions.js';
 import { prune, type Pruned } from './prune.js';
 import { quoted } from './query.js';
 import { statusOf } from './read-run.js';
+import { isSignalLimit } from './signal-limit.js';
 import { readEnd } from './run-end.js';
 import { readCloseEvent } from './run-history.js';
 
@@ -496,12 +495,6 @@ async function isPruned(
 ): Promise<boolean> {
   const closed = await readCloseEvent(client, execution);
   return closed?.workflowExecutionTerminatedEventAttributes?.reason === PRUNED;
-}
-
-/** Temporal has no code of its own for it. See `ErrSignalsLimitExceeded` in the server's `service/history/consts`. */
-function isSignalLimit(error: unknown): boolean {
-  if (!(error instanceof ServiceError) || !isGrpcServiceError(error.cause)) return false;
-  return error.cause.details.includes('limit for signal events');
 }
 
 interface LoopExecution {

@@ -1,7 +1,14 @@
 /** Which runs wake a sensor when they start or close. Pure. */
 import { jsonBytes } from './json.js';
 import { MAX_OPTIONS_BYTES } from './limits.js';
-import { ASSET_LOG_TYPE, LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE, type LoopOptions, type RunInterest } from './protocol.js';
+import {
+  ASSET_LOG_TYPE,
+  LOOP_TYPE,
+  PAGE_TYPE,
+  PARTITIONS_TYPE,
+  type LoopOptions,
+  type RunInterest,
+} from './protocol.js';
 import type { SensorDefinition } from './define-sensor.js';
 import { loopOptions } from './loop-options.js';
 import type { SensorRegistry } from './registry.js';

@@ -50,6 +50,7 @@ export interface LogState {
   readonly latestObservation?: AssetEvent;
   /** Packed marks of partitions, in the order of their positions. */
   readonly partitions: readonly (readonly [partitionKey: string, position: number, at: number])[];
+  readonly partitionBytes: number;
   readonly partitionsForgotten: number;
   readonly subscribers: readonly AssetSubscriber[];
   readonly droppedSubscribers: readonly Dropped[];
@@ -84,6 +85,7 @@ export const NEW_LOG: LogState = {
   duplicates: 0,
   refused: 0,
   partitions: [],
+  partitionBytes: 0,
   partitionsForgotten: 0,
   subscribers: [],
   droppedSubscribers: [],
@@ -141,22 +143,23 @@ export function record(
   };
 }
 
-function markPartitions(
-  { partitions, partitionsForgotten }: LogState,
-  events: readonly AssetEvent[]
-): Pick<LogState, 'partitions' | 'partitionsForgotten'> {
-  const marks = new Map(partitions.map((mark) => [mark[0], mark]));
+function markPartitions(state: LogState, events: readonly AssetEvent[]): Partial<LogState> {
+  if (events.every(({ partitionKey }) => partitionKey === undefined)) return {};
+  const marks = new Map(state.partitions.map((mark) => [mark[0], mark]));
+  let { partitionBytes, partitionsForgotten } = state;
   for (const { partitionKey, position, at } of events) {
     if (partitionKey === undefined) continue;
-    marks.delete(partitionKey);
+    // the newest are last
+    if (!marks.delete(partitionKey)) partitionBytes += jsonBytes(partitionKey) + MARK_BYTES;
     marks.set(partitionKey, [partitionKey, position, at]);
   }
-  const kept = [...marks.values()];
-  let bytes = kept.reduce((sum, [key]) => sum + jsonBytes(key) + MARK_BYTES, 0);
-  let over = 0;
-  for (; kept.length - over > MAX_PARTITION_MARKS || bytes > MAX_PARTITION_MARKS_BYTES; over++)
-    bytes -= jsonBytes(kept[over]?.[0]) + MARK_BYTES;
-  return { partitions: kept.slice(over), partitionsForgotten: partitionsForgotten + over };
+  for (const key of marks.keys()) {
+    if (marks.size <= MAX_PARTITION_MARKS && partitionBytes <= MAX_PARTITION_MARKS_BYTES) break;
+    marks.delete(key);
+    partitionBytes -= jsonBytes(key) + MARK_BYTES;
+    partitionsForgotten++;
+  }
+  return { partitions: [...marks.values()], partitionBytes, partitionsForgotten };
 }
 
 /** Takes note of how far a sensor has read; beyond the limit of subscribers, it is only dropped on record. */

@@ -25,31 +25,40 @@ import type { AssetRead, AssetState } from '../sensors/asset-event.js';
 import { MAX_HISTORY_BYTES, MAX_LOG_HISTORY_EVENTS } from '../sensors/limits.js';
 import { ASSET_LOG_ID_PREFIX, ASSET_QUERIES, ASSET_SIGNALS, LOOP_ID_PREFIX, SIGNALS } from '../sensors/protocol.js';
 import * as rules from './asset-log-state.js';
-import {
-  parseAssetEvents,
-  parseLogState,
-  parseRead,
-  parseRetention,
-  parseSubscription,
-} from './parse-asset-log.js';
+import { applyAssetMessage, type AssetMessage } from './apply-asset-message.js';
+import { parseLogState, parseRead } from './parse-asset-log.js';
 import { versioning } from './versioning.js';
 
 /** Between two nudges of the same subscribers. */
 const NUDGE_PAUSE_MS = 500;
 
+const DESCRIPTIONS: Readonly<Record<string, string>> = {
+  [ASSET_SIGNALS.record]: 'Records events: an array of { kind, eventId, partitionKey, metadata, producer }.',
+  [ASSET_SIGNALS.subscribe]: 'A sensor has read so far: { "sensor", "position" }. It is woken by new events.',
+  [ASSET_SIGNALS.unsubscribe]: 'A sensor reads no more: { "sensor" }.',
+  [ASSET_SIGNALS.retain]: 'How much to keep: { "events", "ageMs" }.',
+};
+
 /** Started by the first event or subscriber, never by hand. */
 export async function sensorAssetLog(input?: unknown): Promise<void> {
   const asset = workflowInfo().workflowId.slice(ASSET_LOG_ID_PREFIX.length);
-  let state = parseLogState(input) ?? rules.NEW_LOG;
+  const carried = parseLogState(input);
+  let state = carried ?? rules.NEW_LOG;
+  /** It may have been closed before: what it knew then is still to be found. */
+  let recovering = carried === undefined;
+  const early: AssetMessage[] = [];
   /** There is something that the subscribers were not woken for. */
   let news = rules.behind(state).length > 0;
   let waking = false;
   let nudging = false;
 
-  const { sealAssetEvents } = proxyActivities<Pick<SensorActivities, 'sealAssetEvents'>>({
-    // without a limit: events that cannot be sealed must neither be forgotten nor let the state grow
-    startToCloseTimeout: '1 minute',
-    summary: `seal events of ${asset}`,
+  // without a limit: events must neither be forgotten nor let the state grow
+  const { sealAssetEvents, recoverAssetLog } = proxyActivities<
+    Pick<SensorActivities, 'sealAssetEvents' | 'recoverAssetLog'>
+  >({
+    startToCloseTimeout: '5 minutes',
+    heartbeatTimeout: '1 minute',
+    summary: `events of ${asset}`,
     retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
   });
   const { releasePages } = proxyActivities<Pick<SensorActivities, 'releasePages'>>({
@@ -59,49 +68,33 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
 
   // -------------------------------------------------------------------------------------------- messages
 
-  function recordEvents(batch: unknown): void {
-    const { events, refused } = parseAssetEvents(batch);
-    const before = state.last;
-    const recorded = rules.record(state, asset, events, Date.now());
-    state = rules.trim({ ...recorded, refused: recorded.refused + refused }, asset, Date.now());
-    if (state.last === before) return;
+  function take(name: string, arg: unknown): void {
+    const message = { name, arg, now: Date.now() };
+    if (recovering) early.push(message);
+    else apply(message);
+  }
+
+  function apply(message: AssetMessage): void {
+    const { last } = state;
+    state = applyAssetMessage(state, asset, message);
+    if (state.last === last) return;
     news = true;
     startNudging();
   }
 
-  function subscribe(given: unknown): void {
-    const subscription = parseSubscription(given);
-    if (subscription === undefined) return;
-    const { sensor, position } = subscription;
-    state = rules.trim(rules.subscribe(state, sensor, position, Date.now()), asset, Date.now());
+  /** A log that is being recovered knows less than it will: whoever asks has to ask again. */
+  function known(): rules.LogState {
+    if (recovering) throw new Error(`the log of asset '${asset}' is being recovered; ask again in a moment`);
+    return state;
   }
 
-  function unsubscribe(given: unknown): void {
-    const subscription = parseSubscription(given);
-    if (subscription !== undefined) state = rules.unsubscribe(state, subscription.sensor);
-  }
-
-  function retain(given: unknown): void {
-    state = rules.trim({ ...state, retention: parseRetention(given) ?? state.retention }, asset, Date.now());
-  }
-
-  setHandler(defineSignal<[unknown?]>(ASSET_SIGNALS.record), recordEvents, {
-    description: 'Records events: an array of { kind, eventId, partitionKey, metadata, producer }.',
-  });
-  setHandler(defineSignal<[unknown?]>(ASSET_SIGNALS.subscribe), subscribe, {
-    description: 'A sensor has read so far: { "sensor", "position" }. It is woken by new events.',
-  });
-  setHandler(defineSignal<[unknown?]>(ASSET_SIGNALS.unsubscribe), unsubscribe, {
-    description: 'A sensor reads no more: { "sensor" }.',
-  });
-  setHandler(defineSignal<[unknown?]>(ASSET_SIGNALS.retain), retain, {
-    description: 'How much to keep: { "events", "ageMs" }.',
-  });
+  for (const [name, description] of Object.entries(DESCRIPTIONS))
+    setHandler(defineSignal<[unknown?]>(name), (arg) => take(name, arg), { description });
   setHandler(defineQuery<AssetRead, [unknown?]>(ASSET_QUERIES.read), (given) => {
     const { after, limit } = parseRead(given);
-    return rules.readLog(state, asset, after, limit);
+    return rules.readLog(known(), asset, after, limit);
   });
-  setHandler(defineQuery<AssetState>(ASSET_QUERIES.state), () => rules.stateOf(state, asset));
+  setHandler(defineQuery<AssetState>(ASSET_QUERIES.state), () => rules.stateOf(known(), asset));
 
   // -------------------------------------------------------------------------------------------- nudges
 
@@ -152,14 +145,24 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
     try {
       await releasePages({ ids });
     } catch (error) {
-      log.warn(`asset '${asset}' could not terminate ${ids.length} pages that are no longer needed: ${ids.join(', ')}`, {
-        error,
-      });
+      log.warn(
+        `asset '${asset}' could not terminate ${ids.length} pages that are no longer needed: ${ids.join(', ')}`,
+        {
+          error,
+        }
+      );
     }
     const released = new Set(ids);
     state = { ...state, released: state.released.filter((id) => !released.has(id)) };
   }
 
+  async function recover(): Promise<void> {
+    state = parseLogState(await recoverAssetLog({ asset, runId: workflowInfo().runId })) ?? rules.NEW_LOG;
+    recovering = false;
+    for (const message of early.splice(0)) apply(message);
+  }
+
+  if (recovering) await recover();
   startNudging();
   for (;;) {
     await condition(() => rules.planSeal(state) !== undefined || state.released.length > 0 || (isFull() && !waking));

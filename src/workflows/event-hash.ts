@@ -28,6 +28,7 @@ function packed(bits: number): string {
 
 /** Whether `hash` is one of the packed ones. */
 export function knowsHash(hashes: string, hash: string): boolean {
-  for (let at = hashes.indexOf(hash); at >= 0; at = hashes.indexOf(hash, at + 1)) if (at % HASH_CHARS === 0) return true;
+  for (let at = hashes.indexOf(hash); at >= 0; at = hashes.indexOf(hash, at + 1))
+    if (at % HASH_CHARS === 0) return true;
   return false;
 }

@@ -1,7 +1,7 @@
 /**
  * Parsers for what arrives at an asset's log, which anybody may send anything to. These never throw. Pure.
  */
-import type { AssetProducer, AssetRetention, Metadata, StoredAssetEvent } from '../sensors/asset-event.js';
+import type { AssetRetention, Metadata, StoredAssetEvent } from '../sensors/asset-event.js';
 import { jsonBytes, utf8Bytes } from '../sensors/json.js';
 import { MAX_ASSET_EVENT_BYTES, MAX_EVENT_ID_BYTES, MAX_PARTITION_KEY_BYTES } from '../sensors/limits.js';
 import { NEW_LOG, type LogState } from './asset-log-state.js';
@@ -51,14 +51,12 @@ function parseAssetEvent(value: unknown): Omit<StoredAssetEvent, 'at'> | undefin
     eventId,
     ...(partitionKey === undefined ? {} : { partitionKey }),
     metadata: metadata as Metadata,
-    producer: producer as AssetProducer,
+    producer,
   };
 }
 
 /** Which sensor has read how far, or `undefined` when no sensor is named. */
-export function parseSubscription(
-  value: unknown
-): { readonly sensor: string; readonly position: number } | undefined {
+export function parseSubscription(value: unknown): { readonly sensor: string; readonly position: number } | undefined {
   if (!isObject(value) || !isText(value['sensor'], MAX_SENSOR_NAME_BYTES)) return undefined;
   return { sensor: value['sensor'], position: parseCount(value['position'], 0, Number.MAX_SAFE_INTEGER) };
 }

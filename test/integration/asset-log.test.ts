@@ -1,6 +1,7 @@
 /** The log of an asset: recorded once by runs, activities and clients, in order, and kept whatever happens to it. */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { expect, test } from 'vitest';
+import { z } from 'zod';
 import { assetState, readAsset, recordAssetEvents, retainAsset, subscribeAsset } from '../../src/client/index.js';
 import {
   defineJob,
@@ -13,7 +14,6 @@ import {
   type NewAssetEvent,
 } from '../../src/index.js';
 import { Harness, waitFor } from '../support/harness.js';
-import { z } from 'zod';
 
 function newEvent(asset: string, n: number, text = ''): NewAssetEvent {
   return {
@@ -54,7 +54,7 @@ test('a run, its activity and a client record events of one asset, each once, wi
         await observe(name);
         // the attempt that repeats it records nothing twice
         if (Context.current().info.attempt === 1) throw ApplicationFailure.retryable('after recording');
-        await materialize(name, { partition: 'b', metadata: { again: true ? 1 : 0 } });
+        await materialize(name, { partition: 'b', metadata: { again: 1 } });
       },
     },
   });
@@ -78,7 +78,13 @@ test('a run, its activity and a client record events of one asset, each once, wi
     [8, 'observation', undefined],
   ]);
   expect(events[0]).toMatchObject({ asset, metadata: { rows: { type: 'number', value: 3 } } });
-  const run = { workflowId: `${h.name(sensor)}:makes:first`, job: 'makes', sensor: h.name(sensor), tick: 1, runKey: 'first' };
+  const run = {
+    workflowId: `${h.name(sensor)}:makes:first`,
+    job: 'makes',
+    sensor: h.name(sensor),
+    tick: 1,
+    runKey: 'first',
+  };
   for (const { producer } of events.slice(0, 6)) expect(producer).toMatchObject(run);
   expect(events[6]?.producer).toEqual({});
   expect(await assetState(h.client, asset)).toMatchObject({
@@ -87,7 +93,11 @@ test('a run, its activity and a client record events of one asset, each once, wi
     observations: 3,
     latestMaterialization: { position: 7 },
     latestObservation: { position: 8 },
-    partitions: [{ partitionKey: '2026-01-01', position: 1 }, { partitionKey: 'a' }, { partitionKey: 'b', position: 6 }],
+    partitions: [
+      { partitionKey: '2026-01-01', position: 1 },
+      { partitionKey: 'a' },
+      { partitionKey: 'b', position: 6 },
+    ],
   });
   expect(await readAsset(h.client, asset, { after: 5, limit: 2 })).toEqual(events.slice(5, 7));
 });
@@ -113,22 +123,25 @@ test('what cannot be recorded is refused where it is said, by name of the limit'
   await expect(sensors.observe(asset, { metadata: misnamed, taskQueue })).rejects.toThrow('accepted: 1 to 100');
   const run = await h.client.workflow.start('misnames', { taskQueue, workflowId: `${h.prefix}misnames` });
   await expect(run.result()).rejects.toMatchObject({
-    cause: { message: expect.stringContaining("asset 'sales/orders': metadata 'rows' is NaN; accepted: a finite number") },
+    cause: {
+      message: expect.stringContaining("asset 'sales/orders': metadata 'rows' is NaN; accepted: a finite number"),
+    },
   });
   expect(await readAsset(h.client, asset)).toEqual([]);
 });
 
 test('events beyond the state are read from pages, in order, also when the log has continued as new', async () => {
   const h = await Harness.create();
+  const { taskQueue } = h;
   await h.work([defineSensor({ name: 'idle', interval: '1h', evaluate: () => null })]);
   const asset = `${h.prefix}orders`;
-  const events = Array.from({ length: 6_000 }, (_, n) => newEvent(asset, n, 'x'.repeat(900)));
-  await recordAssetEvents(h.client, events, h);
-  await waitFor(async () => (await assetState(h.client, asset))?.last === 6_000, 'all events');
+  const events = Array.from({ length: 700 }, (_, n) => newEvent(asset, n, 'x'.repeat(4_000)));
+  await recordAssetEvents(h.client, events, { taskQueue });
+  await waitFor(async () => (await assetState(h.client, asset))?.last === 700, 'all events');
   // the last of them once more, as a sender does that heard no answer
-  await recordAssetEvents(h.client, events.slice(-3_000), h);
+  await recordAssetEvents(h.client, events.slice(-300), { taskQueue });
   const log = h.client.workflow.getHandle(`asset/${asset}`);
-  await waitFor(async () => (await assetState(h.client, asset))?.duplicates === 3_000, 'the repeated events');
+  await waitFor(async () => (await assetState(h.client, asset))?.duplicates === 300, 'the repeated events');
   await waitFor(async () => {
     const { runId, raw } = await log.describe();
     return runId !== raw.workflowExecutionInfo?.firstRunId;
@@ -138,20 +151,57 @@ test('events beyond the state are read from pages, in order, also when the log h
   expect(all.map(({ eventId }) => eventId)).toEqual(events.map(({ eventId }) => eventId));
 
   // a reader that is behind keeps what it has not read
-  await subscribeAsset(h.client, asset, { sensor: 'reader', position: 4_000, ...h });
-  await retainAsset(h.client, asset, { events: 100, ...h });
+  await subscribeAsset(h.client, asset, { sensor: 'reader', position: 400, taskQueue });
+  await retainAsset(h.client, asset, { events: 100, taskQueue });
   const first = await waitFor(async () => {
     const state = await assetState(h.client, asset);
     return state !== undefined && state.first > 1 ? state.first : undefined;
   }, 'the retention');
-  expect(first).toBeLessThanOrEqual(4_001);
+  expect(first).toBeLessThanOrEqual(401);
   expect((await readAll(h, asset)).map(({ position }) => position)).toEqual(
-    Array.from({ length: 6_001 - first }, (_, n) => first + n)
+    Array.from({ length: 701 - first }, (_, n) => first + n)
   );
+});
+
+test('a log that somebody ended comes back with its events, and with what came before its last word', async () => {
+  const h = await Harness.create();
+  const { taskQueue } = h;
+  const worker = await h.work([defineSensor({ name: 'idle', interval: '1h', evaluate: () => null })]);
+  const asset = `${h.prefix}orders`;
+  const send = async (from: number, count: number): Promise<void> =>
+    await recordAssetEvents(
+      h.client,
+      Array.from({ length: count }, (_, n) => newEvent(asset, from + n, 'x'.repeat(4_000))),
+      { taskQueue }
+    );
+  await send(0, 80);
+  await subscribeAsset(h.client, asset, { sensor: h.name('idle'), position: 3, taskQueue });
+  await waitFor(async () => (await assetState(h.client, asset))?.subscribers.length === 1, 'the subscriber');
+  const before = await readAll(h, asset);
+  await worker.stop();
+  await send(80, 10);
+  await h.client.workflow.getHandle(`asset/${asset}`).terminate('by mistake');
+  // the last ten once more: they are known although no worker saw them
+  await send(80, 11);
+  await h.work([defineSensor({ name: 'idle', interval: '1h', evaluate: () => null })]);
+
+  const after = await waitFor(async () => {
+    const all = await readAll(h, asset);
+    return all.length > 90 ? all : undefined;
+  }, 'the log');
+  expect(after.map(({ position, eventId }) => [position, eventId])).toEqual(
+    Array.from({ length: 91 }, (_, n) => [n + 1, `event-${n}`])
+  );
+  expect(after.slice(0, 30)).toEqual(before.slice(0, 30));
+  expect(await assetState(h.client, asset)).toMatchObject({
+    duplicates: 10,
+    subscribers: [{ sensor: h.name('idle'), position: 3 }],
+  });
 });
 
 test('an event wakes the sensors that subscribe to the asset, long before their interval', async () => {
   const h = await Harness.create();
+  const { taskQueue } = h;
   const asset = `${h.prefix}orders`;
   const reader = defineSensor({ name: 'reader', interval: '1h', defaultStatus: 'running', evaluate: () => null });
   await h.work([reader]);
@@ -159,8 +209,8 @@ test('an event wakes the sensors that subscribe to the asset, long before their 
     const { evaluation } = await h.sensors.describe(h.name(reader));
     return evaluation?.phase === 'waiting' && evaluation.lastTickOutcome !== undefined;
   }, 'the sensor to wait');
-  await subscribeAsset(h.client, asset, { sensor: h.name(reader), position: 0, ...h });
-  await subscribeAsset(h.client, asset, { sensor: h.name('gone'), position: 0, ...h });
+  await subscribeAsset(h.client, asset, { sensor: h.name(reader), position: 0, taskQueue });
+  await subscribeAsset(h.client, asset, { sensor: h.name('gone'), position: 0, taskQueue });
   await h.sensors.materialize(asset);
   await waitFor(async () => {
     const { events } = await h.loop(reader).fetchHistory();

@@ -101,33 +101,40 @@ describe('the log of an asset', () => {
       pause: fc.integer({ min: 0, max: 5 * DAY_MS }),
     });
     fc.assert(
-      fc.property(fc.array(step, { minLength: 1, maxLength: 40 }), fc.integer({ min: 1, max: 200 }), (steps, events) => {
-        const world = new World();
-        world.log = { ...world.log, retention: { events } };
-        const said = new Map<string, { position: number; at: number }>();
-        let id = 0;
-        for (const { events: count, reader, reads, pause } of steps) {
-          world.now += pause;
-          world.record(Array.from({ length: count }, () => event(id++, 'x'.repeat(4_000))));
-          const before = said.get(reader)?.position ?? 0;
-          const position = Math.max(stateOf(world.log, 'a').first - 1, Math.floor(before + (world.log.last - before) * reads));
-          said.set(reader, { position, at: world.now });
-          world.set(subscribe(world.log, reader, position, world.now));
-          const { first, subscribers, last } = stateOf(world.log, 'a');
-          for (const [sensor, { position, at }] of said) {
-            if (world.now - at > 30 * DAY_MS) said.delete(sensor);
-            else {
-              expect(first).toBeLessThanOrEqual(position + 1);
-              expect(subscribers).toContainEqual({ sensor, position, at });
+      fc.property(
+        fc.array(step, { minLength: 1, maxLength: 40 }),
+        fc.integer({ min: 1, max: 200 }),
+        (steps, events) => {
+          const world = new World();
+          world.log = { ...world.log, retention: { events } };
+          const said = new Map<string, { position: number; at: number }>();
+          let id = 0;
+          for (const { events: count, reader, reads, pause } of steps) {
+            world.now += pause;
+            world.record(Array.from({ length: count }, () => event(id++, 'x'.repeat(4_000))));
+            const before = said.get(reader)?.position ?? 0;
+            const position = Math.max(
+              stateOf(world.log, 'a').first - 1,
+              Math.floor(before + (world.log.last - before) * reads)
+            );
+            said.set(reader, { position, at: world.now });
+            world.set(subscribe(world.log, reader, position, world.now));
+            const { first, subscribers, last } = stateOf(world.log, 'a');
+            for (const [sensor, { position, at }] of said) {
+              if (world.now - at > 30 * DAY_MS) said.delete(sensor);
+              else {
+                expect(first).toBeLessThanOrEqual(position + 1);
+                expect(subscribers).toContainEqual({ sensor, position, at });
+              }
             }
+            expect(world.read()).toHaveLength(last - first + 1);
+            expect(last - first + 1).toBeGreaterThanOrEqual(Math.min(events, last));
+            // whole pages of at most 65 events, and the tail
+            const wanted = Math.max(events, ...[...said.values()].map(({ position }) => last - position));
+            expect(last - first + 1).toBeLessThanOrEqual(wanted + 65 + world.log.tail.length);
           }
-          expect(world.read()).toHaveLength(last - first + 1);
-          expect(last - first + 1).toBeGreaterThanOrEqual(Math.min(events, last));
-          // whole pages of at most 65 events, and the tail
-          const wanted = Math.max(events, ...[...said.values()].map(({ position }) => last - position));
-          expect(last - first + 1).toBeLessThanOrEqual(wanted + 65 + world.log.tail.length);
         }
-      }),
+      ),
       { numRuns: 60 }
     );
   });
@@ -164,7 +171,8 @@ describe('the log of an asset', () => {
       const seal = { from: log.last - log.tail.length + 1, events: log.tail };
       log = applySeal(log, seal, String(n).padEnd(22, 'x'));
     }
-    for (let n = 0; n < 2 * MAX_SUBSCRIBERS; n++) log = subscribe(log, `sensor-${n}`.padEnd(200, '-'), 0, 1_790_000_000_000);
+    for (let n = 0; n < 2 * MAX_SUBSCRIBERS; n++)
+      log = subscribe(log, `sensor-${n}`.padEnd(200, '-'), 0, 1_790_000_000_000);
     const rest = Array.from({ length: 20 }, (_, n) => event(`last-${n}`, 'x'.repeat(6_000)));
     log = trim(record({ ...log, released: [] }, 'a', rest, 1_790_000_100_000), 'a', 1_790_000_100_000);
     log = { ...log, released: [] };
