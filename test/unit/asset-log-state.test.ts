@@ -135,7 +135,7 @@ describe('the log of an asset', () => {
           }
         }
       ),
-      { numRuns: 60 }
+      { numRuns: 30 }
     );
   });
 
