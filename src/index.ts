@@ -22,8 +22,20 @@ export type { JobConfig, JobConfigInput, JobDefinition, JobOptions } from './sen
 // assets
 export { defineAsset } from './sensors/define-asset.js';
 export type { AssetDefinition, AssetOptions, AssetUpstream, BackfillPolicy } from './sensors/define-asset.js';
-export type { Metadata, MetadataInput, MetadataValue } from './sensors/asset-event.js';
 export type { PartitionMapping } from './sensors/partition-mapping.js';
+export { materialize, observe } from './activities/materialize.js';
+export { readAsset } from './client/assets.js';
+export type { RecordOptions } from './client/asset-events.js';
+export type { AssetReference } from './sensors/asset-name.js';
+export type {
+  AssetEvent,
+  AssetProducer,
+  AssetState,
+  Metadata,
+  MetadataInput,
+  MetadataValue,
+  NewAssetEvent,
+} from './sensors/asset-event.js';
 // sensors
 export { defineSensor } from './sensors/define-sensor.js';
 export type {

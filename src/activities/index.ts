@@ -1,6 +1,7 @@
 /** The activities of the loop: everything that touches the world. Registered by `SensorsPlugin`. */
 import type { SensorRegistry } from '../sensors/registry.js';
 import type { ResourceContainer } from '../sensors/resource-container.js';
+import { createAssetActivities } from './assets.js';
 import { createEvaluateActivity } from './evaluate.js';
 import { createControlActivities } from './control.js';
 import { createEvaluator } from './evaluator.js';
@@ -24,6 +25,7 @@ export function createSensorActivities(dependencies: SensorActivityDependencies)
     ...createControlActivities(dependencies),
     ...createPageActivities(searchAttributes),
     ...createPartitionActivities(),
+    ...createAssetActivities(),
     ...createRepeatActivities(dependencies, searchAttributes),
   };
 }

@@ -16,3 +16,14 @@ export type {
   TickRecord,
   TickStatus,
 } from '../sensors/protocol.js';
+export {
+  AssetLogBusyError,
+  assetState,
+  readAsset,
+  recordAssetEvents,
+  retainAsset,
+  subscribeAsset,
+  unsubscribeAsset,
+} from './assets.js';
+export type { AssetLogOptions } from './assets.js';
+export type { ClientRecordOptions, RecordOptions } from './asset-events.js';

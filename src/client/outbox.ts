@@ -1,31 +1,29 @@
 /**
- * Pushes to one sensor that come together travel together: while one signal is on its way, those that come meanwhile
- * gather and share the next. Temporal takes 10,000 signals a run, and each costs the loop far more than the event in it.
+ * Pushes to one workflow that come together travel together: while one signal is on its way, those that come meanwhile
+ * gather and share the next. Temporal takes 10,000 signals a run, and each costs the workflow far more than the event in it.
  * One after the other also keeps the events of one client in the order in which it pushed them.
  */
-import type { Json } from '../sensors/json.js';
-
 /** Events in one signal, unless one push alone has more: 100 KB at most. */
 const MAX_EVENTS_PER_SIGNAL = 100;
 
-interface Push {
-  readonly events: readonly Json[];
+interface Push<T> {
+  readonly events: readonly T[];
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
-export class Outbox {
-  private readonly waiting: Push[] = [];
+export class Outbox<T> {
+  private readonly waiting: Push<T>[] = [];
   private sending = false;
 
-  constructor(private readonly send: (events: readonly Json[]) => Promise<void>) {}
+  constructor(private readonly send: (events: readonly T[]) => Promise<void>) {}
 
   /**
    * Resolves when the server has recorded the events.
    *
    * @throws what `send` throws, for all pushes of the signal
    */
-  push(events: readonly Json[]): Promise<void> {
+  push(events: readonly T[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ events, resolve, reject });
       if (!this.sending) void this.drain();
@@ -46,7 +44,7 @@ export class Outbox {
     this.sending = false;
   }
 
-  private next(): readonly Push[] {
+  private next(): readonly Push<T>[] {
     let count = 0;
     const over = this.waiting.findIndex(({ events }) => (count += events.length) > MAX_EVENTS_PER_SIGNAL);
     return this.waiting.splice(0, over === -1 ? this.waiting.length : Math.max(1, over));

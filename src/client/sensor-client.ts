@@ -6,8 +6,6 @@
  * (`tick`, `setCursor`, `reset`, `state`, `ticks`) needs a worker.
  */
 import {
-  isGrpcServiceError,
-  ServiceError,
   WorkflowFailedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
@@ -39,7 +37,9 @@ import {
   type SensorState,
   type TickRecord,
 } from '../sensors/protocol.js';
+import type { AssetReference } from '../sensors/asset-name.js';
 import { inBatches } from './batches.js';
+import { recordFromClient, type ClientRecordOptions } from './asset-events.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
 import { listExecutions } from './executions.js';
 import { findLoop, loopId, PRUNED, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
@@ -48,6 +48,7 @@ import { readPartitions } from './partitions.js';
 import { prune, type Pruned } from './prune.js';
 import { quoted } from './query.js';
 import { statusOf } from './read-run.js';
+import { isSignalLimit } from './signal-limit.js';
 import { readEnd } from './run-end.js';
 import { readCloseEvent } from './run-history.js';
 
@@ -170,7 +171,7 @@ export class SensorRejectedError extends Error {
 }
 
 export class SensorClient {
-  private readonly outboxes = new Map<string, Outbox>();
+  private readonly outboxes = new Map<string, Outbox<Json>>();
 
   /** @param client a Temporal client of the cluster and namespace, with the data converter of the workers */
   constructor(private readonly client: Client) {}
@@ -255,7 +256,7 @@ export class SensorClient {
       const message = `an event for sensor '${sensor}' is ${bytes} bytes; at most ${MAX_EVENT_BYTES} (1 KB): push a reference to it`;
       throw new SensorRejectedError(sensor, message, undefined);
     }
-    const outbox = this.outboxes.get(sensor) ?? new Outbox((all) => this.signal(sensor, SIGNALS.push, ...all));
+    const outbox = this.outboxes.get(sensor) ?? new Outbox<Json>((all) => this.signal(sensor, SIGNALS.push, ...all));
     this.outboxes.set(sensor, outbox);
     await outbox.push(events);
   }
@@ -349,6 +350,21 @@ export class SensorClient {
   /** The keys of a dynamic partition set, by its name with the plugin's prefix, as they were added. Asks a worker. */
   async partitions(set: string): Promise<readonly string[]> {
     return await readPartitions(this.client, set);
+  }
+
+  /**
+   * Records that an asset was made, outside of any run: by a script, a notebook, another system.
+   *
+   * @param asset its definition, key (`['sales', 'orders']`) or name (`'sales/orders'`)
+   * @throws `ApplicationFailure` for a name, partition or metadata that cannot be recorded
+   */
+  async materialize(asset: AssetReference, options: ClientRecordOptions = {}): Promise<void> {
+    await recordFromClient(this.client, 'materialization', asset, options);
+  }
+
+  /** Records what was seen of an asset without making it; otherwise like {@link materialize}. */
+  async observe(asset: AssetReference, options: ClientRecordOptions = {}): Promise<void> {
+    await recordFromClient(this.client, 'observation', asset, options);
   }
 
   /** Why a run failed or was terminated, in one message; undefined for any other. */
@@ -482,12 +498,6 @@ async function isPruned(
 ): Promise<boolean> {
   const closed = await readCloseEvent(client, execution);
   return closed?.workflowExecutionTerminatedEventAttributes?.reason === PRUNED;
-}
-
-/** Temporal has no code of its own for it. See `ErrSignalsLimitExceeded` in the server's `service/history/consts`. */
-function isSignalLimit(error: unknown): boolean {
-  if (!(error instanceof ServiceError) || !isGrpcServiceError(error.cause)) return false;
-  return error.cause.details.includes('limit for signal events');
 }
 
 interface LoopExecution {

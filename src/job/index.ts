@@ -1,5 +1,5 @@
 /**
- * For use inside job workflows: who asked for this run.
+ * For use inside job workflows: who asked for this run, and what it made.
  *
  * Safe in workflow code: imports nothing but `@temporalio/workflow` and pure files.
  */
@@ -13,3 +13,6 @@ export type RunInfo = RunMemo;
 export function runInfo(): RunInfo | undefined {
   return workflowInfo().memo?.[RUN_MEMO] as RunInfo | undefined;
 }
+
+export { materialize, observe } from './assets.js';
+export type { AssetEventOptions } from './assets.js';

@@ -1,68 +1,94 @@
 /**
- * Metadata of assets and their events: a few typed values by name. Pure.
- *
- * Problems name the place and what is accepted, never the value: they may end up in failure messages, which Temporal
- * does not encrypt.
+ * What an author says of an event, checked: metadata and partition key; and who says it. Errors name the place and what is accepted,
+ * never a value: they end up in failure messages. Pure: the workflow bundle contains this file.
  */
-import type { Metadata, MetadataValue } from './asset-event.js';
-import { deepFreeze, jsonBytes, NotJsonError, toJson, type Json } from './json.js';
-import { MAX_METADATA_BYTES } from './limits.js';
+import type { AssetProducer, Metadata, MetadataInput, MetadataValue } from './asset-event.js';
+import { quote } from './errors.js';
+import { rejected } from './failures.js';
+import { cutText, deepFreeze, jsonBytes, utf8Bytes } from './json.js';
+import { MAX_METADATA_BYTES, MAX_METADATA_NAME_LENGTH, MAX_NOTE_BYTES, MAX_PARTITION_KEY_BYTES } from './limits.js';
+import type { RunMemo } from './protocol.js';
+
+const ACCEPTED =
+  `a finite number, a text, or { type: 'number' | 'text' | 'url' | 'path', value } or { type: 'table', columns, rows } ` +
+  `with a text, number, boolean or null for each column of a row`;
 
 /**
- * Metadata as it is kept: bare numbers and texts get their type.
+ * Metadata as events and definitions hold it: bare numbers and texts get their type.
  *
- * @returns the problem, when there is a value of no accepted type, or more than 16 KB of them
+ * @returns the problem, when a name or the whole is too large, or a value is of no accepted type
  */
 export function parseMetadata(given: unknown): { readonly metadata: Metadata } | { readonly problem: string } {
-  let json: Json;
-  try {
-    json = toJson(given, 'metadata');
-  } catch (error) {
-    if (error instanceof NotJsonError) return { problem: error.message };
-    throw error;
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    return { problem: `metadata is ${kindOf(given)}; accepted: an object of named values` };
+  const metadata: Record<string, MetadataValue> = {};
+  for (const [name, each] of Object.entries(given as Readonly<Record<string, unknown>>)) {
+    if (each === undefined) continue;
+    if (name === '' || name.length > MAX_METADATA_NAME_LENGTH)
+      return { problem: `a metadata name has ${name.length} characters; accepted: 1 to ${MAX_METADATA_NAME_LENGTH}` };
+    const value = valueOf(each);
+    if (value === undefined) return { problem: `metadata ${quote(name)} is ${kindOf(each)}; accepted: ${ACCEPTED}` };
+    // an own `__proto__` must stay a name
+    Object.defineProperty(metadata, name, { value, enumerable: true, configurable: true, writable: true });
   }
-  if (!isObject(json)) return { problem: 'metadata is not an object; accepted: values by name' };
-  const values: [string, MetadataValue][] = [];
-  for (const [name, value] of Object.entries(json)) {
-    const typed = typedValue(value);
-    if (typed === undefined) return { problem: `metadata.${name} is no metadata value; accepted: ${ACCEPTED}` };
-    values.push([name, typed]);
-  }
-  const metadata = deepFreeze(Object.fromEntries(values));
   const bytes = jsonBytes(metadata);
-  return bytes <= MAX_METADATA_BYTES
-    ? { metadata }
-    : {
-        problem: `metadata is ${bytes} bytes; at most ${MAX_METADATA_BYTES} (16 KB): keep the url or path of the rest`,
-      };
+  if (bytes <= MAX_METADATA_BYTES) return { metadata: deepFreeze(metadata) };
+  return { problem: `metadata is ${bytes} bytes; at most ${MAX_METADATA_BYTES} (8 KB): give a reference to it` };
 }
 
-const ACCEPTED = `a number, a text, { type: 'number' | 'text' | 'url' | 'path', value } or { type: 'table', columns, rows } with as many cells a row as columns`;
+/**
+ * Metadata of an event.
+ *
+ * @param place how messages name the event, such as `asset 'sales/orders'`
+ * @throws `ApplicationFailure`, not retryable, for what {@link parseMetadata} finds
+ */
+export function checkMetadata(input: MetadataInput | undefined, place: string): Metadata {
+  const parsed = parseMetadata(input ?? {});
+  if ('problem' in parsed) throw rejected(`${place}: ${parsed.problem}`);
+  return parsed.metadata;
+}
 
-function typedValue(given: Json | undefined): MetadataValue | undefined {
-  if (typeof given === 'number') return { type: 'number', value: given };
-  if (typeof given === 'string') return { type: 'text', value: given };
-  if (!isObject(given)) return undefined;
-  const { type, value, columns, rows } = given;
-  if (type === 'number') return typeof value === 'number' ? { type, value } : undefined;
+/** @throws `ApplicationFailure`, not retryable, when it cannot be the key of a partition */
+export function checkPartitionKey(key: unknown, place: string): asserts key is string | undefined {
+  if (key === undefined) return;
+  if (typeof key === 'string' && key !== '' && utf8Bytes(key) <= MAX_PARTITION_KEY_BYTES) return;
+  const what = typeof key === 'string' ? `a text of ${utf8Bytes(key)} bytes` : kindOf(key);
+  throw rejected(`${place}: partition is ${what}; accepted: 1 to ${MAX_PARTITION_KEY_BYTES} bytes of text`);
+}
+
+function valueOf(given: unknown): MetadataValue | undefined {
+  if (typeof given === 'number') return Number.isFinite(given) ? { type: 'number', value: given } : undefined;
+  if (typeof given === 'string') return { type: 'text', value: given.toWellFormed() };
+  if (typeof given !== 'object' || given === null) return undefined;
+  const { type, value, columns, rows } = given as Readonly<Record<string, unknown>>;
+  if (type === 'number') return valueOf(typeof value === 'number' ? value : undefined);
   if (type === 'text' || type === 'url' || type === 'path')
-    return typeof value === 'string' ? { type, value } : undefined;
-  return type === 'table' && isTable(columns, rows) ? ({ type, columns, rows } as unknown as MetadataValue) : undefined;
+    return typeof value === 'string' ? { type, value: value.toWellFormed() } : undefined;
+  if (type !== 'table' || !isTexts(columns) || !Array.isArray(rows)) return undefined;
+  const whole = rows.every((row) => Array.isArray(row) && row.length === columns.length && row.every(isCell));
+  return whole ? { type, columns, rows: rows as (readonly (string | number | boolean | null)[])[] } : undefined;
 }
 
-function isTable(columns: unknown, rows: unknown): boolean {
-  return (
-    Array.isArray(columns) &&
-    columns.every((column) => typeof column === 'string') &&
-    Array.isArray(rows) &&
-    rows.every((row) => Array.isArray(row) && row.length === columns.length && row.every(isCell))
-  );
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
 }
 
-function isCell(cell: unknown): boolean {
-  return cell === null || typeof cell !== 'object';
+function isCell(value: unknown): boolean {
+  return value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
 }
 
-function isObject(value: Json | undefined): value is { readonly [key: string]: Json | undefined } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  return typeof value === 'number' ? String(value) : `a ${typeof value}`;
+}
+
+/** Who records an event: a run, and the sensor that started it, if one did. */
+export function producerOf(
+  run: Required<Pick<AssetProducer, 'workflowId' | 'runId' | 'job'>>,
+  startedBy: RunMemo | undefined
+): AssetProducer {
+  if (startedBy === undefined) return run;
+  const { sensor, tick, runKey } = startedBy;
+  return { ...run, sensor, tick, ...(runKey === undefined ? {} : { runKey: cutText(runKey, MAX_NOTE_BYTES) }) };
 }

@@ -22,9 +22,7 @@ export const MAX_PARTITION_CHANGE_BYTES = 64 * KB;
 /** All keys of one dynamic partition set: about 25,000. */
 export const MAX_PARTITION_SET_BYTES = 512 * KB;
 /** Parts of an asset's key, joined by `/`: part of workflow IDs. */
-export const MAX_ASSET_NAME_LENGTH = 500;
-/** Of one asset, or of one of its events. */
-export const MAX_METADATA_BYTES = 16 * KB;
+export const MAX_ASSET_NAME_LENGTH = 300;
 /** Tags that become search attributes: as many, and as many characters, as every visibility store takes. */
 export const MAX_SEARCHABLE_TAGS = 20;
 export const MAX_SEARCHABLE_TAG_LENGTH = 255;
@@ -72,6 +70,30 @@ export const REST_AFTER_MS = 10 * 60 * 1000;
 
 /** Deliveries of pushed events to failing evaluations before they are parked in the dead letters. */
 export const MAX_EVENT_ATTEMPTS = 10;
+
+/** Metadata of one asset event. */
+export const MAX_METADATA_BYTES = 8 * KB;
+export const MAX_METADATA_NAME_LENGTH = 100;
+/** An asset event with everything: metadata, who produced it, its ID. */
+export const MAX_ASSET_EVENT_BYTES = 16 * KB;
+/** Identity of an asset event; a longer default one is hashed. */
+export const MAX_EVENT_ID_BYTES = 512;
+/** Newest events in the state of an asset's log; beyond, the oldest go to a page. */
+export const MAX_TAIL_BYTES = 128 * KB;
+/** Events in one signal to an asset's log, in one of its pages, and in one of its answers. */
+export const MAX_ASSET_BATCH_BYTES = 256 * KB;
+/** Pages of an asset's log: 150 KB in its state, about 400 MB of events. */
+export const MAX_ASSET_PAGES = 3_000;
+/** IDs of the newest events of an asset's log, by which a repeated one is known: 64 KB at most. */
+export const MAX_EVENT_HASHES = 8_000;
+export const MIN_EVENT_HASHES = 5_000;
+/** Partitions of which an asset's log knows the last materialization. */
+export const MAX_PARTITION_MARKS = 2_000;
+export const MAX_PARTITION_MARKS_BYTES = 80 * KB;
+/** Sensors that read an asset's log. */
+export const MAX_SUBSCRIBERS = 100;
+/** An asset's log continues as new after so many events of its history: each run carries the whole state. */
+export const MAX_LOG_HISTORY_EVENTS = 4_000;
 
 export const MIN_INTERVAL_MS = 100;
 export const MAX_INTERVAL_MS = 30 * 24 * 60 * 60 * 1000;

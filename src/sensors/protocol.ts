@@ -32,6 +32,16 @@ export const PARTITIONS_TYPE = 'sensorPartitions';
 export const PARTITIONS_ID_PREFIX = 'partitions/';
 export const PARTITIONS_UPDATE = 'change';
 export const PARTITION_KEYS_QUERY = 'keys';
+/** Workflow type of an asset's log; the user's workflow module re-exports it with the loop. */
+export const ASSET_LOG_TYPE = 'sensorAssetLog';
+export const ASSET_LOG_ID_PREFIX = 'asset/';
+export const ASSET_SIGNALS = {
+  record: 'record',
+  subscribe: 'subscribe',
+  unsubscribe: 'unsubscribe',
+  retain: 'retain',
+} as const;
+export const ASSET_QUERIES = { read: 'read', state: 'state' } as const;
 /** Memo key of a page: a {@link PageMemo}. */
 export const PAGE_MEMO = 'sensorPage';
 /** Memo key of a loop: a {@link SensorMemo}. */

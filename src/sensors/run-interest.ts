@@ -1,7 +1,14 @@
 /** Which runs wake a sensor when they start or close. Pure. */
 import { jsonBytes, utf8Bytes } from './json.js';
 import { MAX_OPTIONS_BYTES } from './limits.js';
-import { LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE, type LoopOptions, type RunInterest } from './protocol.js';
+import {
+  ASSET_LOG_TYPE,
+  LOOP_TYPE,
+  PAGE_TYPE,
+  PARTITIONS_TYPE,
+  type LoopOptions,
+  type RunInterest,
+} from './protocol.js';
 import type { SensorDefinition } from './define-sensor.js';
 import { assetsOfSensor, fitAssets } from './lineage.js';
 import { loopOptions } from './loop-options.js';
@@ -11,7 +18,7 @@ import { shortHash } from './short-hash.js';
 import { RUN_STATUSES, type RunStatus } from './status-run.js';
 
 /** Own workflows wake nobody who does not name them. */
-const OWN_TYPES: ReadonlySet<string> = new Set([LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE]);
+const OWN_TYPES: ReadonlySet<string> = new Set([LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE, ASSET_LOG_TYPE]);
 
 /** Whether a run of this type and status is of interest. */
 export function isWatched(

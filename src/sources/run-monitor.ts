@@ -5,7 +5,7 @@ import type { JobDefinition } from '../sensors/define-job.js';
 import type { Application, SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError, quote, refuseUnknownOptions } from '../sensors/errors.js';
 import type { Json } from '../sensors/json.js';
-import { LOOP_ID_PREFIX, LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE } from '../sensors/protocol.js';
+import { ASSET_LOG_TYPE, LOOP_ID_PREFIX, LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE } from '../sensors/protocol.js';
 import type { RunStatus } from '../sensors/status-run.js';
 
 /** Which runs to look at; all that is given must fit. */
@@ -22,7 +22,7 @@ export interface RunMonitor {
   readonly query?: string;
 }
 
-const OUR_TYPES = [LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE];
+const OUR_TYPES = [LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE, ASSET_LOG_TYPE];
 
 const EXECUTION_STATUS: Readonly<Record<Exclude<RunStatus, 'started'>, string>> = {
   completed: 'Completed',

@@ -8,3 +8,4 @@
 export { sensorLoop } from './sensor-loop.js';
 export { sensorPage } from './page.js';
 export { sensorPartitions } from './partitions.js';
+export { sensorAssetLog } from './asset-log.js';

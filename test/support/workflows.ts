@@ -11,7 +11,7 @@ import {
   ApplicationFailure,
 } from '@temporalio/workflow';
 export * from '../../src/workflows/index.js';
-import { runInfo, type RunInfo } from '../../src/job/index.js';
+import { materialize, observe, runInfo, type RunInfo } from '../../src/job/index.js';
 
 /** Returns its config and who asked for it. */
 export async function echo(config: unknown): Promise<{ config: unknown; info: RunInfo | undefined }> {
@@ -76,4 +76,21 @@ const { greet: greetSoon } = proxyActivities<{ greet(name: string): Promise<stri
 /** Calls the activity again until there is no time left. */
 export async function hasty(name: string): Promise<void> {
   await greetSoon(name);
+}
+
+const { make } = proxyActivities<{ make(asset: string): Promise<void> }>({
+  startToCloseTimeout: '10s',
+  retry: { initialInterval: '10ms' },
+});
+
+/** Makes an asset by itself, and once more in an activity of the user's. */
+export async function makes(asset: string): Promise<void> {
+  await materialize(asset, { partition: '2026-01-01', metadata: { rows: 3 } });
+  await observe(asset, { metadata: { seen: 'late' } });
+  await make(asset);
+}
+
+/** Says something of an asset that cannot be recorded. */
+export async function misnames(): Promise<void> {
+  await materialize('sales/orders', { metadata: { rows: Number.NaN } });
 }

@@ -43,7 +43,7 @@ test.each([
   [{ key: ['a', ''] }, `the key of an asset is ["a",""]`],
   [{ key: Array.from({ length: 11 }, () => 'a') }, 'up to 10 parts'],
   [{ key: 'x'.repeat(101) }, 'each 1 to 100 characters'],
-  [{ key: Array.from({ length: 6 }, () => 'x'.repeat(90)) }, 'together up to 500'],
+  [{ key: Array.from({ length: 6 }, () => 'x'.repeat(90)) }, 'together up to 300'],
   // oxlint-disable-next-line no-sparse-arrays -- a hole is no part
   [{ key: [, 'a'] }, 'the key of an asset is [null,"a"]'],
   [{ upstreams: [] }, `asset 'a' has an unknown option 'upstreams'; accepted: key, partitions, upstream`],

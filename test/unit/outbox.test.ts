@@ -4,7 +4,7 @@ import type { Json } from '../../src/sensors/json.js';
 
 test('a push alone goes at once; those that come while it is on its way share the next signals, in order', async () => {
   const signals: (readonly Json[])[] = [];
-  const outbox = new Outbox(async (events) => void signals.push(events));
+  const outbox = new Outbox<Json>(async (events) => void signals.push(events));
   await Promise.all(Array.from({ length: 250 }, (_, n) => outbox.push([n])));
   expect(signals.map(({ length }) => length)).toEqual([1, 100, 100, 49]);
   expect(signals.flat()).toEqual(Array.from({ length: 250 }, (_, n) => n));
@@ -16,7 +16,7 @@ test('a push alone goes at once; those that come while it is on its way share th
 
 test('what a signal fails with, each of its pushes fails with; the next ones go on', async () => {
   let fail = true;
-  const outbox = new Outbox(async () => {
+  const outbox = new Outbox<Json>(async () => {
     if (fail) throw new Error('refused');
   });
   const results = await Promise.allSettled([outbox.push([1]), outbox.push([2]), outbox.push([3])]);

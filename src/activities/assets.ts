@@ -1,0 +1,61 @@
+/** Assets' logs from inside: recording for job workflows, and sealing old events into pages. */
+import { Context } from '@temporalio/activity';
+import { foldAssetLog } from '../client/fold-asset-log.js';
+import { recordAssetEvents } from '../client/assets.js';
+import { writePage } from '../client/pages.js';
+import type { AssetEvent, AssetProducer, Metadata } from '../sensors/asset-event.js';
+import {
+  applySeal,
+  ASSET_PAGE_KIND,
+  ASSET_PAGE_OWNER,
+  pagePrefix,
+  planSeal,
+  type LogSeal,
+  type LogState,
+} from '../workflows/asset-log-state.js';
+
+/** An event of a job workflow; this activity gives it its identity. */
+export interface JobAssetEvent {
+  readonly asset: string;
+  readonly kind: AssetEvent['kind'];
+  readonly partitionKey?: string;
+  readonly metadata: Metadata;
+  readonly producer: AssetProducer;
+}
+
+export function createAssetActivities() {
+  return {
+    /** Records what a job workflow said. The event's ID is that of this activity, so that it is recorded once. */
+    async recordAssetEvent(event: JobAssetEvent): Promise<void> {
+      const { client, info } = Context.current();
+      const eventId = `${info.workflowExecution?.runId ?? ''}/${info.activityId}`;
+      await recordAssetEvents(client, [{ ...event, eventId }], { taskQueue: info.taskQueue });
+    },
+
+    /** Writes the oldest events of a log's tail as a page, and gives its ID. */
+    async sealAssetEvents({ asset, seal }: { asset: string; seal: LogSeal }): Promise<string> {
+      return await writeEventPage(asset, seal);
+    },
+
+    /** What the log knew when it was closed; small enough to be carried on. */
+    async recoverAssetLog({ asset, runId }: { asset: string; runId: string }): Promise<LogState> {
+      const { client } = Context.current();
+      let state = await foldAssetLog(client, asset, runId, () => Context.current().heartbeat());
+      for (let seal = planSeal(state); seal !== undefined; seal = planSeal(state)) {
+        Context.current().heartbeat();
+        state = applySeal(state, seal, (await writeEventPage(asset, seal)).slice(pagePrefix(asset).length));
+      }
+      return state;
+    },
+  };
+}
+
+async function writeEventPage(asset: string, content: LogSeal): Promise<string> {
+  const { client, info } = Context.current();
+  return await writePage(client, {
+    sensor: ASSET_PAGE_OWNER + asset,
+    kind: ASSET_PAGE_KIND,
+    content,
+    taskQueue: info.taskQueue,
+  });
+}

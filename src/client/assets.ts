@@ -1,0 +1,237 @@
+/**
+ * Assets' logs from outside: recording, reading, subscribing. Events that come together travel together, and pages are
+ * read once per process, since they never change.
+ */
+import type { Client } from '@temporalio/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type {
+  AssetEvent,
+  AssetRead,
+  AssetRetention,
+  AssetState,
+  NewAssetEvent,
+  StoredAssetEvent,
+} from '../sensors/asset-event.js';
+import { assetNameOf, type AssetReference } from '../sensors/asset-name.js';
+import { rejected } from '../sensors/failures.js';
+import { jsonBytes } from '../sensors/json.js';
+import { MAX_ASSET_BATCH_BYTES, MAX_ASSET_EVENT_BYTES } from '../sensors/limits.js';
+import { ASSET_LOG_ID_PREFIX, ASSET_LOG_TYPE, ASSET_QUERIES, ASSET_SIGNALS } from '../sensors/protocol.js';
+import { describeExecution } from './executions.js';
+import { isNotFound } from './not-found.js';
+import { Outbox } from './outbox.js';
+import { PageCache } from './page-cache.js';
+import { isSignalLimit } from './signal-limit.js';
+
+const QUERY_TIMEOUT_MS = 10_000;
+/** So many bytes are sent before the log is looked at again. */
+const CHECK_AFTER_BYTES = 2 * 1024 * 1024;
+/** History of the log's run at which senders wait; the server ends it at 50 MB. */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+const ROOM_PAUSE_MS = 250;
+const ROOM_TIMEOUT_MS = 60_000;
+const DEFAULT_LIMIT = 1_000;
+
+/** Where a log runs that does not exist yet. */
+export interface AssetLogOptions {
+  /** Task queue of a worker with `SensorsPlugin`. A log that exists stays where it is. */
+  readonly taskQueue: string;
+}
+
+/** The log has more to record than it has worked off: sent again later, the events are recorded once all the same. */
+export class AssetLogBusyError extends Error {
+  override readonly name = 'AssetLogBusyError';
+  constructor(
+    readonly asset: string,
+    taskQueue: string,
+    options?: ErrorOptions
+  ) {
+    super(
+      `the log of asset '${asset}' takes no more events until it has worked off those that wait: is a worker with ` +
+        `SensorsPlugin running on task queue '${taskQueue}'? Send them again then; none is recorded twice`,
+      options
+    );
+  }
+}
+
+/** Batches on their way, by task queue and asset. */
+const outboxes = new WeakMap<Client, Map<string, Outbox<NewAssetEvent>>>();
+const pages = new PageCache();
+
+/**
+ * Records events, in the order given for each asset; those that a log knows by their ID are not recorded twice.
+ * Resolves when the server has taken them: from then on they are not lost.
+ *
+ * @throws `ApplicationFailure`, not retryable, for an event of more than 16 KB
+ * @throws {@link AssetLogBusyError} when the log does not keep up, as without a worker
+ */
+export async function recordAssetEvents(
+  client: Client,
+  events: readonly NewAssetEvent[],
+  { taskQueue }: AssetLogOptions
+): Promise<void> {
+  const byAsset = new Map<string, NewAssetEvent[]>();
+  for (const event of events) {
+    const bytes = jsonBytes(event);
+    if (bytes > MAX_ASSET_EVENT_BYTES) {
+      throw rejected(
+        `an event of asset '${event.asset}' is ${bytes} bytes; at most ${MAX_ASSET_EVENT_BYTES} (16 KB) with its metadata and producer`
+      );
+    }
+    const ofAsset = byAsset.get(event.asset);
+    if (ofAsset === undefined) byAsset.set(event.asset, [event]);
+    else ofAsset.push(event);
+  }
+  await Promise.all([...byAsset].map(([asset, all]) => outboxOf(client, asset, taskQueue).push(all)));
+}
+
+function outboxOf(client: Client, asset: string, taskQueue: string): Outbox<NewAssetEvent> {
+  const ofClient = outboxes.get(client) ?? new Map<string, Outbox<NewAssetEvent>>();
+  outboxes.set(client, ofClient);
+  const key = `${taskQueue} ${asset}`;
+  const outbox = ofClient.get(key) ?? new Outbox<NewAssetEvent>(createSender(client, asset, taskQueue));
+  ofClient.set(key, outbox);
+  return outbox;
+}
+
+/**
+ * Sends batches of events, and now and then looks whether the log keeps up: the server ends a workflow with too long a
+ * history, so a flood has to wait.
+ */
+function createSender(client: Client, asset: string, taskQueue: string) {
+  let unchecked = 0;
+  return async (events: readonly NewAssetEvent[]): Promise<void> => {
+    for (const batch of batchesOf(events)) {
+      if (unchecked > CHECK_AFTER_BYTES) {
+        await waitForRoom(client, asset);
+        unchecked = 0;
+      }
+      unchecked += jsonBytes(batch);
+      await signal(client, asset, ASSET_SIGNALS.record, batch, taskQueue);
+    }
+  };
+}
+
+async function waitForRoom(client: Client, asset: string): Promise<void> {
+  const deadline = Date.now() + ROOM_TIMEOUT_MS;
+  for (;;) {
+    const log = await describeExecution(client, ASSET_LOG_ID_PREFIX + asset);
+    if ((log?.historySize ?? 0) < MAX_WAITING_BYTES) return;
+    if (Date.now() > deadline) throw new AssetLogBusyError(asset, log?.taskQueue ?? '');
+    await sleep(ROOM_PAUSE_MS);
+  }
+}
+
+/** Events as the log takes them, in parts that one signal holds. */
+function batchesOf(events: readonly NewAssetEvent[]): readonly (readonly Omit<NewAssetEvent, 'asset'>[])[] {
+  const batches: Omit<NewAssetEvent, 'asset'>[][] = [[]];
+  let bytes = 0;
+  for (const { asset: _, ...event } of events) {
+    const size = jsonBytes(event) + 1;
+    if (bytes > 0 && bytes + size > MAX_ASSET_BATCH_BYTES) {
+      batches.push([]);
+      bytes = 0;
+    }
+    batches.at(-1)?.push(event);
+    bytes += size;
+  }
+  return batches;
+}
+
+async function signal(client: Client, asset: string, name: string, arg: unknown, taskQueue: string): Promise<void> {
+  try {
+    await client.workflow.signalWithStart(ASSET_LOG_TYPE, {
+      workflowId: ASSET_LOG_ID_PREFIX + asset,
+      taskQueue,
+      signal: name,
+      signalArgs: [arg],
+      staticSummary: `events of asset ${asset}`,
+    });
+  } catch (error) {
+    throw isSignalLimit(error) ? new AssetLogBusyError(asset, taskQueue, { cause: error }) : error;
+  }
+}
+
+/**
+ * Events after a position, oldest first; none when there are no newer ones, or nothing was recorded yet. Positions
+ * that the retention has let go of are passed over. Asks a worker.
+ *
+ * @param after position of the last event that is known. @default 0
+ * @param limit at most so many events. @default 1,000
+ */
+export async function readAsset(
+  client: Client,
+  asset: AssetReference,
+  { after = 0, limit = DEFAULT_LIMIT }: { readonly after?: number; readonly limit?: number } = {}
+): Promise<readonly AssetEvent[]> {
+  const name = assetNameOf(asset);
+  const events: AssetEvent[] = [];
+  let position = after;
+  while (events.length < limit) {
+    const left = limit - events.length;
+    const read = await query<AssetRead>(client, name, ASSET_QUERIES.read, { after: position, limit: left });
+    if (read === undefined) break;
+    const found: AssetEvent[] = [];
+    for (const { id } of read.pages) found.push(...(await readEventPage(client, name, id)));
+    found.push(...read.events);
+    const next = found.filter((event) => event.position > position).slice(0, left);
+    events.push(...next);
+    position = next.at(-1)?.position ?? position;
+    if (next.length === 0 || position >= read.last) break;
+  }
+  return events;
+}
+
+async function readEventPage(client: Client, asset: string, id: string): Promise<readonly AssetEvent[]> {
+  const { from, events } = (await pages.read(client, id)) as { from: number; events: readonly StoredAssetEvent[] };
+  return events.map((event, index) => ({ position: from + index, asset, ...event }));
+}
+
+/** What the log knows: newest events, last materialization of each partition, subscribers; `undefined` before the first event. Asks a worker. */
+export async function assetState(client: Client, asset: AssetReference): Promise<AssetState | undefined> {
+  return await query<AssetState>(client, assetNameOf(asset), ASSET_QUERIES.state);
+}
+
+/**
+ * Tells the log how far a sensor has read: nothing after that is trimmed, and new events wake the sensor. To be said
+ * again at least once in 30 days, also when nothing was read.
+ *
+ * @param sensor its name with the plugin's prefix
+ */
+export async function subscribeAsset(
+  client: Client,
+  asset: AssetReference,
+  { sensor, position, taskQueue }: AssetLogOptions & { readonly sensor: string; readonly position: number }
+): Promise<void> {
+  await signal(client, assetNameOf(asset), ASSET_SIGNALS.subscribe, { sensor, position }, taskQueue);
+}
+
+/** A sensor reads an asset no more. An asset without a log has no subscribers. */
+export async function unsubscribeAsset(client: Client, asset: AssetReference, sensor: string): Promise<void> {
+  try {
+    await client.workflow
+      .getHandle(ASSET_LOG_ID_PREFIX + assetNameOf(asset))
+      .signal(ASSET_SIGNALS.unsubscribe, { sensor });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+}
+
+/** Sets how much of an asset's log is kept beyond what its subscribers have still to read. */
+export async function retainAsset(
+  client: Client,
+  asset: AssetReference,
+  { taskQueue, ...retention }: AssetLogOptions & AssetRetention
+): Promise<void> {
+  await signal(client, assetNameOf(asset), ASSET_SIGNALS.retain, retention, taskQueue);
+}
+
+async function query<T>(client: Client, asset: string, name: string, ...args: unknown[]): Promise<T | undefined> {
+  const handle = client.workflow.getHandle(ASSET_LOG_ID_PREFIX + asset);
+  try {
+    return await client.withDeadline(Date.now() + QUERY_TIMEOUT_MS, () => handle.query<T, unknown[]>(name, ...args));
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The log of an asset: an ordered, durable list of its events, and the sensors that read it.
+ *
+ * Recording is a signal, so an event is safe as soon as the server has taken it. The rules are pure functions in
+ * `asset-log-state.ts`; this file seals what is old into pages, wakes the subscribers, and continues as new.
+ *
+ * Traps it avoids: what comes while the log is recovered waits; it never continues as new with more than one payload
+ * holds, but seals first; a nudge is a signal to a workflow that may not exist, and every failure of it is ignored.
+ */
+import {
+  condition,
+  continueAsNew,
+  defineQuery,
+  defineSignal,
+  getExternalWorkflowHandle,
+  log,
+  proxyActivities,
+  setHandler,
+  setWorkflowOptions,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { SensorActivities } from '../activities/index.js';
+import type { AssetRead, AssetState } from '../sensors/asset-event.js';
+import { MAX_HISTORY_BYTES, MAX_LOG_HISTORY_EVENTS } from '../sensors/limits.js';
+import { ASSET_LOG_ID_PREFIX, ASSET_QUERIES, ASSET_SIGNALS, LOOP_ID_PREFIX, SIGNALS } from '../sensors/protocol.js';
+import * as rules from './asset-log-state.js';
+import { applyAssetMessage, type AssetMessage } from './apply-asset-message.js';
+import { parseLogState, parseRead } from './parse-asset-log.js';
+import { versioning } from './versioning.js';
+
+/** Between two nudges of the same subscribers. */
+const NUDGE_PAUSE_MS = 500;
+
+const DESCRIPTIONS: Readonly<Record<string, string>> = {
+  [ASSET_SIGNALS.record]: 'Records events: an array of { kind, eventId, partitionKey, metadata, producer }.',
+  [ASSET_SIGNALS.subscribe]: 'A sensor has read so far: { "sensor", "position" }. It is woken by new events.',
+  [ASSET_SIGNALS.unsubscribe]: 'A sensor reads no more: { "sensor" }.',
+  [ASSET_SIGNALS.retain]: 'How much to keep: { "events", "ageMs" }.',
+};
+
+/** Started by the first event or subscriber, never by hand. */
+export async function sensorAssetLog(input?: unknown): Promise<void> {
+  const asset = workflowInfo().workflowId.slice(ASSET_LOG_ID_PREFIX.length);
+  const carried = parseLogState(input);
+  let state = carried ?? rules.NEW_LOG;
+  /** It may have been closed before: what it knew then is still to be found. */
+  let recovering = carried === undefined;
+  const early: AssetMessage[] = [];
+  /** There is something that the subscribers were not woken for. */
+  let news = rules.behind(state).length > 0;
+  let waking = false;
+  let nudging = false;
+
+  // without a limit: events must neither be forgotten nor let the state grow
+  const { sealAssetEvents, recoverAssetLog } = proxyActivities<
+    Pick<SensorActivities, 'sealAssetEvents' | 'recoverAssetLog'>
+  >({
+    startToCloseTimeout: '5 minutes',
+    heartbeatTimeout: '1 minute',
+    summary: `events of ${asset}`,
+    retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
+  });
+  const { releasePages } = proxyActivities<Pick<SensorActivities, 'releasePages'>>({
+    startToCloseTimeout: '30 seconds',
+    retry: { initialInterval: '1 second', maximumAttempts: 5 },
+  });
+
+  // -------------------------------------------------------------------------------------------- messages
+
+  function take(name: string, arg: unknown): void {
+    const message = { name, arg, now: Date.now() };
+    if (recovering) early.push(message);
+    else apply(message);
+  }
+
+  function apply(message: AssetMessage): void {
+    const { last } = state;
+    state = applyAssetMessage(state, asset, message);
+    if (state.last === last) return;
+    news = true;
+    startNudging();
+  }
+
+  /** A log that is being recovered knows less than it will: whoever asks has to ask again. */
+  function known(): rules.LogState {
+    if (recovering) throw new Error(`the log of asset '${asset}' is being recovered; ask again in a moment`);
+    return state;
+  }
+
+  for (const [name, description] of Object.entries(DESCRIPTIONS))
+    setHandler(defineSignal<[unknown?]>(name), (arg) => take(name, arg), { description });
+  setHandler(defineQuery<AssetRead, [unknown?]>(ASSET_QUERIES.read), (given) => {
+    const { after, limit } = parseRead(given);
+    return rules.readLog(known(), asset, after, limit);
+  });
+  setHandler(defineQuery<AssetState>(ASSET_QUERIES.state), () => rules.stateOf(known(), asset));
+
+  // -------------------------------------------------------------------------------------------- nudges
+
+  /** Wakes the subscribers now, and once more after the pause if something came meanwhile. */
+  function startNudging(): void {
+    if (nudging || !news) return;
+    nudging = true;
+    // cancelled in Temporal Web: the log itself ends
+    void nudge().catch(() => undefined);
+  }
+
+  async function nudge(): Promise<void> {
+    while (news) {
+      news = false;
+      const sensors = rules.behind(state);
+      if (sensors.length === 0) break;
+      waking = true;
+      await Promise.all(sensors.map(wake));
+      waking = false;
+      await sleep(NUDGE_PAUSE_MS);
+    }
+    nudging = false;
+  }
+
+  async function wake(sensor: string): Promise<void> {
+    try {
+      await getExternalWorkflowHandle(LOOP_ID_PREFIX + sensor).signal(SIGNALS.push);
+    } catch (error) {
+      log.debug(`sensor '${sensor}' could not be woken for asset '${asset}'; it looks at its interval`, { error });
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------- the log
+
+  function isFull(): boolean {
+    const { continueAsNewSuggested, historyLength, historySize } = workflowInfo();
+    return continueAsNewSuggested || historyLength > MAX_LOG_HISTORY_EVENTS || historySize > 2 * MAX_HISTORY_BYTES;
+  }
+
+  async function seal(due: rules.LogSeal): Promise<void> {
+    const id: unknown = await sealAssetEvents({ asset, seal: due });
+    const prefix = rules.pagePrefix(asset);
+    // else somebody completed the activity by hand: once more
+    if (typeof id === 'string' && id.startsWith(prefix)) state = rules.applySeal(state, due, id.slice(prefix.length));
+  }
+
+  async function release(ids: readonly string[]): Promise<void> {
+    try {
+      await releasePages({ ids });
+    } catch (error) {
+      log.warn(
+        `asset '${asset}' could not terminate ${ids.length} pages that are no longer needed: ${ids.join(', ')}`,
+        {
+          error,
+        }
+      );
+    }
+    const released = new Set(ids);
+    state = { ...state, released: state.released.filter((id) => !released.has(id)) };
+  }
+
+  async function recover(): Promise<void> {
+    state = parseLogState(await recoverAssetLog({ asset, runId: workflowInfo().runId })) ?? rules.NEW_LOG;
+    recovering = false;
+    for (const message of early.splice(0)) apply(message);
+  }
+
+  if (recovering) await recover();
+  startNudging();
+  for (;;) {
+    await condition(() => rules.planSeal(state) !== undefined || state.released.length > 0 || (isFull() && !waking));
+    const due = rules.planSeal(state);
+    if (due !== undefined) await seal(due);
+    else if (state.released.length > 0) await release(state.released);
+    else break;
+  }
+  await continueAsNew<typeof sensorAssetLog>(state);
+}
+setWorkflowOptions(versioning, sensorAssetLog);

@@ -1,0 +1,86 @@
+/**
+ * Parsers for what arrives at an asset's log, which anybody may send anything to. These never throw. Pure.
+ */
+import type { AssetRetention, Metadata, StoredAssetEvent } from '../sensors/asset-event.js';
+import { jsonBytes, utf8Bytes } from '../sensors/json.js';
+import { MAX_ASSET_EVENT_BYTES, MAX_EVENT_ID_BYTES, MAX_PARTITION_KEY_BYTES } from '../sensors/limits.js';
+import { NEW_LOG, type LogState } from './asset-log-state.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const MAX_SENSOR_NAME_BYTES = 300;
+const DEFAULT_READ = 1_000;
+const MAX_READ = 10_000;
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What a run of the log took over from the one before, or `undefined` when it is the first. */
+export function parseLogState(value: unknown): LogState | undefined {
+  if (!isObject(value)) return undefined;
+  const { last, tailBytes, hashes, retention } = value;
+  const lists = [value['tail'], value['pages'], value['partitions'], value['subscribers']];
+  const whole =
+    typeof last === 'number' &&
+    typeof tailBytes === 'number' &&
+    typeof hashes === 'string' &&
+    isObject(retention) &&
+    lists.every((list) => Array.isArray(list));
+  return whole ? { ...NEW_LOG, ...(value as unknown as LogState) } : undefined;
+}
+
+/** The events of a batch that are whole, and how many are not. */
+export function parseAssetEvents(value: unknown): {
+  readonly events: readonly Omit<StoredAssetEvent, 'at'>[];
+  readonly refused: number;
+} {
+  const given = Array.isArray(value) ? value : [value];
+  const events = given.flatMap((each) => parseAssetEvent(each) ?? []);
+  return { events, refused: given.length - events.length };
+}
+
+function parseAssetEvent(value: unknown): Omit<StoredAssetEvent, 'at'> | undefined {
+  if (!isObject(value) || jsonBytes(value) > MAX_ASSET_EVENT_BYTES) return undefined;
+  const { kind, eventId, partitionKey, metadata = {}, producer = {} } = value;
+  if (kind !== 'materialization' && kind !== 'observation') return undefined;
+  if (!isText(eventId, MAX_EVENT_ID_BYTES) || !isObject(metadata) || !isObject(producer)) return undefined;
+  if (partitionKey !== undefined && !isText(partitionKey, MAX_PARTITION_KEY_BYTES)) return undefined;
+  return {
+    kind,
+    eventId,
+    ...(partitionKey === undefined ? {} : { partitionKey }),
+    metadata: metadata as Metadata,
+    producer,
+  };
+}
+
+/** Which sensor has read how far, or `undefined` when no sensor is named. */
+export function parseSubscription(value: unknown): { readonly sensor: string; readonly position: number } | undefined {
+  if (!isObject(value) || !isText(value['sensor'], MAX_SENSOR_NAME_BYTES)) return undefined;
+  return { sensor: value['sensor'], position: parseCount(value['position'], 0, Number.MAX_SAFE_INTEGER) };
+}
+
+/** How much to keep, or `undefined` when no number of events is given. */
+export function parseRetention(value: unknown): AssetRetention | undefined {
+  if (!isObject(value) || typeof value['events'] !== 'number' || !(value['events'] >= 1)) return undefined;
+  const { events, ageMs } = value;
+  return { events: Math.floor(events), ...(typeof ageMs === 'number' && ageMs > 0 ? { ageMs } : {}) };
+}
+
+/** Which stretch of the log is asked for. */
+export function parseRead(value: unknown): { readonly after: number; readonly limit: number } {
+  const { after, limit } = isObject(value) ? value : {};
+  return {
+    after: parseCount(after, 0, Number.MAX_SAFE_INTEGER),
+    limit: Math.max(1, parseCount(limit, DEFAULT_READ, MAX_READ)),
+  };
+}
+
+function parseCount(value: unknown, otherwise: number, most: number): number {
+  return typeof value === 'number' && value >= 0 ? Math.min(Math.floor(value), most) : otherwise;
+}
+
+function isText(value: unknown, maxBytes: number): value is string {
+  return typeof value === 'string' && value !== '' && utf8Bytes(value) <= maxBytes;
+}
