@@ -80,6 +80,7 @@ function isCell(value: unknown): boolean {
 function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'object') return 'an object';
   return typeof value === 'number' ? String(value) : `a ${typeof value}`;
 }
 

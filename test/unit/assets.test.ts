@@ -61,11 +61,11 @@ test.each([
     { backfillPolicy: 'latest' },
     `asset 'a': backfillPolicy is 'latest'; accepted: 'perPartition', 'single', 'latestOnly'`,
   ],
-  [{ metadata: [] }, `asset 'a': metadata is not an object`],
-  [{ metadata: { at: new Date(0) } }, `asset 'a': metadata.at is a Date`],
-  [{ metadata: { ok: true } }, `asset 'a': metadata.ok is no metadata value; accepted: a number, a text,`],
-  [{ metadata: { t: { type: 'table', columns: ['a'], rows: [[1, 2]] } } }, 'as many cells a row as columns'],
-  [{ metadata: { text: 'x'.repeat(20_000) } }, 'at most 16384 (16 KB)'],
+  [{ metadata: [] }, `asset 'a': metadata is an array; accepted: an object of named values`],
+  [{ metadata: { at: new Date(0) } }, `asset 'a': metadata 'at' is an object; accepted: a finite number`],
+  [{ metadata: { ok: true } }, `asset 'a': metadata 'ok' is a boolean; accepted: a finite number, a text,`],
+  [{ metadata: { t: { type: 'table', columns: ['a'], rows: [[1, 2]] } } }, 'boolean or null for each column of a row'],
+  [{ metadata: { text: 'x'.repeat(20_000) } }, 'at most 8192 (8 KB)'],
 ])('defineAsset refuses %o', (options, message) => {
   const define = (): unknown => defineAsset({ key: 'a', ...options } as never);
   expect(define).toThrow(DefinitionError);
