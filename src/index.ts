@@ -23,6 +23,8 @@ export type { JobConfig, JobConfigInput, JobDefinition, JobOptions } from './sen
 export { defineAsset } from './sensors/define-asset.js';
 export type { AssetDefinition, AssetOptions, AssetUpstream, BackfillPolicy } from './sensors/define-asset.js';
 export type { PartitionMapping } from './sensors/partition-mapping.js';
+export { defineAssetSensor } from './sources/asset-sensor.js';
+export type { AssetSensor, AssetSensorEvent, AssetSensorOptions } from './sources/asset-sensor.js';
 export { materialize, observe } from './activities/materialize.js';
 export { readAsset } from './client/assets.js';
 export type { RecordOptions } from './client/asset-events.js';

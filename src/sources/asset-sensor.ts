@@ -1,0 +1,105 @@
+/**
+ * Sensors that react to the events of an asset: every event since the last tick, in order, each handled on its own. The
+ * asset's log wakes the sensor; its interval is the safety net.
+ */
+import type { AssetDefinition } from '../sensors/define-asset.js';
+import { isAsset } from '../sensors/define-asset.js';
+import type { AssetEvent } from '../sensors/asset-event.js';
+import { checkName, DefinitionError, quote } from '../sensors/errors.js';
+import type { JobDefinition } from '../sensors/define-job.js';
+import type { Resources } from '../sensors/define-resource.js';
+import { defineSensor, type SensorDefinition } from '../sensors/define-sensor.js';
+import type { EventContext, EventContextBase, EventHandlers, Handled } from '../sensors/event-handlers.js';
+import { AssetFeed, cursorSchema, refSchema } from './asset-feed.js';
+import {
+  checkHandling,
+  checkOwnOptions,
+  type EventSensorPart,
+  type HandlingChoices,
+  type Targets,
+} from './event-sensor.js';
+
+/** An event of the asset, as handlers get it. */
+export interface AssetSensorEvent extends AssetEvent {
+  /** When it was recorded, by the server's clock. */
+  readonly recordedAt: Date;
+}
+
+export interface AssetSensorOptions<J extends JobDefinition, Js extends readonly JobDefinition[], R extends Resources>
+  extends EventSensorPart<J, Js, R>, HandlingChoices {
+  readonly asset: AssetDefinition;
+  /** Whether observations are handled too, and not only materializations. @default false */
+  readonly observations?: boolean;
+  /** Whether only the newest event since the last tick is handled, and those before it are passed over. @default false */
+  readonly latest?: boolean;
+  /**
+   * Where it begins when it has no position: what was recorded before is not handled.
+   * @default when the sensor was first started; after its cursor was cleared, when it was last started
+   */
+  readonly startFrom?: Date;
+  /** Called for each event in order, on its own. Requests without a run key get the event's position. */
+  readonly handle: (ctx: EventContext<Targets<J, Js>, R>, event: AssetSensorEvent) => Handled;
+}
+
+/** A sensor of an asset; tests call its `handle`. */
+export interface AssetSensor<Ctx = EventContextBase> extends SensorDefinition {
+  readonly handle: (ctx: Ctx, event: AssetSensorEvent) => Handled;
+}
+
+/**
+ * Defines a sensor that reacts to the events of an asset, whoever recorded them: another job, another worker, another
+ * application of the namespace.
+ *
+ * ```ts
+ * export const onOrders = defineAssetSensor({
+ *   name: 'onOrders',
+ *   asset: orders,
+ *   job: report,
+ *   defaultStatus: 'running',
+ *   handle: (ctx, event) => ctx.run({ config: { position: event.position } }),
+ * });
+ * ```
+ *
+ * @throws {@link DefinitionError} for a bad option
+ */
+export function defineAssetSensor<
+  J extends JobDefinition = never,
+  const Js extends readonly JobDefinition[] = readonly [],
+  const R extends Resources = {},
+>(options: AssetSensorOptions<J, Js, R>): AssetSensor<EventContext<Targets<J, Js>, R>> {
+  const { handle, asset, observations, latest, startFrom, maxAttempts = 10, handleTimeout, ...sensor } = options;
+  checkName(options.name, 'the name of a sensor');
+  const place = `sensor '${options.name}'`;
+  checkOwnOptions(sensor, place);
+  if (!isAsset(asset))
+    throw new DefinitionError(`${place}: asset is ${quote(asset)}; accepted: what defineAsset returned`);
+  for (const [name, value] of Object.entries({ observations, latest })) {
+    if (value === undefined || typeof value === 'boolean') continue;
+    throw new DefinitionError(`${place}: ${name} is ${quote(value)}; accepted: true or false`);
+  }
+  if (startFrom !== undefined && !(startFrom instanceof Date && Number.isFinite(startFrom.getTime())))
+    throw new DefinitionError(`${place}: startFrom is ${quote(startFrom)}; accepted: a Date`);
+  if (typeof handle !== 'function')
+    throw new DefinitionError(
+      `${place}: handle is ${quote(handle)}; accepted: a function that is called for each event`
+    );
+  const feed = new AssetFeed({
+    handlers: { handle: handle as unknown as EventHandlers<AssetSensorEvent>['handle'] },
+    asset: asset.name,
+    observations: observations ?? false,
+    latest: latest ?? false,
+    startFrom,
+    intervalMs: () => definition.intervalMs,
+    ...checkHandling({ maxAttempts, handleTimeout, timeout: options.timeout }, place),
+  });
+  const definition: SensorDefinition = defineSensor({
+    description: `Events of asset ${asset.name}`,
+    ...(sensor as EventSensorPart<never, readonly [], {}>),
+    watches: [asset],
+    cursor: cursorSchema,
+    events: refSchema,
+    initialCursor: (ctx) => feed.start(ctx),
+    evaluate: (ctx) => feed.evaluate(ctx as never),
+  });
+  return Object.freeze({ ...definition, fed: true, handle });
+}
