@@ -50,7 +50,7 @@ class Source {
   constructor(
     readonly pending: string[],
     readonly handle: Handle,
-    readonly options: { readonly finish?: EventHandlers<Event>['finish']; readonly maxAttempts?: number } = {}
+    readonly options: { readonly finish?: EventHandlers<Event>['finish']; readonly handleTimeoutMs?: number } = {}
   ) {}
 
   get parked(): readonly string[] {
@@ -86,7 +86,7 @@ class Source {
       log: { error: () => undefined },
       [FEED]: host,
     };
-    const { finish, maxAttempts = 3 } = this.options;
+    const { finish, handleTimeoutMs = 2_000 } = this.options;
     const handle: Handle = (context, event, memory) => {
       this.calls.push(event.eventId);
       return this.handle(context, event, memory);
@@ -95,7 +95,7 @@ class Source {
     const find = async (ref: Json): Promise<Event> => await this.#read(idOf(ref));
     const handling = new EventHandling<Event>(
       ctx as unknown as ConstructorParameters<typeof EventHandling>[0],
-      { handlers, maxAttempts, handleTimeoutMs: 2_000, intervalMs: INTERVAL_MS, idOf, find },
+      { handlers, maxAttempts: 3, handleTimeoutMs, intervalMs: INTERVAL_MS, idOf, find },
       this.state
     );
     await advance(this.#run(handling, preview));
@@ -103,7 +103,7 @@ class Source {
 
   async #run(handling: EventHandling<Event>, preview: boolean): Promise<void> {
     await handling.again();
-    for (const id of [...this.pending]) {
+    for (const id of this.pending.slice()) {
       if (!(await handling.take({ id }, () => this.#read(id)))) break;
       if (!preview) this.pending.shift();
     }
@@ -191,18 +191,14 @@ describe('an event that fails', () => {
   });
 
   test('and hangs whenever it comes again does not keep new ones from being handled in the same tick', async () => {
-    const source = new Source(ids('hang', 3), (ctx, { eventId }) =>
-      eventId.startsWith('hang') ? hang(ctx) : undefined
-    );
+    const handle: Handle = (ctx, { eventId }) => (eventId === 'hangs' ? hang(ctx) : undefined);
+    const source = new Source(['hangs'], handle, { handleTimeoutMs: 10_000 });
     await source.tick();
-    await source.tick();
-    expect(source.retried).toHaveLength(3);
     source.pending.push('new');
     await pass(60_000);
     await source.tick();
-    expect(source.calls.filter((id) => id.startsWith('hang')).length).toBeGreaterThan(3);
-    expect(source.calls.at(-1)).toBe('new');
-    expect(source.pending).toEqual([]);
+    expect(source.calls).toEqual(['hangs', 'hangs', 'new']);
+    expect(source.retried).toEqual(['hangs']);
   });
 
   test('with a request that cannot be is parked at once, and its neighbours have their runs', async () => {
