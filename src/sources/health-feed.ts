@@ -100,6 +100,11 @@ function steady(
   return goesOn ? { ...finding, since: before[1] } : finding;
 }
 
+/** When the sensor recovered the last time. */
+function recoveryOf({ sensor }: View): number {
+  return sensor.recovered?.at.getTime() ?? 0;
+}
+
 export class HealthFeed {
   readonly #options: HealthFeedOptions;
 
@@ -149,7 +154,7 @@ export class HealthFeed {
       return await this.#look(ctx, handling);
     } catch (error) {
       if (!handling.touched) throw error;
-      handling.report(error);
+      if (!ctx.signal.aborted) handling.report(error);
       return undefined;
     }
   }
@@ -171,23 +176,30 @@ export class HealthFeed {
     const wrong: Record<string, [Trouble, number]> = {};
     let { recoveredUntil } = cursor;
     let complete = true;
-    for (const [sensor, view] of views) {
+    // in this order everything up to `recoveredUntil` is told of, wherever a tick is cut short
+    const ordered = [...views].toSorted(([, a], [, b]) => recoveryOf(a) - recoveryOf(b));
+    for (const [sensor, view] of ordered) {
       const key = keyOf(sensor);
       const before = cursor.wrong[key];
+      const recoveredAt = recoveryOf(view);
       const finding = steady(view, before, told.until);
       if (finding !== undefined && before === undefined && Object.keys(wrong).length >= MAX_WRONG) {
         if (complete) handling.report(new EvaluationError(TOO_MANY));
         complete = false;
       }
-      for (const ref of complete ? this.#changes({ ...view, finding }, before, told) : [])
-        complete &&= await handling.take(ref, async () => this.#eventOf(ref, client.options.namespace));
-      if (!complete && before !== undefined) wrong[key] = [before[0], before[1]];
-      if (complete && finding !== undefined) wrong[key] = [finding.trouble, finding.since];
-    }
-    // only when all were told of: those of a tick that was cut short come again
-    for (const { sensor } of complete ? [...views.values()] : []) {
-      const at = sensor.recovered?.at.getTime() ?? 0;
-      if (at <= told.until) recoveredUntil = Math.max(recoveredUntil, at);
+      let reached = before;
+      let recoveryTold = false;
+      for (const ref of complete ? this.#changes({ ...view, finding }, before, told) : []) {
+        complete = await handling.take(ref, async () => this.#eventOf(ref, client.options.namespace));
+        if (!complete) break;
+        recoveryTold ||= ref.change === 'recovered';
+        reached = ref.change === 'recovered' ? undefined : [ref.change, ref.at];
+      }
+      if (complete) reached = finding && [finding.trouble, finding.since];
+      if (reached !== undefined) wrong[key] = [reached[0], reached[1]];
+      if (recoveredAt <= told.from || recoveredAt > told.until) continue;
+      recoveredUntil =
+        complete || recoveryTold ? Math.max(recoveredUntil, recoveredAt) : Math.min(recoveredUntil, recoveredAt - 1);
     }
     return { wrong, recoveredUntil, complete };
   }
@@ -223,6 +235,11 @@ export class HealthFeed {
       const since = recovered.failingSince.getTime();
       tell('failing', since, { at: since, message: 'it failed, and recovered by itself' });
       tell('recovered', since, { at: recoveredAt, message: 'it had been failing', unhealthySince: since });
+    }
+    const isOver = recovered?.failingSince.getTime() === before?.[1] && recoveredAt <= told.until;
+    if (before?.[0] === 'failing' && isOver && finding !== undefined) {
+      // and something is wrong again
+      tell('recovered', before[1], { at: recoveredAt, message: 'it was failing', unhealthySince: before[1] });
     }
     if (finding !== undefined && !(before?.[0] === finding.trouble && before[1] === finding.since))
       tell(finding.trouble, finding.since, { at: finding.since, message: finding.message });
