@@ -228,7 +228,10 @@ export class EventHandling<T extends FeedEvent> {
   /** The requests of the handlers, and why nothing was handled if so; tells the tick what became of the events. */
   settle(behindSince: number | undefined): {
     readonly requests: readonly RunRequest[];
+    /** Why nothing is handled. */
     readonly waiting: string | undefined;
+    /** What the handlers hold. */
+    readonly held: string | undefined;
   } {
     const failure = this.#failure();
     const times = [...this.#retries.map(({ at }) => at), this.#unfinished?.at ?? this.#dueAt];
@@ -241,7 +244,9 @@ export class EventHandling<T extends FeedEvent> {
       ...(Number.isFinite(next) ? { againInMs: Math.max(100, Math.ceil(next - this.#now)) } : {}),
       ...(this.#parked.length === 0 ? {} : { parked: this.#parked }),
     });
-    return { requests: this.#requests.map((request) => this.#feed.request(request)), waiting: this.#waiting };
+    const held = this.#memory === undefined ? undefined : this.#options.handlers.describe?.(this.#memory);
+    const requests = this.#requests.map((request) => this.#feed.request(request));
+    return { requests, waiting: this.#waiting, held };
   }
 
   get #waiting(): string | undefined {

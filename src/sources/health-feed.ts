@@ -14,13 +14,14 @@ import { EvaluationError } from '../sensors/errors.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
 import { feedOf } from '../sensors/feed-host.js';
 import { EventHandling, handlingSchema } from '../sensors/handle-events.js';
-import { cutText, sameJson } from '../sensors/json.js';
+import { cutText, jsonBytes, sameJson } from '../sensors/json.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
 import { HEALTH_CHANGES, type HealthChangeKind, type SensorHealthEvent } from '../sensors/status-run.js';
 import { shortHash } from '../sensors/short-hash.js';
 
 const ASKED_AT_ONCE = 20;
-const MAX_MESSAGE_BYTES = 200;
+/** An event that is handed back is pushed: at most 1 KB. */
+const MAX_REF_BYTES = 1_000;
 /** 40 bytes of the cursor each. */
 const MAX_WRONG = 900;
 const TOO_MANY = `more than ${MAX_WRONG} sensors are unhealthy, more than one sensor can keep; watch fewer with sensorHealth({ sensors })`;
@@ -131,7 +132,7 @@ export class HealthFeed {
     const looked = handling.ready ? await this.#looked(ctx, handling) : undefined;
     await handling.finish();
     if (handling.foreseen !== undefined) return [ctx.skip(handling.foreseen)];
-    const { requests, waiting } = handling.settle(undefined);
+    const { requests, waiting, held } = handling.settle(undefined);
     const { wrong, recoveredUntil } = looked ?? cursor;
     const next = { wrong, recoveredUntil, ...handling.state };
     const given: (RunRequest | SkipReason | More)[] = [...requests];
@@ -139,12 +140,10 @@ export class HealthFeed {
       ctx.setCursor(next);
       if (looked?.complete === false && waiting === undefined) given.push(ctx.more());
     }
-    if (requests.length === 0 && handling.handled === 0) {
-      const count = Object.keys(wrong).length;
-      given.push(
-        ctx.skip(waiting ?? (count === 0 ? 'all sensors are well' : `${count} sensors are unhealthy, as before`))
-      );
-    }
+    const count = Object.keys(wrong).length;
+    const nothing = count === 0 ? 'all sensors are well' : `${count} sensors are unhealthy, as before`;
+    const reason = waiting ?? held ?? (handling.handled === 0 ? nothing : undefined);
+    if (requests.length === 0 && reason !== undefined) given.push(ctx.skip(reason));
     return given;
   }
 
@@ -219,15 +218,7 @@ export class HealthFeed {
     ): void => {
       if (!this.#options.changes.includes(change)) return;
       const eventId = `${sensor}/${change}/${new Date(stamp).toISOString()}`;
-      events.push({
-        eventId,
-        sensor,
-        change,
-        workflowId,
-        runId,
-        ...more,
-        message: cutText(more.message, MAX_MESSAGE_BYTES),
-      });
+      events.push(fitted({ eventId, sensor, change, workflowId, runId, ...more }));
     };
     const recoveredAt = recovered?.at.getTime() ?? 0;
     if (before === undefined && recovered !== undefined && recoveredAt > told.from && recoveredAt <= told.until) {
@@ -246,7 +237,9 @@ export class HealthFeed {
     // an operator who stopped it knows
     if (before !== undefined && finding === undefined && status === 'running') {
       const at = before[0] === 'failing' && recoveredAt > before[1] ? recoveredAt : told.until;
-      tell('recovered', before[1], { at, message: `it was ${TROUBLES[before[0]]}`, unhealthySince: before[1] });
+      const left = summary.deadLetters === 0 ? '' : `; dead letters wait for a decision: ${summary.deadLetters}`;
+      const message = `it was ${TROUBLES[before[0]]}${left}`;
+      tell('recovered', before[1], { at, message, unhealthySince: before[1] });
     }
     return events;
   }
@@ -267,7 +260,7 @@ export class HealthFeed {
 
   #findingOf(description: SensorDescription, now: number): Finding | undefined {
     const { status, statusBy, statusReason, statusAt, evaluation, dueSince, health } = description;
-    const { failingSince, failedTaskAttempts = 0, startTime, closeTime, taskQueue } = description;
+    const { failingSince, error, failedTaskAttempts = 0, startTime, closeTime, taskQueue } = description;
     const since = (at: Date | undefined): number => (at ?? startTime).getTime();
     if (status === 'closed') {
       const message = 'its loop was cancelled or terminated; it comes back when a worker or `sensors start` starts it';
@@ -291,7 +284,7 @@ export class HealthFeed {
       return { trouble: 'late', since: since(dueSince), message };
     }
     if (health !== 'failing') return undefined;
-    const message = evaluation?.lastOutcome ?? evaluation?.lastTickOutcome ?? 'it fails';
+    const message = error ?? 'it fails';
     return { trouble: 'failing', since: since(failingSince), message };
   }
 
@@ -319,6 +312,14 @@ const TROUBLES: Readonly<Record<Trouble, string>> = {
   stoppedItself: 'stopped by itself',
   closed: 'closed',
 };
+
+/** With as much of its message as an event may have. */
+function fitted(ref: Ref): Ref {
+  let { message } = ref;
+  for (let room = MAX_REF_BYTES; room > 50 && jsonBytes({ ...ref, message }) > MAX_REF_BYTES; room -= 50)
+    message = cutText(ref.message, room);
+  return { ...ref, message };
+}
 
 /** 48 bits of the name's hash: a sensor's name may be long, and a thousand may be unhealthy. */
 function keyOf(sensor: string): string {
