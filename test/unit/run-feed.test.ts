@@ -1,5 +1,4 @@
 /** The feed of runs on a visibility that lists late, and workers that die, change or come late. */
-import { Metadata } from '@grpc/grpc-js';
 import { temporal } from '@temporalio/proto';
 import { defaultDataConverter } from '@temporalio/common/lib/converter/data-converter.js';
 import fc from 'fast-check';
@@ -73,7 +72,7 @@ interface ListRequest {
 }
 
 function unavailable(): Error {
-  return Object.assign(new Error('the server is away'), { code: 14, details: 'away', metadata: new Metadata() });
+  return Object.assign(new Error('the server is away'), { code: 14, details: 'away', metadata: {} });
 }
 
 function executionOf({ id, at, failed }: Closed) {
