@@ -72,7 +72,7 @@ interface ListRequest {
 }
 
 function unavailable(): Error {
-  return Object.assign(new Error('the server is away'), { code: 14, details: 'away', metadata: {} });
+  return Object.assign(new Error('the server is away'), { code: 14, details: 'away', metadata: { get: () => [] } });
 }
 
 function executionOf({ id, at, failed }: Closed) {
