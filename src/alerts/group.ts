@@ -12,7 +12,7 @@ import type { EventContextBase, EventHandlers, Memory } from '../sensors/event-h
 import { cutText, type Json } from '../sensors/json.js';
 import { shortHash } from '../sensors/short-hash.js';
 import { HEALTH_CHANGES, RUN_STATUSES } from '../sensors/status-run.js';
-import { plain } from '../sensors/text.js';
+import { count, plain } from '../sensors/text.js';
 import { digestKeyOf, summarize, type AlertDigest, type AlertEvent, type AlertSubject } from './message.js';
 
 /** At most `max` messages per window. */
@@ -109,6 +109,10 @@ export function grouped({ perMs, max }: Grouping, deliver: Deliver): EventHandle
       await deliver(ctx, digestOf(window.held));
       keep(memory, begin(ctx));
       return undefined;
+    },
+    describe: (memory) => {
+      const { held, endsAt } = memorySchema.safeParse(memory).data ?? {};
+      return held && `${count(held.count, 'event')} held for a digest at ${new Date(endsAt ?? 0).toISOString()}`;
     },
   };
 }

@@ -149,7 +149,7 @@ function sensorLines({ change, message, at, unhealthySince, workflowId }: Sensor
   const since =
     unhealthySince && `${time(unhealthySince)}, for ${formatDuration(at.getTime() - unhealthySince.getTime())}`;
   return [
-    { label: change === 'recovered' ? 'It was' : 'Why', text: lines(message), block: true },
+    { label: change === 'recovered' ? 'Before' : 'Why', text: lines(message), block: true },
     fact('Noticed', time(at)),
     fact('Unhealthy since', since),
     fact('Workflow', workflowId),

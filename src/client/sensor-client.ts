@@ -74,6 +74,8 @@ export interface SensorSummary {
   readonly health: 'ok' | 'failing';
   /** Since when it fails. */
   readonly failingSince?: Date;
+  /** Why it fails, cut to 300 bytes. */
+  readonly error?: string;
   /** The last time that it failed and recovered. */
   readonly recovered?: { readonly failingSince: Date; readonly at: Date };
   /** When the oldest event happened that a sensor fed by events has still to handle: its lag, as its last tick knew. */
@@ -520,6 +522,7 @@ function summaryOf({ workflowId, runId, status, memo: memos, unreadable }: LoopE
     ...(memo?.statusUntil === undefined ? {} : { statusUntil: new Date(memo.statusUntil) }),
     health: memo?.health ?? 'ok',
     ...(memo?.failingSince === undefined ? {} : { failingSince: new Date(memo.failingSince) }),
+    ...(memo?.error === undefined ? {} : { error: memo.error }),
     ...(memo?.recovered === undefined
       ? {}
       : {

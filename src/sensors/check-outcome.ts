@@ -92,7 +92,11 @@ export function checkOutcome(
     );
   }
   const lastRunKey = outcome.requests.findLast(({ runKey }) => typeof runKey === 'string')?.runKey;
-  const skipReason = describeSkip(outcome, checked.duplicates.count, rejected.length - unknown.length);
+  // a tick that handled events has not done nothing
+  const busy = (outcome.fed?.handled ?? 0) > 0 && outcome.skipReason === undefined && outcome.requests.length === 0;
+  const skipReason = busy
+    ? undefined
+    : describeSkip(outcome, checked.duplicates.count, rejected.length - unknown.length);
   const hashes = new Set(checked.accepted.map(({ hash }) => hash));
   return {
     kind: 'evaluated',
@@ -102,7 +106,7 @@ export function checkOutcome(
     cleared: input.deadLetters.filter((id) => hashes.has(id)),
     rejected,
     duplicates: checked.duplicates,
-    ...(checked.accepted.length === 0 && unknown.length === 0 ? { skipReason } : {}),
+    ...(checked.accepted.length === 0 && unknown.length === 0 && skipReason !== undefined ? { skipReason } : {}),
     cursor: changed(input, outcome.cursor),
     ...(outcome.initialCursor === undefined ? {} : { initialCursor: outcome.initialCursor }),
     more:

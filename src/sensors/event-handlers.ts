@@ -51,4 +51,6 @@ export interface EventHandlers<T> {
    * growing pause. It may give a time, in milliseconds since the epoch, at which it wants to be called.
    */
   readonly finish?: (ctx: EventContextBase, memory: Memory) => Promise<number | undefined>;
+  /** What `memory` holds, for operators: the same text as long as it is the same. */
+  readonly describe?: (memory: Json) => string | undefined;
 }

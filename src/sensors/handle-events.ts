@@ -37,6 +37,7 @@ const MAX_PAUSE_MS = 10 * 60_000;
 /** IDs of events that a preview names, and errors that a tick names. */
 const FORESEEN = 20;
 const NAMED = 3;
+const FULL = 'the dead letters are full (64 KB): retry or discard them';
 
 const json = z.json() as z.ZodType<Json>;
 
@@ -128,6 +129,7 @@ export class EventHandling<T extends FeedEvent> {
   /** What a preview says, in which no handler is called; `undefined` in a tick. */
   get foreseen(): string | undefined {
     if (!this.#feed.preview) return undefined;
+    if (this.#paused !== undefined) return this.#waiting;
     const { length } = this.#foreseen;
     if (length === 0) return 'no new events';
     const ids = this.#foreseen.slice(0, FORESEEN).join(', ');
@@ -185,7 +187,12 @@ export class EventHandling<T extends FeedEvent> {
   async take(ref: Json, load: () => Promise<T | 'passed'>): Promise<boolean> {
     if (!this.ready) return false;
     if (!this.#feed.preview) return await this.#try(ref, load, 0);
-    if ((await load()) !== 'passed') this.#foreseen.push(this.#options.idOf(ref));
+    // one that cannot be read would be tried again
+    const passed = await load().then(
+      (event) => event === 'passed',
+      () => false
+    );
+    if (!passed) this.#foreseen.push(this.#options.idOf(ref));
     return true;
   }
 
@@ -204,7 +211,8 @@ export class EventHandling<T extends FeedEvent> {
     try {
       const { given, memory } = await callHandler(this.#ctx, this.#options.handleTimeoutMs, this.#memory, finish);
       this.#memory = memory;
-      this.#dueAt = given ?? undefined;
+      // the handlers know the clock of this worker
+      this.#dueAt = given === undefined ? undefined : given - this.#ctx.now.getTime() + this.#feed.scheduledAt;
       this.#unfinished = undefined;
     } catch (error) {
       if (this.#ctx.signal.aborted) return;
@@ -220,7 +228,10 @@ export class EventHandling<T extends FeedEvent> {
   /** The requests of the handlers, and why nothing was handled if so; tells the tick what became of the events. */
   settle(behindSince: number | undefined): {
     readonly requests: readonly RunRequest[];
+    /** Why nothing is handled. */
     readonly waiting: string | undefined;
+    /** What the handlers hold. */
+    readonly held: string | undefined;
   } {
     const failure = this.#failure();
     const times = [...this.#retries.map(({ at }) => at), this.#unfinished?.at ?? this.#dueAt];
@@ -233,11 +244,13 @@ export class EventHandling<T extends FeedEvent> {
       ...(Number.isFinite(next) ? { againInMs: Math.max(100, Math.ceil(next - this.#now)) } : {}),
       ...(this.#parked.length === 0 ? {} : { parked: this.#parked }),
     });
-    const paused = this.#paused;
-    return {
-      requests: this.#requests.map((request) => this.#feed.request(request)),
-      waiting: paused && `paused until ${new Date(paused.until).toISOString()}: ${paused.error}`,
-    };
+    const held = this.#memory === undefined ? undefined : this.#options.handlers.describe?.(this.#memory);
+    const requests = this.#requests.map((request) => this.#feed.request(request));
+    return { requests, waiting: this.#waiting, held };
+  }
+
+  get #waiting(): string | undefined {
+    return this.#paused && `paused until ${new Date(this.#paused.until).toISOString()}: ${this.#paused.error}`;
   }
 
   #failure(): string | undefined {
@@ -289,7 +302,7 @@ export class EventHandling<T extends FeedEvent> {
       error instanceof InvalidRequestError || (error instanceof ApplicationFailure && error.nonRetryable === true);
     const tries = attempts === 1 ? '' : ` (${attempts} tries)`;
     if ((hopeless || attempts >= this.#options.maxAttempts) && this.#park(ref, `${id}${tries}: ${text}`)) return true;
-    const failed = cutText(`${id}: ${text}`, MAX_RETRY_ERROR_BYTES);
+    const failed = cutText(`${cutText(id, MAX_RETRY_ERROR_BYTES / 2)}: ${text}`, MAX_RETRY_ERROR_BYTES);
     this.#retries = [...this.#retries, { ref, attempts, at: this.#now + this.#pauseMs(attempts), error: failed }];
     return true;
   }
@@ -308,11 +321,14 @@ export class EventHandling<T extends FeedEvent> {
     const id = `event-${shortHash(this.#options.idOf(ref))}`;
     const letter: Rejection = { id, kind: 'event', error: cutText(error, MAX_PARKED_ERROR_BYTES), payload: ref };
     const bytes = jsonBytes(letter) + 200;
-    if (bytes > this.#room && !this.#feed.deadLetters.includes(letter.id)) {
-      this.#errors.push('the dead letters are full (64 KB): retry or discard them');
-      return false;
+    // one that is there already needs no more room
+    if (!this.#feed.deadLetters.includes(letter.id)) {
+      if (bytes > this.#room) {
+        if (!this.#errors.includes(FULL)) this.#errors.push(FULL);
+        return false;
+      }
+      this.#room -= bytes;
     }
-    this.#room -= bytes;
     this.#parked.push(letter);
     return true;
   }

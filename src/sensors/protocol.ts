@@ -477,6 +477,8 @@ export interface SensorMemo {
   readonly statusUntil?: number;
   readonly health: 'ok' | 'failing';
   readonly failingSince?: number;
+  /** Why, cut to 300 bytes. */
+  readonly error?: string;
   /** The last time that it failed and recovered. */
   readonly recovered?: { readonly failingSince: number; readonly at: number };
   /** When the oldest event happened that is still to be handled. */

@@ -14,13 +14,14 @@ import { EvaluationError } from '../sensors/errors.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
 import { feedOf } from '../sensors/feed-host.js';
 import { EventHandling, handlingSchema } from '../sensors/handle-events.js';
-import { cutText, sameJson } from '../sensors/json.js';
+import { cutText, jsonBytes, sameJson } from '../sensors/json.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
 import { HEALTH_CHANGES, type HealthChangeKind, type SensorHealthEvent } from '../sensors/status-run.js';
 import { shortHash } from '../sensors/short-hash.js';
 
 const ASKED_AT_ONCE = 20;
-const MAX_MESSAGE_BYTES = 200;
+/** An event that is handed back is pushed: at most 1 KB. */
+const MAX_REF_BYTES = 1_000;
 /** 40 bytes of the cursor each. */
 const MAX_WRONG = 900;
 const TOO_MANY = `more than ${MAX_WRONG} sensors are unhealthy, more than one sensor can keep; watch fewer with sensorHealth({ sensors })`;
@@ -100,6 +101,11 @@ function steady(
   return goesOn ? { ...finding, since: before[1] } : finding;
 }
 
+/** When the sensor recovered the last time. */
+function recoveryOf({ sensor }: View): number {
+  return sensor.recovered?.at.getTime() ?? 0;
+}
+
 export class HealthFeed {
   readonly #options: HealthFeedOptions;
 
@@ -126,7 +132,7 @@ export class HealthFeed {
     const looked = handling.ready ? await this.#looked(ctx, handling) : undefined;
     await handling.finish();
     if (handling.foreseen !== undefined) return [ctx.skip(handling.foreseen)];
-    const { requests, waiting } = handling.settle(undefined);
+    const { requests, waiting, held } = handling.settle(undefined);
     const { wrong, recoveredUntil } = looked ?? cursor;
     const next = { wrong, recoveredUntil, ...handling.state };
     const given: (RunRequest | SkipReason | More)[] = [...requests];
@@ -134,12 +140,10 @@ export class HealthFeed {
       ctx.setCursor(next);
       if (looked?.complete === false && waiting === undefined) given.push(ctx.more());
     }
-    if (requests.length === 0 && handling.handled === 0) {
-      const count = Object.keys(wrong).length;
-      given.push(
-        ctx.skip(waiting ?? (count === 0 ? 'all sensors are well' : `${count} sensors are unhealthy, as before`))
-      );
-    }
+    const count = Object.keys(wrong).length;
+    const nothing = count === 0 ? 'all sensors are well' : `${count} sensors are unhealthy, as before`;
+    const reason = waiting ?? held ?? (handling.handled === 0 ? nothing : undefined);
+    if (requests.length === 0 && reason !== undefined) given.push(ctx.skip(reason));
     return given;
   }
 
@@ -149,7 +153,7 @@ export class HealthFeed {
       return await this.#look(ctx, handling);
     } catch (error) {
       if (!handling.touched) throw error;
-      handling.report(error);
+      if (!ctx.signal.aborted) handling.report(error);
       return undefined;
     }
   }
@@ -171,23 +175,30 @@ export class HealthFeed {
     const wrong: Record<string, [Trouble, number]> = {};
     let { recoveredUntil } = cursor;
     let complete = true;
-    for (const [sensor, view] of views) {
+    // in this order everything up to `recoveredUntil` is told of, wherever a tick is cut short
+    const ordered = [...views].toSorted(([, a], [, b]) => recoveryOf(a) - recoveryOf(b));
+    for (const [sensor, view] of ordered) {
       const key = keyOf(sensor);
       const before = cursor.wrong[key];
+      const recoveredAt = recoveryOf(view);
       const finding = steady(view, before, told.until);
       if (finding !== undefined && before === undefined && Object.keys(wrong).length >= MAX_WRONG) {
         if (complete) handling.report(new EvaluationError(TOO_MANY));
         complete = false;
       }
-      for (const ref of complete ? this.#changes({ ...view, finding }, before, told) : [])
-        complete &&= await handling.take(ref, async () => this.#eventOf(ref, client.options.namespace));
-      if (!complete && before !== undefined) wrong[key] = [before[0], before[1]];
-      if (complete && finding !== undefined) wrong[key] = [finding.trouble, finding.since];
-    }
-    // only when all were told of: those of a tick that was cut short come again
-    for (const { sensor } of complete ? [...views.values()] : []) {
-      const at = sensor.recovered?.at.getTime() ?? 0;
-      if (at <= told.until) recoveredUntil = Math.max(recoveredUntil, at);
+      let reached = before;
+      let recoveryTold = false;
+      for (const ref of complete ? this.#changes({ ...view, finding }, before, told) : []) {
+        complete = await handling.take(ref, async () => this.#eventOf(ref, client.options.namespace));
+        if (!complete) break;
+        recoveryTold ||= ref.change === 'recovered';
+        reached = ref.change === 'recovered' ? undefined : [ref.change, ref.at];
+      }
+      if (complete) reached = finding && [finding.trouble, finding.since];
+      if (reached !== undefined) wrong[key] = [reached[0], reached[1]];
+      if (recoveredAt <= told.from || recoveredAt > told.until) continue;
+      recoveredUntil =
+        complete || recoveryTold ? Math.max(recoveredUntil, recoveredAt) : Math.min(recoveredUntil, recoveredAt - 1);
     }
     return { wrong, recoveredUntil, complete };
   }
@@ -207,15 +218,7 @@ export class HealthFeed {
     ): void => {
       if (!this.#options.changes.includes(change)) return;
       const eventId = `${sensor}/${change}/${new Date(stamp).toISOString()}`;
-      events.push({
-        eventId,
-        sensor,
-        change,
-        workflowId,
-        runId,
-        ...more,
-        message: cutText(more.message, MAX_MESSAGE_BYTES),
-      });
+      events.push(fitted({ eventId, sensor, change, workflowId, runId, ...more }));
     };
     const recoveredAt = recovered?.at.getTime() ?? 0;
     if (before === undefined && recovered !== undefined && recoveredAt > told.from && recoveredAt <= told.until) {
@@ -224,12 +227,19 @@ export class HealthFeed {
       tell('failing', since, { at: since, message: 'it failed, and recovered by itself' });
       tell('recovered', since, { at: recoveredAt, message: 'it had been failing', unhealthySince: since });
     }
+    const isOver = recovered?.failingSince.getTime() === before?.[1] && recoveredAt <= told.until;
+    if (before?.[0] === 'failing' && isOver && finding !== undefined) {
+      // and something is wrong again
+      tell('recovered', before[1], { at: recoveredAt, message: 'it was failing', unhealthySince: before[1] });
+    }
     if (finding !== undefined && !(before?.[0] === finding.trouble && before[1] === finding.since))
       tell(finding.trouble, finding.since, { at: finding.since, message: finding.message });
     // an operator who stopped it knows
     if (before !== undefined && finding === undefined && status === 'running') {
       const at = before[0] === 'failing' && recoveredAt > before[1] ? recoveredAt : told.until;
-      tell('recovered', before[1], { at, message: `it was ${TROUBLES[before[0]]}`, unhealthySince: before[1] });
+      const left = summary.deadLetters === 0 ? '' : `; dead letters wait for a decision: ${summary.deadLetters}`;
+      const message = `it was ${TROUBLES[before[0]]}${left}`;
+      tell('recovered', before[1], { at, message, unhealthySince: before[1] });
     }
     return events;
   }
@@ -250,7 +260,7 @@ export class HealthFeed {
 
   #findingOf(description: SensorDescription, now: number): Finding | undefined {
     const { status, statusBy, statusReason, statusAt, evaluation, dueSince, health } = description;
-    const { failingSince, failedTaskAttempts = 0, startTime, closeTime, taskQueue } = description;
+    const { failingSince, error, failedTaskAttempts = 0, startTime, closeTime, taskQueue } = description;
     const since = (at: Date | undefined): number => (at ?? startTime).getTime();
     if (status === 'closed') {
       const message = 'its loop was cancelled or terminated; it comes back when a worker or `sensors start` starts it';
@@ -274,7 +284,7 @@ export class HealthFeed {
       return { trouble: 'late', since: since(dueSince), message };
     }
     if (health !== 'failing') return undefined;
-    const message = evaluation?.lastOutcome ?? evaluation?.lastTickOutcome ?? 'it fails';
+    const message = error ?? 'it fails';
     return { trouble: 'failing', since: since(failingSince), message };
   }
 
@@ -302,6 +312,14 @@ const TROUBLES: Readonly<Record<Trouble, string>> = {
   stoppedItself: 'stopped by itself',
   closed: 'closed',
 };
+
+/** With as much of its message as an event may have. */
+function fitted(ref: Ref): Ref {
+  let { message } = ref;
+  for (let room = MAX_REF_BYTES; room > 50 && jsonBytes({ ...ref, message }) > MAX_REF_BYTES; room -= 50)
+    message = cutText(ref.message, room);
+  return { ...ref, message };
+}
 
 /** 48 bits of the name's hash: a sensor's name may be long, and a thousand may be unhealthy. */
 function keyOf(sensor: string): string {

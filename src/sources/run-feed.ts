@@ -106,15 +106,16 @@ export class RunFeed {
     const { end, behindSince } = handling.ready ? await this.#takeAll(ctx, start, handling) : { end: start };
     await handling.finish();
     if (handling.foreseen !== undefined) return [ctx.skip(handling.foreseen)];
-    const { requests, waiting } = handling.settle(behindSince);
+    const { requests, waiting, held } = handling.settle(behindSince);
     const next: Cursor = { ...end, ...handling.state };
     const given: (RunRequest | SkipReason | More)[] = [...requests];
     if (!sameJson(next, cursor)) {
       ctx.setCursor(next);
       if (behindSince !== undefined && waiting === undefined) given.push(ctx.more());
     }
-    if (requests.length === 0 && handling.handled === 0)
-      given.push(ctx.skip(waiting ?? (behindSince === undefined ? this.#nothing(ctx) : TOO_MANY)));
+    const nothing = behindSince === undefined ? this.#nothing(ctx) : TOO_MANY;
+    const reason = waiting ?? held ?? (handling.handled === 0 ? nothing : undefined);
+    if (requests.length === 0 && reason !== undefined) given.push(ctx.skip(reason));
     return given;
   }
 

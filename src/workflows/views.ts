@@ -50,16 +50,20 @@ function unfolded({ ring }: LoopState): Pick<SensorMemo, 'unfolded'> {
   return last.every(({ rejected }) => rejected.count > 0) ? { unfolded: 'every tick rejects something new' } : {};
 }
 
-/** Since when the sensor is what it is. Loops of protocol 1 do without: their histories have fewer changes of the memo. */
+const MAX_MEMO_ERROR_BYTES = 300;
+
+/** Since when the sensor is what it is, and why. Loops of protocol 1 do without: their histories have fewer changes of the memo. */
 function times({
   choice,
   health,
   ring,
-}: LoopState): Pick<SensorMemo, 'statusAt' | 'failingSince' | 'recovered' | 'behindSince'> {
+}: LoopState): Pick<SensorMemo, 'statusAt' | 'failingSince' | 'error' | 'recovered' | 'behindSince'> {
   const { behindSince } = ring.at(-1) ?? {};
   return {
     ...(choice === undefined ? {} : { statusAt: choice.at }),
-    ...(health.status === 'failing' ? { failingSince: health.since } : {}),
+    ...(health.status === 'failing'
+      ? { failingSince: health.since, error: cutText(health.error ?? '', MAX_MEMO_ERROR_BYTES) }
+      : {}),
     ...(health.status === 'ok' && health.failingBefore !== undefined
       ? { recovered: { failingSince: health.failingBefore, at: health.since } }
       : {}),

@@ -148,6 +148,39 @@ describe('a run status sensor', () => {
     expect(await harness.runs(sensor)).toHaveLength(4);
   });
 
+  test('does not react to what the runs that it started have started themselves', async () => {
+    const harness = await Harness.create();
+    const family = defineJob({ name: 'parent', config: z.string(), args: (name) => [name] });
+    const handled: string[] = [];
+    const sensor = defineRunFailureSensor({
+      name: 'repair',
+      monitor: { taskQueue: harness.taskQueue },
+      job: family,
+      interval: '200ms',
+      defaultStatus: 'running',
+      handle(ctx, run) {
+        handled.push(run.workflowId.replace(harness.prefix, ''));
+        return run.workflowId.endsWith('first') ? ctx.run({ config: 'nobody' }) : undefined;
+      },
+    });
+    const greet = (): never => {
+      throw ApplicationFailure.nonRetryable('nobody is there');
+    };
+    await harness.work([sensor], { activities: { greet } });
+    await harness.sensors.tick(harness.name(sensor));
+    await fail(harness, 'first');
+    const { workflowId } = await waitFor(async () => {
+      const [run] = await harness.runs(sensor);
+      return run?.closeTime === undefined ? undefined : run;
+    }, 'the run');
+    const child = await harness.client.workflow.getHandle(`${workflowId}/child`).describe();
+    expect(child.status.name).toBe('FAILED');
+    // after both of them, so they have been seen
+    await fail(harness, 'second');
+    await waitFor(() => handled.includes('second'), 'the next event');
+    expect(handled).toEqual(['first', 'second']);
+  });
+
   test('tries an event again whose handler throws, parks it in the end, and goes on with the others', async () => {
     const harness = await Harness.create();
     const handled: string[] = [];

@@ -30,6 +30,7 @@ export const sendInvoice = defineJob({ name: 'sendInvoice', config: z.object({ p
 
 export const invoices = defineRunStatusSensor({
   name: 'invoices',
+  defaultStatus: 'running',
   status: 'completed',
   monitor: { jobs: [processOrders] },
   job: sendInvoice,

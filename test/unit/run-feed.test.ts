@@ -16,11 +16,16 @@ interface Closed {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly listedAt: number;
+  readonly failed?: true;
 }
 
 /** Answers as the server does: newest first, page by page, by the time of the query; nothing before it is listed. */
 class Visibility {
   requests = 0;
+  /** Requests for lists, by number, that are not answered. */
+  fails: (request: number) => boolean = () => false;
+  /** Workflows whose history cannot be read. */
+  readonly unreadable = new Set<string>();
   #closed: readonly Closed[];
 
   constructor(closed: readonly Closed[]) {
@@ -33,12 +38,20 @@ class Visibility {
       workflow: { count: (query: string) => Promise.resolve({ count: this.#find(query).length }) },
       workflowService: {
         listWorkflowExecutions: ({ query, pageSize, nextPageToken }: ListRequest) => {
-          this.requests++;
+          if (this.fails(++this.requests)) return Promise.reject(unavailable());
           const from = Number(Buffer.from(nextPageToken).toString() || 0);
           const to = from + (pageSize || 1_000);
           const found = this.#find(query);
           const token = Buffer.from(found.length >= to ? String(to) : '');
           return Promise.resolve({ executions: found.slice(from, to).map(executionOf), nextPageToken: token });
+        },
+        getWorkflowExecutionHistory: async ({ execution }: { readonly execution: { readonly workflowId: string } }) => {
+          if (this.unreadable.has(execution.workflowId)) throw new Error('the history cannot be read');
+          return { history: { events: [] } };
+        },
+        describeWorkflowExecution: async ({ execution }: { readonly execution: { readonly workflowId: string } }) => {
+          const found = this.#closed.find(({ id }) => id === execution.workflowId);
+          return { workflowExecutionInfo: found && executionOf(found) };
         },
       },
     };
@@ -58,12 +71,16 @@ interface ListRequest {
   readonly nextPageToken: Uint8Array;
 }
 
-function executionOf({ id, at }: Closed) {
+function unavailable(): Error {
+  return Object.assign(new Error('the server is away'), { code: 14, details: 'away', metadata: { get: () => [] } });
+}
+
+function executionOf({ id, at, failed }: Closed) {
   const time = { seconds: Math.floor(at / 1_000), nanos: (at % 1_000) * 1e6 };
   return temporal.api.workflow.v1.WorkflowExecutionInfo.fromObject({
     execution: { workflowId: id, runId: id },
     type: { name: 'job' },
-    status: 2,
+    status: failed === true ? 3 : 2,
     startTime: time,
     closeTime: time,
     historyLength: 3,
@@ -84,6 +101,7 @@ class Sensor {
   readonly done: string[] = [];
   cursor: unknown = { since: START, seen: '', retries: [] };
   behind = false;
+  failure: string | undefined;
   #handled: string[] = [];
   #feed: RunFeed | undefined;
 
@@ -110,6 +128,7 @@ class Sensor {
       sensor: 's',
       client: this.visibility.client,
       signal: new AbortController().signal,
+      log: { error: () => undefined },
       events: [],
       cursor: cursorSchema.parse(structuredClone(this.cursor)),
       setCursor: (cursor: unknown) => void (stored = cursor),
@@ -126,6 +145,7 @@ class Sensor {
     if (crashes) return;
     this.cursor = stored;
     this.behind = report.behindSince !== undefined;
+    this.failure = report.failure;
     this.done.push(...this.#handled);
   }
 
@@ -138,7 +158,7 @@ class Sensor {
         },
       },
       monitor: 'jobs',
-      statuses: ['completed'],
+      statuses: ['completed', 'failed'],
       ownRuns: false,
       webUrl: undefined,
       place: 's',
@@ -262,4 +282,39 @@ test('a backlog of many is listed hardly more than once, and more at once than t
   expect(new Set(done).size).toBe(count);
   expect(done).toHaveLength(count);
   expect(visibility.requests).toBeLessThan(40);
+});
+
+test('a run that cannot be read after 150 that were handled is tried again, and nothing is handled twice', async () => {
+  const runs = Array.from({ length: 200 }, (_, n): Closed => ({ ...closedAt(`run ${n}`, n / 10), failed: true }));
+  const visibility = new Visibility(runs);
+  visibility.unreadable.add('run 150');
+  const sensor = new Sensor(visibility, 0);
+  await vi.advanceTimersByTimeAsync(60_000);
+  await sensor.tick({});
+  expect(sensor.failure).toContain('the history cannot be read');
+  expect(sensor.done).toEqual(runs.map(({ id }) => id).filter((id) => id !== 'run 150'));
+  visibility.unreadable.clear();
+  await vi.advanceTimersByTimeAsync(5_000);
+  await sensor.tick({});
+  await sensor.tick({ newWorker: true });
+  expect(sensor.failure).toBeUndefined();
+  expect(sensor.done).toHaveLength(200);
+  expect(sensor.done.at(-1)).toBe('run 150');
+});
+
+test('a list that breaks off in the middle loses nothing and repeats nothing', async () => {
+  const runs = Array.from({ length: 4_000 }, (_, n) => closedAt(`run ${n}`, n));
+  const visibility = new Visibility(runs);
+  const sensor = new Sensor(visibility, 0);
+  await vi.advanceTimersByTimeAsync(4_000_000);
+  // the first is what tells that there are many
+  visibility.fails = (request) => request === 4;
+  await sensor.tick({});
+  expect(sensor.failure).toContain('workflows could not be listed');
+  expect(sensor.done.length).toBeGreaterThan(150);
+  expect(sensor.done.length).toBeLessThan(4_000);
+  do await sensor.tick({});
+  while (sensor.behind);
+  expect(sensor.failure).toBeUndefined();
+  expect(sensor.done).toEqual(runs.map(({ id }) => id));
 });

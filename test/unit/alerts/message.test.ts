@@ -64,7 +64,7 @@ test('a sensor says what changed, and for how long it was unhealthy', () => {
   );
   const unhealthySince = new Date('2026-01-01T09:00:03Z');
   const recovered = describeSubject(healthEvent({ change: 'recovered', unhealthySince }));
-  expect(text(recovered)).toContain('Sensor orders has recovered\nIt was: Error: the inbox is gone');
+  expect(text(recovered)).toContain('Sensor orders has recovered\nBefore: Error: the inbox is gone');
   expect(text(recovered)).toContain('Unhealthy since: 2026-01-01 09:00:03 UTC, for 1 h');
   expect([failing.good, recovered.good]).toEqual([false, true]);
   const titles = (['notLoaded', 'late', 'stoppedItself', 'closed'] as const).map(
