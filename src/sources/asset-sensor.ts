@@ -94,7 +94,7 @@ export function defineAssetSensor<
   });
   const definition: SensorDefinition = defineSensor({
     description: `Events of asset ${asset.name}`,
-    ...(sensor as EventSensorPart<never, readonly [], {}>),
+    ...(sensor as object as EventSensorPart<never, readonly [], {}>),
     watches: [asset],
     cursor: cursorSchema,
     events: refSchema,

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { defineAsset, defineAssetSensor, defineJob, defineSensor } from '../../src/index.js';
+import { Harness, waitFor } from '../support/harness.js';
+
+test('an asset sensor on another worker handles each event once and in order, soon after it was recorded', async () => {
+  const h = await Harness.create();
+  const orders = defineAsset({ key: [`${h.prefix}sales`, 'orders'] });
+  const echo = defineJob({ name: 'echo', config: z.object({ position: z.number() }) });
+  const seen: string[] = [];
+  let refuse = true;
+  const onOrders = defineAssetSensor({
+    name: 'onOrders',
+    asset: orders,
+    job: echo,
+    interval: '1h',
+    defaultStatus: 'running',
+    maxAttempts: 1,
+    handle(ctx, event) {
+      if (event.partitionKey === 'bad' && refuse) throw new Error('not this one');
+      seen.push(`${event.position} ${event.partitionKey}`);
+      return ctx.run({ config: { position: event.position } });
+    },
+  });
+  const producer = defineSensor({ name: 'producer', interval: '1h', evaluate: () => null });
+  await h.work([producer]);
+  const record = async (partition: string): Promise<void> =>
+    await h.sensors.materialize(orders, { partition, taskQueue: h.taskQueue });
+  await record('before');
+  await h.work([onOrders], { taskQueue: `${h.taskQueue}-other` });
+  await h.folded(onOrders);
+  await h.sensors.observe(orders, { partition: 'observed', taskQueue: h.taskQueue });
+  for (const partition of ['a', 'bad', 'b']) await record(partition);
+  await waitFor(() => seen.length === 2, 'both events');
+  expect(seen).toEqual(['3 a', '5 b']);
+  const runs = await h.settledRuns(onOrders, 2);
+  expect(runs.map(({ runKey }) => runKey).sort()).toEqual([`${orders.name}@3`, `${orders.name}@5`]);
+  const name = h.name(onOrders);
+  expect((await h.sensors.state(name)).deadLetters.map(({ error }) => error)).toEqual([
+    `${orders.name}@4: Error: not this one`,
+  ]);
+  refuse = false;
+  await h.sensors.retryDeadLetters(name);
+  await waitFor(() => seen.includes('4 bad'), 'the event that was handed back');
+});
