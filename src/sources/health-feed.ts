@@ -8,7 +8,6 @@ import {
   type SensorSummary,
 } from '../client/sensor-client.js';
 import { webLink } from '../client/web-url.js';
-import { formatDuration } from '../sensors/duration.js';
 import type { SensorContextBase } from '../sensors/define-sensor.js';
 import { EvaluationError } from '../sensors/errors.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
@@ -18,6 +17,7 @@ import { cutText, jsonBytes, sameJson } from '../sensors/json.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
 import { HEALTH_CHANGES, type HealthChangeKind, type SensorHealthEvent } from '../sensors/status-run.js';
 import { shortHash } from '../sensors/short-hash.js';
+import { formatDuration } from '../sensors/text.js';
 
 const ASKED_AT_ONCE = 20;
 /** An event that is handed back is pushed: at most 1 KB. */
