@@ -85,20 +85,23 @@ interface Looked {
 interface View {
   readonly sensor: SensorSummary;
   readonly finding: Finding | undefined;
+  /** An attempt is under way, or about to be: what becomes of it is not known yet. */
+  readonly busy: boolean;
 }
 
 /** A trouble that goes on. That nobody takes it is one trouble, however often Temporal tries again in between. */
 function steady(
-  { sensor, finding }: View,
+  { sensor, finding, busy }: View,
   before: readonly [Trouble, number] | undefined,
   until: number
 ): Finding | undefined {
-  // it recovered while it was looked at: the next tick tells
-  if (finding === undefined && before?.[0] === 'failing' && (sensor.recovered?.at.getTime() ?? 0) > until)
-    return { trouble: 'failing', since: before[1], message: '' };
+  const untaken = before?.[0] === 'late' || before?.[0] === 'notLoaded';
+  // it recovered while it was looked at, or a worker has just taken it: the next tick tells
+  const open = before?.[0] === 'failing' ? (sensor.recovered?.at.getTime() ?? 0) > until : untaken && busy;
+  if (finding === undefined && before !== undefined && open)
+    return { trouble: before[0], since: before[1], message: '' };
   if (finding === undefined || before?.[0] !== finding.trouble) return finding;
-  const goesOn = finding.trouble === 'late' || finding.trouble === 'notLoaded';
-  return goesOn ? { ...finding, since: before[1] } : finding;
+  return untaken ? { ...finding, since: before[1] } : finding;
 }
 
 /** When the sensor recovered the last time. */
@@ -247,13 +250,15 @@ export class HealthFeed {
   /** What Temporal says of a sensor now; lists may lag behind. */
   async #view(sensors: SensorClient, summary: SensorSummary, now: number): Promise<View> {
     const { sensor, status, statusBy } = summary;
-    if (status === 'stopped' && statusBy !== 'stopAfterFailures') return { sensor: summary, finding: undefined };
+    if (status === 'stopped' && statusBy !== 'stopAfterFailures')
+      return { sensor: summary, finding: undefined, busy: false };
     try {
       const description = await sensors.describe(sensor);
-      return { sensor: { ...description, health: 'ok' }, finding: this.#findingOf(description, now) };
+      const busy = description.status === 'running' && description.evaluation?.phase !== 'waiting';
+      return { sensor: { ...description, health: 'ok' }, finding: this.#findingOf(description, now), busy };
     } catch (error) {
       // pruned since it was listed
-      if (error instanceof SensorNotFoundError) return { sensor: summary, finding: undefined };
+      if (error instanceof SensorNotFoundError) return { sensor: summary, finding: undefined, busy: false };
       throw error;
     }
   }
