@@ -28,6 +28,8 @@ export const PAGE_ID_PREFIX = 'page/';
 export const PENDING_PAGES = 'pending';
 /** Workflow type of a dynamic partition set; the user's workflow module re-exports it with the loop. */
 export const PARTITIONS_TYPE = 'sensorPartitions';
+/** Workflows that are ours: nobody monitors them who does not name them. */
+export const OWN_TYPES: readonly string[] = [LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE];
 export const PARTITIONS_ID_PREFIX = 'partitions/';
 export const PARTITIONS_UPDATE = 'change';
 export const PARTITION_KEYS_QUERY = 'keys';
