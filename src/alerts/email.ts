@@ -5,17 +5,7 @@
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { alertSensor } from './alert-sensor.js';
 import { EMAIL_SENSOR, emailDelivery, type EmailAlertOptions } from './email-delivery.js';
-export type { AlertOptions } from './alert-sensor.js';
-export type { GroupOptions } from './group.js';
-export type {
-  AlertDigest,
-  AlertEvent,
-  AlertLine,
-  AlertMessage,
-  AlertSubject,
-  DigestCount,
-  FromSubject,
-} from './message.js';
+export type * from './types.js';
 export type { EmailAlertOptions } from './email-delivery.js';
 export { escapeHtml } from './email-message.js';
 export type { EmailBody } from './email-message.js';

@@ -4,10 +4,9 @@
  * Types, IDs and errors are other people's text. Here they get short and lose control characters; what else could be
  * taken for markup is escaped where it is rendered.
  */
-import { formatDuration } from '../sensors/duration.js';
 import { cutText } from '../sensors/json.js';
 import type { FailedRun, HealthChangeKind, RunStatus, SensorHealthEvent } from '../sensors/status-run.js';
-import { count, plain } from '../sensors/text.js';
+import { count, formatDuration, plain } from '../sensors/text.js';
 
 /** What may become an alert. */
 export type AlertEvent = FailedRun | SensorHealthEvent;

@@ -6,10 +6,10 @@
  * libraries are not passed on as causes: they name addresses, and some addresses are secrets.
  */
 import { ApplicationFailure } from '@temporalio/common';
-import { formatDuration, parseDuration, type Duration } from '../sensors/duration.js';
+import { parseDuration, type Duration } from '../sensors/duration.js';
 import { cutText } from '../sensors/json.js';
 import { RetryAfterError } from '../sensors/retry-after-error.js';
-import { plain } from '../sensors/text.js';
+import { formatDuration, plain } from '../sensors/text.js';
 
 /** Type of the failures that no retry helps. */
 const REFUSED = 'AlertRefused';

@@ -5,17 +5,7 @@
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { alertSensor } from './alert-sensor.js';
 import { SLACK_SENSOR, slackDelivery, type SlackAlertOptions } from './slack-delivery.js';
-export type { AlertOptions } from './alert-sensor.js';
-export type { GroupOptions } from './group.js';
-export type {
-  AlertDigest,
-  AlertEvent,
-  AlertLine,
-  AlertMessage,
-  AlertSubject,
-  DigestCount,
-  FromSubject,
-} from './message.js';
+export type * from './types.js';
 export type { SlackAlertOptions, SlackTokenOptions, SlackWebhookOptions } from './slack-delivery.js';
 export { escapeMrkdwn } from './slack-message.js';
 

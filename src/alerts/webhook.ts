@@ -5,17 +5,7 @@
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { alertSensor } from './alert-sensor.js';
 import { WEBHOOK_SENSOR, webhookDelivery, type WebhookAlertOptions } from './webhook-delivery.js';
-export type { AlertOptions } from './alert-sensor.js';
-export type { GroupOptions } from './group.js';
-export type {
-  AlertDigest,
-  AlertEvent,
-  AlertLine,
-  AlertMessage,
-  AlertSubject,
-  DigestCount,
-  FromSubject,
-} from './message.js';
+export type * from './types.js';
 export { teamsCard } from './webhook-body.js';
 export type { WebhookAlertOptions } from './webhook-delivery.js';
 

@@ -13,6 +13,7 @@ import type {
   StoredAssetEvent,
 } from '../sensors/asset-event.js';
 import { assetNameOf, type AssetReference } from '../sensors/asset-name.js';
+import { describeError } from '../sensors/errors.js';
 import { rejected } from '../sensors/failures.js';
 import { jsonBytes } from '../sensors/json.js';
 import { MAX_ASSET_BATCH_BYTES, MAX_ASSET_EVENT_BYTES } from '../sensors/limits.js';
@@ -232,6 +233,11 @@ async function query<T>(client: Client, asset: string, name: string, ...args: un
     return await client.withDeadline(Date.now() + QUERY_TIMEOUT_MS, () => handle.query<T, unknown[]>(name, ...args));
   } catch (error) {
     if (isNotFound(error)) return undefined;
-    throw error;
+    const log = await describeExecution(client, ASSET_LOG_ID_PREFIX + asset).catch(() => undefined);
+    const where = log === undefined ? '' : ` on task queue '${log.taskQueue}'`;
+    throw new Error(
+      `the log of asset '${asset}' does not answer; is a worker with SensorsPlugin running${where}? ${describeError(error, name)}`,
+      { cause: error }
+    );
   }
 }

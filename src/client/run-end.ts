@@ -1,9 +1,9 @@
 /** How a run ended: why, and what came after it. What lists of workflows have does not say; its last event does. */
 import type { Client } from '@temporalio/client';
-import { formatDuration } from '../sensors/duration.js';
 import type { RunFailure, RunStatus } from '../sensors/status-run.js';
 import { failureOf } from './run-failure.js';
 import { GONE, readCloseEvent, type HistoryEvent, type RunOfWorkflow } from './run-history.js';
+import { formatDuration } from '../sensors/text.js';
 
 export interface RunEnd {
   /** Absent for a run that did not end badly. */

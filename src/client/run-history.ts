@@ -28,9 +28,15 @@ export async function readFirstEvent(client: Client, run: RunOfWorkflow): Promis
 /**
  * How the run ended; nothing when its history is gone. The server tells clients of this kind that a run which has a
  * successor (by its retry policy or a cron schedule) continued as new, and puts failure and result there.
+ *
+ * @param options.wait for the end of a run that is open, as long as the client's deadline allows
  */
-export async function readCloseEvent(client: Client, run: RunOfWorkflow): Promise<HistoryEvent | undefined> {
-  return (await readEvents(client, run, { historyEventFilterType: CLOSE_EVENT }))?.at(-1);
+export async function readCloseEvent(
+  client: Client,
+  run: RunOfWorkflow,
+  { wait }: { readonly wait: boolean } = { wait: false }
+): Promise<HistoryEvent | undefined> {
+  return (await readEvents(client, run, { historyEventFilterType: CLOSE_EVENT, waitNewEvent: wait }))?.at(-1);
 }
 
 async function readEvents(

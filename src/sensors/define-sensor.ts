@@ -115,7 +115,8 @@ export interface HealthChange {
   readonly client: Client;
 }
 
-type Targets<J, Js extends readonly JobDefinition[]> = [J] extends [never]
+/** The jobs of `job` or `jobs`. */
+export type Targets<J, Js extends readonly JobDefinition[]> = [J] extends [never]
   ? Js
   : J extends JobDefinition
     ? readonly [J]
@@ -451,7 +452,10 @@ function checkCursorFunctions(
   }
 }
 
-function checkCount(value: unknown, max: number, place: string): number {
+/**
+ * @throws {@link DefinitionError} for what is not a whole number from 1 to `max`
+ */
+export function checkCount(value: unknown, max: number, place: string): number {
   if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > max) {
     throw new DefinitionError(`${place} is ${quote(value)}; accepted: 1 to ${max}`);
   }

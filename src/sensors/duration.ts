@@ -53,17 +53,3 @@ export function parseDuration(duration: unknown, place: string, min: number, max
     throw new DefinitionError(`${place} is ${quote(duration)}, which is out of range; ${accepted}`);
   return Math.round(ms);
 }
-
-/** The units that durations are shown in, largest first. */
-export const DURATION_UNITS = [
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['min', 60_000],
-  ['s', 1_000],
-] as const;
-
-/** A duration in its largest unit: `250 ms`, `30 s`, `1.5 h`. */
-export function formatDuration(ms: number): string {
-  const [unit, size] = DURATION_UNITS.find(([, unitMs]) => ms >= unitMs) ?? ['ms', 1];
-  return `${Math.round((ms / size) * 10) / 10} ${unit}`;
-}

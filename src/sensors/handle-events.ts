@@ -21,6 +21,7 @@ import type { Rejection } from './protocol.js';
 import { retryAfterOf } from './retry-after-error.js';
 import type { RunRequest } from './run-request.js';
 import { shortHash } from './short-hash.js';
+import { count } from './text.js';
 
 /** Events that come again, and then new ones, are taken for so long; what a tick has handled is committed before it goes on. */
 const AGAIN_MS = 2_500;
@@ -133,7 +134,7 @@ export class EventHandling<T extends FeedEvent> {
     const { length } = this.#foreseen;
     if (length === 0) return 'no new events';
     const ids = this.#foreseen.slice(0, FORESEEN).join(', ');
-    return `${count(length)} would be handled: ${ids}${length > FORESEEN ? ', …' : ''}`;
+    return `${count(length, 'event')} would be handled: ${ids}${length > FORESEEN ? ', …' : ''}`;
   }
 
   /** Whether anything has been done that must be committed. */
@@ -258,10 +259,10 @@ export class EventHandling<T extends FeedEvent> {
       ...this.#errors,
       ...(this.#parked.length === 0
         ? []
-        : [`${count(this.#parked.length)} parked in the dead letters: ${named(this.#parked)}`]),
+        : [`${count(this.#parked.length, 'event')} parked in the dead letters: ${named(this.#parked)}`]),
       ...(this.#retries.length === 0
         ? []
-        : [`${count(this.#retries.length)} to be tried again: ${named(this.#retries)}`]),
+        : [`${count(this.#retries.length, 'event')} to be tried again: ${named(this.#retries)}`]),
       ...(this.#isFull ? ['no new events are taken until these are handled or parked'] : []),
       ...(this.#unfinished === undefined ? [] : [`the handlers could not finish: ${this.#unfinished.error}`]),
     ];
@@ -338,8 +339,4 @@ export class EventHandling<T extends FeedEvent> {
 function named(failed: readonly { readonly error: string }[]): string {
   const errors = failed.slice(0, NAMED).map(({ error }) => error);
   return [...errors, ...(failed.length > NAMED ? ['…'] : [])].join('; ');
-}
-
-function count(events: number): string {
-  return `${events} event${events === 1 ? '' : 's'}`;
 }

@@ -1,14 +1,7 @@
 /** Which runs wake a sensor when they start or close. Pure. */
 import { jsonBytes, utf8Bytes } from './json.js';
 import { MAX_OPTIONS_BYTES } from './limits.js';
-import {
-  ASSET_LOG_TYPE,
-  LOOP_TYPE,
-  PAGE_TYPE,
-  PARTITIONS_TYPE,
-  type LoopOptions,
-  type RunInterest,
-} from './protocol.js';
+import { OWN_TYPES, type LoopOptions, type RunInterest } from './protocol.js';
 import type { SensorDefinition } from './define-sensor.js';
 import { assetsOfSensor, fitAssets } from './lineage.js';
 import { loopOptions } from './loop-options.js';
@@ -17,15 +10,12 @@ import type { SensorRegistry } from './registry.js';
 import { shortHash } from './short-hash.js';
 import { RUN_STATUSES, type RunStatus } from './status-run.js';
 
-/** Own workflows wake nobody who does not name them. */
-const OWN_TYPES: ReadonlySet<string> = new Set([LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE, ASSET_LOG_TYPE]);
-
 /** Whether a run of this type and status is of interest. */
 export function isWatched(
   { statuses, types }: RunInterest,
   { type, status }: { readonly type: string; readonly status: RunStatus }
 ): boolean {
-  return statuses.includes(status) && (types === undefined ? !OWN_TYPES.has(type) : types.includes(type));
+  return statuses.includes(status) && (types === undefined ? !OWN_TYPES.includes(type) : types.includes(type));
 }
 
 /** What a worker tells the loop of one of its sensors: `jobs` in its interest become the names of the plugin's jobs. */

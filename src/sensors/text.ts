@@ -4,8 +4,6 @@
  * Names, keys and errors are other people's text. A terminal would obey control characters in it (colours, moving the
  * cursor, a new window title), and a newline would look like a line of ours.
  */
-import { DURATION_UNITS } from '../sensors/duration.js';
-
 // C0 and C1 controls, and the marks that reverse the direction of text
 const UNPRINTABLE = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
@@ -28,11 +26,25 @@ function escape(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
+/** The units that durations are shown in, largest first. */
+const UNITS = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['min', 60_000],
+  ['s', 1_000],
+] as const;
+
+/** A duration in its largest unit: `250 ms`, `30 s`, `1.5 h`. */
+export function formatDuration(ms: number): string {
+  const [unit, size] = UNITS.find(([, unitMs]) => ms >= unitMs) ?? ['ms', 1];
+  return `${Math.round((ms / size) * 10) / 10} ${unit}`;
+}
+
 /** `12 s ago`, `in 3 min`, `now`. */
 export function relative(at: Date | number, now: number = Date.now()): string {
   const ms = new Date(at).getTime() - now;
   if (Math.abs(ms) < 500) return 'now';
-  const [unit, size] = DURATION_UNITS.find(([, unitMs]) => Math.abs(ms) >= unitMs) ?? ['s', 1_000];
+  const [unit, size] = UNITS.find(([, unitMs]) => Math.abs(ms) >= unitMs) ?? ['s', 1_000];
   const amount = `${Math.max(1, Math.floor(Math.abs(ms) / size))} ${unit}`;
   return ms < 0 ? `${amount} ago` : `in ${amount}`;
 }

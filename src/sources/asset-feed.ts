@@ -7,9 +7,9 @@ import type { AssetEvent } from '../sensors/asset-event.js';
 import type { InitialCursorContext, SensorContextBase } from '../sensors/define-sensor.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
 import { EventHandling, handlingSchema } from '../sensors/handle-events.js';
-import { sameJson } from '../sensors/json.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
 import type { AssetSensorEvent } from './asset-sensor.js';
+import { endTick } from './end-tick.js';
 
 const READ_AT_ONCE = 500;
 /** A subscriber that is silent for 30 days is dropped. */
@@ -67,9 +67,17 @@ export class AssetFeed {
 
   async evaluate(ctx: AssetContext): Promise<readonly (RunRequest | SkipReason | More)[]> {
     const cursor = ctx.cursor as Cursor;
-    await this.#tell(ctx, cursor.position);
+    await this.#tell(ctx, needed(cursor));
+    const handling = this.#handling(ctx, cursor);
+    await handling.again();
+    const { position, behindSince } = await this.#takeAll(ctx, cursor.position, handling);
+    const nothing = `no new events of asset ${this.#options.asset} (${position} known)`;
+    return endTick(ctx, handling, { place: { position }, behindSince, left: behindSince !== undefined, nothing });
+  }
+
+  #handling(ctx: AssetContext, cursor: Cursor): EventHandling<AssetSensorEvent> {
     const { handlers, maxAttempts, handleTimeoutMs, intervalMs, asset } = this.#options;
-    const handling = new EventHandling<AssetSensorEvent>(
+    return new EventHandling<AssetSensorEvent>(
       ctx,
       {
         handlers,
@@ -81,20 +89,6 @@ export class AssetFeed {
       },
       cursor
     );
-    await handling.again();
-    const { position, behindSince } = await this.#takeAll(ctx, cursor.position, handling);
-    await handling.finish();
-    if (handling.foreseen !== undefined) return [ctx.skip(handling.foreseen)];
-    const { requests, waiting } = handling.settle(behindSince);
-    const next: Cursor = { position, ...handling.state };
-    const given: (RunRequest | SkipReason | More)[] = [...requests];
-    if (!sameJson(next, cursor)) {
-      ctx.setCursor(next);
-      if (behindSince !== undefined && waiting === undefined) given.push(ctx.more());
-    }
-    if (requests.length === 0 && handling.handled === 0)
-      given.push(ctx.skip(waiting ?? `no new events of asset ${asset} (${position} known)`));
-    return given;
   }
 
   /** Takes new events as long as it may. */
@@ -111,6 +105,10 @@ export class AssetFeed {
         const events = await readAsset(client, asset, { after: position, limit: READ_AT_ONCE });
         signal.throwIfAborted();
         for (const event of events) {
+          if (event.position > position + 1)
+            handling.report(
+              `events ${position + 1} to ${event.position - 1} of asset ${asset} are gone from its log: they were not read before it let go of them`
+            );
           if (latest) newest = this.#counts(event) ? event : newest;
           else if (!(await this.#take(event, handling))) return { position, behindSince: event.at };
           position = event.position;
@@ -151,6 +149,12 @@ export class AssetFeed {
     await subscribeAsset(client, this.#options.asset, { sensor, position, taskQueue });
     this.#told = { sensor, position, at: Date.now() };
   }
+}
+
+/** The last position that is done with everything before it: what is tried again is read again. */
+function needed({ position, retries }: Cursor): number {
+  const waiting = retries.flatMap(({ ref }) => refSchema.safeParse(ref).data?.position ?? []);
+  return Math.min(position, ...waiting.map((each) => each - 1));
 }
 
 /** The same whenever the event is handled. */

@@ -8,15 +8,15 @@ import type { AssetEvent } from '../sensors/asset-event.js';
 import { checkName, DefinitionError, quote } from '../sensors/errors.js';
 import type { JobDefinition } from '../sensors/define-job.js';
 import type { Resources } from '../sensors/define-resource.js';
-import { defineSensor, type SensorDefinition } from '../sensors/define-sensor.js';
+import { defineSensor, type SensorDefinition, type Targets } from '../sensors/define-sensor.js';
 import type { EventContext, EventContextBase, EventHandlers, Handled } from '../sensors/event-handlers.js';
 import { AssetFeed, cursorSchema, refSchema } from './asset-feed.js';
 import {
   checkHandling,
   checkOwnOptions,
+  requireHandle,
   type EventSensorPart,
   type HandlingChoices,
-  type Targets,
 } from './event-sensor.js';
 
 /** An event of the asset, as handlers get it. */
@@ -79,10 +79,7 @@ export function defineAssetSensor<
   }
   if (startFrom !== undefined && !(startFrom instanceof Date && Number.isFinite(startFrom.getTime())))
     throw new DefinitionError(`${place}: startFrom is ${quote(startFrom)}; accepted: a Date`);
-  if (typeof handle !== 'function')
-    throw new DefinitionError(
-      `${place}: handle is ${quote(handle)}; accepted: a function that is called for each event`
-    );
+  requireHandle(handle, options.name, 'each event');
   const feed = new AssetFeed({
     handlers: { handle: handle as unknown as EventHandlers<AssetSensorEvent>['handle'] },
     asset: asset.name,

@@ -1,8 +1,9 @@
 /** What sensors that are fed by events have in common, beside the handling itself. */
 import type { JobDefinition } from '../sensors/define-job.js';
 import type { Resources } from '../sensors/define-resource.js';
-import type { SensorOptions } from '../sensors/define-sensor.js';
+import { checkCount, type SensorOptions } from '../sensors/define-sensor.js';
 import { parseDuration, type Duration } from '../sensors/duration.js';
+import { resolveEnv, type EnvValue } from '../sensors/env.js';
 import { DefinitionError, quote } from '../sensors/errors.js';
 
 /** The options of `defineSensor` that a sensor fed by events needs for itself. */
@@ -30,13 +31,6 @@ export type EventSensorPart<J extends JobDefinition, Js extends readonly JobDefi
   (typeof OWN_OPTIONS)[number]
 >;
 
-/** The jobs that handlers may request runs of. */
-export type Targets<J, Js extends readonly JobDefinition[]> = [J] extends [never]
-  ? Js
-  : J extends JobDefinition
-    ? readonly [J]
-    : readonly [];
-
 /**
  * @throws {@link DefinitionError} for an option that a sensor fed by events needs for itself
  */
@@ -44,6 +38,22 @@ export function checkOwnOptions(options: object, place: string): void {
   const taken = OWN_OPTIONS.find((name) => name in options);
   if (taken !== undefined)
     throw new DefinitionError(`${place} has an option '${taken}', which a sensor of events needs for itself`);
+}
+
+/**
+ * @param called what it is called for, such as `each run`
+ * @throws {@link DefinitionError} when it is no function
+ */
+export function requireHandle(handle: unknown, name: unknown, called: string): void {
+  if (typeof handle === 'function') return;
+  throw new DefinitionError(
+    `sensor '${String(name)}': handle is ${quote(handle)}; accepted: a function that is called for ${called}`
+  );
+}
+
+/** Where Temporal Web is, read when it is needed. */
+export function webUrlOf(webUrl: string | EnvValue | undefined, place: string): () => string | undefined {
+  return () => (webUrl === undefined ? undefined : String(resolveEnv(webUrl, `${place}: webUrl`)));
 }
 
 /** What is asked of a handler's time and tries. */
@@ -55,8 +65,7 @@ export function checkHandling(
   }: { maxAttempts: unknown; handleTimeout: unknown; timeout?: Duration | undefined },
   place: string
 ): { readonly maxAttempts: number; readonly handleTimeoutMs: number } {
-  if (!Number.isInteger(maxAttempts) || Number(maxAttempts) < 1 || Number(maxAttempts) > 100)
-    throw new DefinitionError(`${place}: maxAttempts is ${quote(maxAttempts)}; accepted: 1 to 100`);
+  const tries = checkCount(maxAttempts, 100, `${place}: maxAttempts`);
   const day = 24 * 60 * 60_000;
   const timeoutMs = parseDuration(timeout, `${place}: timeout`, 1, day);
   const most = (timeoutMs - 10_000) / 3;
@@ -67,5 +76,5 @@ export function checkHandling(
         `give a timeout of at least ${3 * handleTimeoutMs + 10_000} ms`
     );
   }
-  return { maxAttempts: Number(maxAttempts), handleTimeoutMs };
+  return { maxAttempts: tries, handleTimeoutMs };
 }

@@ -8,16 +8,17 @@ import {
   type SensorSummary,
 } from '../client/sensor-client.js';
 import { webLink } from '../client/web-url.js';
-import { formatDuration } from '../sensors/duration.js';
 import type { SensorContextBase } from '../sensors/define-sensor.js';
 import { EvaluationError } from '../sensors/errors.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
 import { feedOf } from '../sensors/feed-host.js';
 import { EventHandling, handlingSchema } from '../sensors/handle-events.js';
-import { cutText, jsonBytes, sameJson } from '../sensors/json.js';
+import { cutText, jsonBytes } from '../sensors/json.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
 import { HEALTH_CHANGES, type HealthChangeKind, type SensorHealthEvent } from '../sensors/status-run.js';
 import { shortHash } from '../sensors/short-hash.js';
+import { formatDuration } from '../sensors/text.js';
+import { endTick } from './end-tick.js';
 
 const ASKED_AT_ONCE = 20;
 /** An event that is handed back is pushed: at most 1 KB. */
@@ -83,27 +84,30 @@ interface Looked {
 
 /** A sensor as Temporal knows it now. */
 interface View {
-  readonly sensor: SensorSummary;
+  readonly sensor: Omit<SensorSummary, 'health'>;
   readonly finding: Finding | undefined;
+  /** An attempt is under way, or about to be: what becomes of it is not known yet. */
+  readonly busy: boolean;
 }
 
 /** A trouble that goes on. That nobody takes it is one trouble, however often Temporal tries again in between. */
 function steady(
-  { sensor, finding }: View,
+  { sensor, finding, busy }: View,
   before: readonly [Trouble, number] | undefined,
   until: number
 ): Finding | undefined {
-  // it recovered while it was looked at: the next tick tells
-  if (finding === undefined && before?.[0] === 'failing' && (sensor.recovered?.at.getTime() ?? 0) > until)
-    return { trouble: 'failing', since: before[1], message: '' };
+  const untaken = before?.[0] === 'late' || before?.[0] === 'notLoaded';
+  // it recovered while it was looked at, or a worker has just taken it: the next tick tells
+  const open = before?.[0] === 'failing' ? recoveryOf(sensor) > until : untaken && busy;
+  if (finding === undefined && before !== undefined && open)
+    return { trouble: before[0], since: before[1], message: '' };
   if (finding === undefined || before?.[0] !== finding.trouble) return finding;
-  const goesOn = finding.trouble === 'late' || finding.trouble === 'notLoaded';
-  return goesOn ? { ...finding, since: before[1] } : finding;
+  return untaken ? { ...finding, since: before[1] } : finding;
 }
 
 /** When the sensor recovered the last time. */
-function recoveryOf({ sensor }: View): number {
-  return sensor.recovered?.at.getTime() ?? 0;
+function recoveryOf({ recovered }: View['sensor']): number {
+  return recovered?.at.getTime() ?? 0;
 }
 
 export class HealthFeed {
@@ -131,20 +135,10 @@ export class HealthFeed {
     await handling.again();
     const looked = handling.ready ? await this.#looked(ctx, handling) : undefined;
     await handling.finish();
-    if (handling.foreseen !== undefined) return [ctx.skip(handling.foreseen)];
-    const { requests, waiting, held } = handling.settle(undefined);
     const { wrong, recoveredUntil } = looked ?? cursor;
-    const next = { wrong, recoveredUntil, ...handling.state };
-    const given: (RunRequest | SkipReason | More)[] = [...requests];
-    if (!sameJson(next, cursor)) {
-      ctx.setCursor(next);
-      if (looked?.complete === false && waiting === undefined) given.push(ctx.more());
-    }
     const count = Object.keys(wrong).length;
     const nothing = count === 0 ? 'all sensors are well' : `${count} sensors are unhealthy, as before`;
-    const reason = waiting ?? held ?? (handling.handled === 0 ? nothing : undefined);
-    if (requests.length === 0 && reason !== undefined) given.push(ctx.skip(reason));
-    return given;
+    return endTick(ctx, handling, { place: { wrong, recoveredUntil }, left: looked?.complete === false, nothing });
   }
 
   /** What was handled before something went wrong counts all the same. */
@@ -176,11 +170,11 @@ export class HealthFeed {
     let { recoveredUntil } = cursor;
     let complete = true;
     // in this order everything up to `recoveredUntil` is told of, wherever a tick is cut short
-    const ordered = [...views].toSorted(([, a], [, b]) => recoveryOf(a) - recoveryOf(b));
+    const ordered = [...views].toSorted(([, a], [, b]) => recoveryOf(a.sensor) - recoveryOf(b.sensor));
     for (const [sensor, view] of ordered) {
       const key = keyOf(sensor);
       const before = cursor.wrong[key];
-      const recoveredAt = recoveryOf(view);
+      const recoveredAt = recoveryOf(view.sensor);
       const finding = steady(view, before, told.until);
       if (finding !== undefined && before === undefined && Object.keys(wrong).length >= MAX_WRONG) {
         if (complete) handling.report(new EvaluationError(TOO_MANY));
@@ -220,7 +214,7 @@ export class HealthFeed {
       const eventId = `${sensor}/${change}/${new Date(stamp).toISOString()}`;
       events.push(fitted({ eventId, sensor, change, workflowId, runId, ...more }));
     };
-    const recoveredAt = recovered?.at.getTime() ?? 0;
+    const recoveredAt = recoveryOf(summary);
     if (before === undefined && recovered !== undefined && recoveredAt > told.from && recoveredAt <= told.until) {
       // it failed and recovered since the last tick
       const since = recovered.failingSince.getTime();
@@ -247,13 +241,15 @@ export class HealthFeed {
   /** What Temporal says of a sensor now; lists may lag behind. */
   async #view(sensors: SensorClient, summary: SensorSummary, now: number): Promise<View> {
     const { sensor, status, statusBy } = summary;
-    if (status === 'stopped' && statusBy !== 'stopAfterFailures') return { sensor: summary, finding: undefined };
+    if (status === 'stopped' && statusBy !== 'stopAfterFailures')
+      return { sensor: summary, finding: undefined, busy: false };
     try {
       const description = await sensors.describe(sensor);
-      return { sensor: { ...description, health: 'ok' }, finding: this.#findingOf(description, now) };
+      const busy = description.status === 'running' && description.evaluation?.phase !== 'waiting';
+      return { sensor: description, finding: this.#findingOf(description, now), busy };
     } catch (error) {
       // pruned since it was listed
-      if (error instanceof SensorNotFoundError) return { sensor: summary, finding: undefined };
+      if (error instanceof SensorNotFoundError) return { sensor: summary, finding: undefined, busy: false };
       throw error;
     }
   }

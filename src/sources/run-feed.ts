@@ -7,7 +7,6 @@ import { z } from 'zod';
 import { describeRun } from '../client/executions.js';
 import { statusOf, statusRunOf } from '../client/read-run.js';
 import type { SensorContextBase } from '../sensors/define-sensor.js';
-import { resolveEnv, type EnvValue } from '../sensors/env.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
 import { feedOf } from '../sensors/feed-host.js';
 import { EventHandling, handlingSchema } from '../sensors/handle-events.js';
@@ -16,6 +15,7 @@ import { MAX_CURSOR_BYTES } from '../sensors/limits.js';
 import { LOOP_ID_PREFIX } from '../sensors/protocol.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
 import { eventIdOf, RUN_STATUSES, type RunStatus, type StatusRun } from '../sensors/status-run.js';
+import { endTick } from './end-tick.js';
 import { inOrder } from './in-order.js';
 import { listWindows, type Happened, type Listing, type TimeAttribute, type Window } from './list-window.js';
 import { queryOf, typesOf, type RunMonitor } from './run-monitor.js';
@@ -56,8 +56,7 @@ interface RunFeedOptions {
   readonly monitor: 'jobs' | 'all' | RunMonitor;
   readonly statuses: readonly RunStatus[];
   readonly ownRuns: boolean;
-  readonly webUrl: string | EnvValue | undefined;
-  readonly place: string;
+  readonly webUrl: () => string | undefined;
   readonly maxAttempts: number;
   readonly handleTimeoutMs: number;
   readonly intervalMs: () => number;
@@ -105,18 +104,8 @@ export class RunFeed {
     const start: Position = { since: cursor.since, seen: cursor.seen };
     const { end, behindSince } = handling.ready ? await this.#takeAll(ctx, start, handling) : { end: start };
     await handling.finish();
-    if (handling.foreseen !== undefined) return [ctx.skip(handling.foreseen)];
-    const { requests, waiting, held } = handling.settle(behindSince);
-    const next: Cursor = { ...end, ...handling.state };
-    const given: (RunRequest | SkipReason | More)[] = [...requests];
-    if (!sameJson(next, cursor)) {
-      ctx.setCursor(next);
-      if (behindSince !== undefined && waiting === undefined) given.push(ctx.more());
-    }
-    const nothing = behindSince === undefined ? this.#nothing(ctx) : TOO_MANY;
-    const reason = waiting ?? held ?? (handling.handled === 0 ? nothing : undefined);
-    if (requests.length === 0 && reason !== undefined) given.push(ctx.skip(reason));
-    return given;
+    const left = behindSince !== undefined;
+    return endTick(ctx, handling, { place: end, behindSince, left, nothing: left ? TOO_MANY : this.#nothing(ctx) });
   }
 
   #nothing(ctx: RunContext): string {
@@ -145,12 +134,9 @@ export class RunFeed {
 
   async #find(client: Client, { workflowId, runId, status }: RunRef): Promise<FedRun | undefined> {
     const execution = await describeRun(client, { workflowId, runId });
-    return execution === undefined ? undefined : this.#fed(await statusRunOf(client, execution, status, this.#web));
-  }
-
-  get #web(): { readonly webUrl: string | undefined } {
-    const { webUrl, place } = this.#options;
-    return { webUrl: webUrl === undefined ? undefined : String(resolveEnv(webUrl, `${place}: webUrl`)) };
+    return execution === undefined
+      ? undefined
+      : this.#fed(await statusRunOf(client, execution, status, { webUrl: this.#options.webUrl() }));
   }
 
   #fed(run: StatusRun): FedRun {
@@ -233,7 +219,7 @@ export class RunFeed {
     return inOrder(window, READ_AT_ONCE, async ({ at, execution }) => {
       const { workflowId, runId } = execution;
       const status = this.#statusOf(execution);
-      const read = statusRunOf(ctx.client, execution, status, this.#web);
+      const read = statusRunOf(ctx.client, execution, status, { webUrl: this.#options.webUrl() });
       // one that cannot be read fails when it is to be handled
       await read.catch(() => undefined);
       const load = async (): Promise<FedRun | 'passed'> => {

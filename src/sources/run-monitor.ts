@@ -5,7 +5,7 @@ import type { JobDefinition } from '../sensors/define-job.js';
 import type { Application, SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError, quote, refuseUnknownOptions } from '../sensors/errors.js';
 import type { Json } from '../sensors/json.js';
-import { ASSET_LOG_TYPE, LOOP_ID_PREFIX, LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE } from '../sensors/protocol.js';
+import { LOOP_ID_PREFIX, OWN_TYPES } from '../sensors/protocol.js';
 import type { RunStatus } from '../sensors/status-run.js';
 
 /** Which runs to look at; all that is given must fit. */
@@ -21,8 +21,6 @@ export interface RunMonitor {
   /** A visibility query, such as `CustomerId = 'acme'`. It is tried when the worker starts. */
   readonly query?: string;
 }
-
-const OUR_TYPES = [LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE, ASSET_LOG_TYPE];
 
 const EXECUTION_STATUS: Readonly<Record<Exclude<RunStatus, 'started'>, string>> = {
   completed: 'Completed',
@@ -116,7 +114,7 @@ export function queryOf(
   return [
     ...(closed.length === 0 ? [] : [`ExecutionStatus IN (${closed.map(quoted).join(', ')})`]),
     types === undefined
-      ? `WorkflowType NOT IN (${OUR_TYPES.map(quoted).join(', ')})`
+      ? `WorkflowType NOT IN (${OWN_TYPES.map(quoted).join(', ')})`
       : `WorkflowType IN (${types.map(quoted).join(', ')})`,
     ...(taskQueue === undefined ? [] : [`TaskQueue = ${quoted(taskQueue)}`]),
     ...(sensorName === undefined ? [] : [`ParentWorkflowId = ${quoted(LOOP_ID_PREFIX + sensorName)}`]),

@@ -8,16 +8,17 @@ import type { EnvValue } from '../sensors/env.js';
 import { checkName, DefinitionError, quote } from '../sensors/errors.js';
 import type { JobDefinition } from '../sensors/define-job.js';
 import type { Resources } from '../sensors/define-resource.js';
-import { defineSensor, type SensorDefinition } from '../sensors/define-sensor.js';
+import { defineSensor, type SensorDefinition, type Targets } from '../sensors/define-sensor.js';
 import type { EventContext, EventHandlers, Handled } from '../sensors/event-handlers.js';
 import { RUN_STATUSES, type FailedRun, type RunStatus, type StatusRun } from '../sensors/status-run.js';
 import { boundTo, type RunStatusTestContext } from '../sensors/test-context.js';
 import {
   checkHandling,
   checkOwnOptions,
+  requireHandle,
+  webUrlOf,
   type EventSensorPart,
   type HandlingChoices,
-  type Targets,
 } from './event-sensor.js';
 import { cursorSchema, refSchema, RunFeed } from './run-feed.js';
 import { checkMonitor, checkQuery, describeMonitor, namedTypes, type RunMonitor } from './run-monitor.js';
@@ -102,7 +103,7 @@ export function defineRunStatusSensor<
   G extends Handled = Handled,
 >(options: RunStatusSensorOptions<J, Js, R, G>): RunStatusSensor<G> {
   const { handle, ...rest } = options;
-  requireHandle(handle, options.name);
+  requireHandle(handle, options.name, 'each run');
   const handlers = { handle: handle as unknown as EventHandlers<StatusRun>['handle'] };
   return withHandle(runSensorWith(rest as object as RunSensorOptions, handlers), handle);
 }
@@ -127,13 +128,13 @@ export function defineRunFailureSensor<
   G extends Handled = Handled,
 >(options: RunFailureSensorOptions<J, Js, R, G>): RunStatusSensor<G, FailedRun> {
   const { handle, ...rest } = options;
-  requireHandle(handle, options.name);
+  requireHandle(handle, options.name, 'each run');
   const handlers = { handle: handle as unknown as EventHandlers<FailedRun>['handle'] };
   return withHandle(failureSensorWith(rest as object as RunSensorOptions, handlers), handle);
 }
 
 /** Options of a sensor whose handlers are given apart. */
-export type RunSensorOptions = Omit<EventSensorPart<never, readonly [], {}>, never> &
+export type RunSensorOptions = EventSensorPart<never, readonly [], {}> &
   RunEventOptions & { readonly status?: RunStatus | readonly RunStatus[] };
 
 /** A run failure sensor with these handlers. */
@@ -159,8 +160,7 @@ function runSensorWith(options: RunSensorOptions, handlers: EventHandlers<Status
     monitor: monitored,
     statuses,
     ownRuns,
-    webUrl,
-    place,
+    webUrl: webUrlOf(webUrl, place),
     intervalMs: () => definition.intervalMs,
     ...checkHandling({ maxAttempts, handleTimeout, timeout: options.timeout }, place),
   });
@@ -195,13 +195,6 @@ function withHandle<Ctx, Run extends StatusRun, G>(
     ...definition,
     handle: (ctx: RunStatusTestContext, run: Run) => handle(boundTo(definition, ctx, run), run),
   });
-}
-
-function requireHandle(handle: unknown, name: unknown): void {
-  if (typeof handle === 'function') return;
-  throw new DefinitionError(
-    `sensor '${String(name)}': handle is ${quote(handle)}; accepted: a function that is called for each run`
-  );
 }
 
 function checkStatuses<S extends RunStatus>(status: unknown, accepted: readonly S[], place: string): readonly S[] {

@@ -8,17 +8,18 @@ import picomatch from 'picomatch';
 import { checkName, DefinitionError, quote, refuseUnknownOptions } from '../sensors/errors.js';
 import type { JobDefinition } from '../sensors/define-job.js';
 import type { Resources } from '../sensors/define-resource.js';
-import { defineSensor, type SensorDefinition } from '../sensors/define-sensor.js';
+import { defineSensor, type SensorDefinition, type Targets } from '../sensors/define-sensor.js';
 import { parseDuration, type Duration } from '../sensors/duration.js';
-import { resolveEnv, type EnvValue } from '../sensors/env.js';
+import type { EnvValue } from '../sensors/env.js';
 import type { EventContext, EventContextBase, EventHandlers, Handled } from '../sensors/event-handlers.js';
 import { HEALTH_CHANGES, type HealthChangeKind, type SensorHealthEvent } from '../sensors/status-run.js';
 import {
   checkHandling,
   checkOwnOptions,
+  requireHandle,
+  webUrlOf,
   type EventSensorPart,
   type HandlingChoices,
-  type Targets,
 } from './event-sensor.js';
 import { cursorSchema, HealthFeed, refSchema } from './health-feed.js';
 
@@ -108,10 +109,7 @@ export function defineSensorHealthSensor<
   const R extends Resources = {},
 >(options: SensorHealthSensorOptions<J, Js, R>): SensorHealthSensor<EventContext<Targets<J, Js>, R>> {
   const { handle, ...rest } = options;
-  if (typeof handle !== 'function')
-    throw new DefinitionError(
-      `sensor '${String(options.name)}': handle is ${quote(handle)}; accepted: a function that is called for each change`
-    );
+  requireHandle(handle, options.name, 'each change');
   const handlers = { handle: handle as unknown as EventHandlers<SensorHealthEvent>['handle'] };
   return Object.freeze({ ...healthSensorWith(rest as object as HealthSensorOptions, handlers), handle });
 }
@@ -135,7 +133,7 @@ export function healthSensorWith(
   const feed = new HealthFeed({
     handlers,
     ...monitor,
-    webUrl: () => (webUrl === undefined ? undefined : String(resolveEnv(webUrl, `${place}: webUrl`))),
+    webUrl: webUrlOf(webUrl, place),
     intervalMs: () => definition.intervalMs,
     ...checkHandling({ maxAttempts, handleTimeout, timeout: options.timeout }, place),
   });
@@ -145,7 +143,7 @@ export function healthSensorWith(
     interval,
     cursor: cursorSchema,
     events: refSchema,
-    evaluate: (ctx) => feed.evaluate(ctx as never),
+    evaluate: (ctx) => feed.evaluate(ctx),
   });
   return Object.freeze({ ...definition, fed: true });
 }

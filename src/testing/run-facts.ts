@@ -2,10 +2,10 @@
 import { defaultDataConverter, ensureTemporalFailure, TypedSearchAttributes } from '@temporalio/common';
 import { runFailureOf } from '../client/run-failure.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
-import { formatDuration } from '../sensors/duration.js';
 import { DefinitionError, EvaluationError, quote, refuseUnknownOptions } from '../sensors/errors.js';
 import type { RunMemo } from '../sensors/protocol.js';
 import { eventIdOf, RUN_STATUSES, type RunFailure, type RunStatus, type StatusRun } from '../sensors/status-run.js';
+import { formatDuration } from '../sensors/text.js';
 
 type Given = Partial<Omit<StatusRun, 'kind' | 'failure' | 'input' | 'result' | 'startedBy'>>;
 

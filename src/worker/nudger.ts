@@ -10,6 +10,7 @@ import type { Client } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listExecutions } from '../client/executions.js';
 import { loopId } from '../client/loops.js';
+import { readCloseEvent } from '../client/run-history.js';
 import {
   LOOP_ID_PREFIX,
   LOOP_TYPE,
@@ -38,8 +39,6 @@ const CLOSE_TIMEOUT_MS = 5_000;
 const SIGNAL_TIMEOUT_MS = 5_000;
 const LIST_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 1_000;
-/** `HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT` of Temporal's API. */
-const CLOSE_EVENT = 2;
 
 interface Watcher {
   readonly interest: RunInterest;
@@ -168,13 +167,6 @@ export class Nudger {
 }
 
 /** The worker tells of a run before the server knows: a sensor that is woken too early would find nothing. */
-async function waitUntilClosed(client: Client, { workflowId, runId }: ChangedRun): Promise<void> {
-  await client.withDeadline(Date.now() + CLOSE_TIMEOUT_MS, () =>
-    client.workflowService.getWorkflowExecutionHistory({
-      namespace: client.options.namespace,
-      execution: { workflowId, runId },
-      historyEventFilterType: CLOSE_EVENT,
-      waitNewEvent: true,
-    })
-  );
+async function waitUntilClosed(client: Client, run: ChangedRun): Promise<void> {
+  await client.withDeadline(Date.now() + CLOSE_TIMEOUT_MS, () => readCloseEvent(client, run, { wait: true }));
 }

@@ -34,7 +34,7 @@ test('an asset sensor on another worker handles each event once and in order, so
   await waitFor(() => seen.length === 2, 'both events');
   expect(seen).toEqual(['3 a', '5 b']);
   const runs = await h.settledRuns(onOrders, 2);
-  expect(runs.map(({ runKey }) => runKey).sort()).toEqual([`${orders.name}@3`, `${orders.name}@5`]);
+  expect(runs.map(({ runKey }) => runKey).toSorted()).toEqual([`${orders.name}@3`, `${orders.name}@5`]);
   const name = h.name(onOrders);
   expect((await h.sensors.state(name)).deadLetters.map(({ error }) => error)).toEqual([
     `${orders.name}@4: Error: not this one`,

@@ -1,24 +1,27 @@
 /** The feed of the health of sensors when a tick is cut short. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { SensorDescription } from '../../src/client/sensor-client.js';
+import { SensorClient, type SensorDescription, type SensorSummary } from '../../src/client/sensor-client.js';
 import { FEED } from '../../src/sensors/feed-host.js';
 import { RetryAfterError } from '../../src/index.js';
 import { cursorSchema, HealthFeed, type HealthContext } from '../../src/sources/health-feed.js';
 
 const START = Date.parse('2026-01-01T00:00:00Z');
-const server = vi.hoisted(() => ({ sensors: [] as unknown[] }));
+const server = { sensors: [] as unknown[] };
 
-vi.mock('../../src/client/sensor-client.js', () => ({
-  SensorNotFoundError: class extends Error {},
-  SensorClient: class {
-    list = async () => server.sensors;
-    describe = async (name: string) => server.sensors.find((each) => (each as SensorDescription).sensor === name);
-  },
-}));
+// a server that never changes by itself
+beforeEach(() => {
+  vi.spyOn(SensorClient.prototype, 'list').mockImplementation(async () => server.sensors as SensorSummary[]);
+  vi.spyOn(SensorClient.prototype, 'describe').mockImplementation(
+    async (name) => server.sensors.find((each) => (each as SensorDescription).sensor === name) as SensorDescription
+  );
+});
+afterEach(() => void vi.restoreAllMocks());
 
 function sensor(name: string, more: object): object {
   const startTime = new Date(START);
-  const given = { workflowId: `sensor/${name}`, runId: 'r', status: 'running', taskQueue: 'q', startTime };
+  const evaluation = { phase: 'waiting' };
+  const facts = { workflowId: `sensor/${name}`, runId: 'r', deadLetters: 0 };
+  const given = { ...facts, status: 'running', taskQueue: 'q', startTime, evaluation };
   return { sensor: name, health: 'ok', ...given, ...more };
 }
 

@@ -9,8 +9,7 @@ import { describeTick } from '../../sensors/describe-tick.js';
 import { explainError, isUnanswered } from '../errors.js';
 import { colored, fields, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
-import { formatDuration } from '../../sensors/duration.js';
-import { count, plain, relative } from '../../sensors/text.js';
+import { count, formatDuration, plain, relative } from '../../sensors/text.js';
 import { descriptionView, type DescriptionExtras } from '../views.js';
 
 const STATE_TIMEOUT_MS = 3_000;

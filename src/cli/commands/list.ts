@@ -1,7 +1,6 @@
 import { colored, table, type Output } from '../output.js';
 import type { Session } from '../session.js';
-import { formatDuration } from '../../sensors/duration.js';
-import { plain } from '../../sensors/text.js';
+import { formatDuration, plain } from '../../sensors/text.js';
 import { sensorView } from '../views.js';
 
 /** `sensors list` */

@@ -1,8 +1,7 @@
 import { describeTick } from '../../sensors/describe-tick.js';
 import { colored, table, type Output } from '../output.js';
 import type { Session } from '../session.js';
-import { formatDuration } from '../../sensors/duration.js';
-import { plain, relative } from '../../sensors/text.js';
+import { formatDuration, plain, relative } from '../../sensors/text.js';
 import { tickView } from '../views.js';
 import { requireWorker } from './require-worker.js';
 
