@@ -5,7 +5,7 @@
  * made from other assets: its upstream.
  */
 import type { Metadata, MetadataInput } from './asset-event.js';
-import { checkAssetKey } from './asset-key.js';
+import { checkAssetKey } from './asset-name.js';
 import { parseMetadata } from './asset-metadata.js';
 import { DefinitionError, quote, refuseUnknownOptions } from './errors.js';
 import { checkMapping, type PartitionMapping } from './partition-mapping.js';

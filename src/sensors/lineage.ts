@@ -7,7 +7,7 @@
  */
 import type { AssetDefinition } from './define-asset.js';
 import type { SensorDefinition } from './define-sensor.js';
-import { isAssetName } from './asset-key.js';
+import { isAssetName } from './asset-name.js';
 import { cutText, jsonBytes } from './json.js';
 import { readMemoOptions } from './memo-options.js';
 import { PARTITION_MAPPINGS, type PartitionMapping } from './partition-mapping.js';

@@ -162,6 +162,6 @@ function eventIdOf(asset: string, position: number): string {
   return `${asset}@${position}`;
 }
 
-function fed(event: AssetEvent): AssetSensorEvent {
-  return { ...event, recordedAt: new Date(event.at) };
+function fed({ at, ...event }: AssetEvent): AssetSensorEvent {
+  return { ...event, eventId: eventIdOf(event.asset, event.position), recordedAt: new Date(at) };
 }

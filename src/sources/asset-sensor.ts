@@ -20,7 +20,9 @@ import {
 } from './event-sensor.js';
 
 /** An event of the asset, as handlers get it. */
-export interface AssetSensorEvent extends AssetEvent {
+export interface AssetSensorEvent extends Omit<AssetEvent, 'eventId' | 'at'> {
+  /** The asset's name and the position: no other event ever has the same. */
+  readonly eventId: string;
   /** When it was recorded, by the server's clock. */
   readonly recordedAt: Date;
 }
@@ -37,7 +39,7 @@ export interface AssetSensorOptions<J extends JobDefinition, Js extends readonly
    * @default when the sensor was first started; after its cursor was cleared, when it was last started
    */
   readonly startFrom?: Date;
-  /** Called for each event in order, on its own. Requests without a run key get the event's position. */
+  /** Called for each event in order, on its own. Requests without a run key get `event.eventId`. */
   readonly handle: (ctx: EventContext<Targets<J, Js>, R>, event: AssetSensorEvent) => Handled;
 }
 

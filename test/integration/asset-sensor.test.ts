@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { defineAsset, defineAssetSensor, defineJob, defineSensor } from '../../src/index.js';
+import { defineAsset, defineAssetSensor, defineJob, defineSensor, staticPartitions } from '../../src/index.js';
 import { Harness, waitFor } from '../support/harness.js';
 
 test('an asset sensor on another worker handles each event once and in order, soon after it was recorded', async () => {
   const h = await Harness.create();
-  const orders = defineAsset({ key: [`${h.prefix}sales`, 'orders'] });
+  const orders = defineAsset({
+    key: [`${h.prefix}sales`, 'orders'],
+    partitions: staticPartitions(['before', 'observed', 'a', 'bad', 'b']),
+  });
   const echo = defineJob({ name: 'echo', config: z.object({ position: z.number() }) });
   const seen: string[] = [];
   let refuse = true;
@@ -28,13 +31,13 @@ test('an asset sensor on another worker handles each event once and in order, so
     await h.sensors.materialize(orders, { partition, taskQueue: h.taskQueue });
   await record('before');
   await h.work([onOrders], { taskQueue: `${h.taskQueue}-other` });
-  await h.folded(onOrders);
+  await h.tickWhere(onOrders, ({ skipReason }) => skipReason?.startsWith('no new events') ?? false, 'its first look');
   await h.sensors.observe(orders, { partition: 'observed', taskQueue: h.taskQueue });
   for (const partition of ['a', 'bad', 'b']) await record(partition);
   await waitFor(() => seen.length === 2, 'both events');
   expect(seen).toEqual(['3 a', '5 b']);
   const runs = await h.settledRuns(onOrders, 2);
-  expect(runs.map(({ runKey }) => runKey).toSorted()).toEqual([`${orders.name}@3`, `${orders.name}@5`]);
+  expect(new Set(runs.map(({ runKey }) => runKey))).toEqual(new Set([`${orders.name}@3`, `${orders.name}@5`]));
   const name = h.name(onOrders);
   expect((await h.sensors.state(name)).deadLetters.map(({ error }) => error)).toEqual([
     `${orders.name}@4: Error: not this one`,
