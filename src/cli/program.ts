@@ -6,7 +6,7 @@
  */
 import { createRequire } from 'node:module';
 import { debuglog } from 'node:util';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { describe } from './commands/describe.js';
 import type { DevOptions } from './commands/dev.js';
 import type { InitOptions } from './commands/init.js';
@@ -18,14 +18,12 @@ import { tick } from './commands/tick.js';
 import { ticks } from './commands/ticks.js';
 import { explainError, type Place } from './errors.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
-import type { Json } from '../sensors/json.js';
+import { futureTime, json, limit, port, seconds, text } from './options.js';
 import { createOutput, type Output } from './output.js';
 import type { GlobalOptions, Session } from './session.js';
 
 const DEFAULT_TIMEOUT_S = '15';
 const DEFAULT_LIMIT = '20';
-const MAX_LIMIT = 10_000;
-const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$/;
 
 const debug = debuglog('sensors');
 
@@ -175,52 +173,4 @@ function createProgram(run: Run): Command {
 function version(): string {
   const { version: value } = createRequire(import.meta.url)('temporal-sensors/package.json') as { version: string };
   return value;
-}
-
-function text(value: string): string {
-  if (value.trim() === '') throw new InvalidArgumentError('It is empty.');
-  return value;
-}
-
-function json(value: string): Json {
-  try {
-    return JSON.parse(value) as Json;
-  } catch {
-    throw new InvalidArgumentError(`It is not JSON; a text needs quotes: '"2026-01-31"'.`);
-  }
-}
-
-function seconds(value: string): number {
-  const parsed = Number(value);
-  if (value.trim() === '' || !(parsed > 0 && parsed <= 3_600)) {
-    throw new InvalidArgumentError('Accepted: seconds, above 0, up to 3600.');
-  }
-  return parsed;
-}
-
-function limit(value: string): number {
-  return wholeNumber(value, MAX_LIMIT);
-}
-
-function port(value: string): number {
-  return wholeNumber(value, 65_535);
-}
-
-function wholeNumber(value: string, max: number): number {
-  const parsed = Number(value);
-  if (!/^\d+$/.test(value) || parsed < 1 || parsed > max) {
-    throw new InvalidArgumentError(`Accepted: a whole number from 1 to ${max}.`);
-  }
-  return parsed;
-}
-
-function futureTime(value: string): Date {
-  const date = new Date(value);
-  if (!ISO_TIME.test(value) || Number.isNaN(date.getTime())) {
-    throw new InvalidArgumentError(
-      'Accepted: an ISO time such as 2030-01-31T08:00:00Z; without a zone it is local time.'
-    );
-  }
-  if (date.getTime() <= Date.now()) throw new InvalidArgumentError(`${date.toISOString()} is not in the future.`);
-  return date;
 }
