@@ -5,7 +5,7 @@
  * `asset-log-state.ts`; this file seals what is old into pages, wakes the subscribers, and continues as new.
  *
  * Traps it avoids: what comes while the log is recovered waits; it never continues as new with more than one payload
- * holds, but seals first; a nudge is a signal to a workflow that may not exist, and every failure of it is ignored.
+ * holds, but seals first; a nudge is a signal to a workflow that may not exist, and no failure of it fails the log.
  */
 import {
   condition,
@@ -38,6 +38,11 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   [ASSET_SIGNALS.unsubscribe]: 'A sensor reads no more: { "sensor" }.',
   [ASSET_SIGNALS.retain]: 'How much to keep: { "events", "ageMs" }.',
 };
+
+/** The workflow to be woken does not exist, or was closed. */
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('was not found');
+}
 
 /** Started by the first event or subscriber, never by hand. */
 export async function sensorAssetLog(input?: unknown): Promise<void> {
@@ -122,7 +127,9 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
   async function wake(sensor: string): Promise<void> {
     try {
       await getExternalWorkflowHandle(LOOP_ID_PREFIX + sensor).signal(SIGNALS.push);
+      state = rules.woken(state, sensor, true, Date.now());
     } catch (error) {
+      if (isNotFound(error)) state = rules.woken(state, sensor, false, Date.now());
       log.debug(`sensor '${sensor}' could not be woken for asset '${asset}'; it looks at its interval`, { error });
     }
   }

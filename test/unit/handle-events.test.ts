@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { defineJob, defineSensor, RetryAfterError } from '../../src/index.js';
+import type { AssetRequest } from '../../src/sensors/asset-requests.js';
 import { requestProblem } from '../../src/sensors/check-requests.js';
 import type { EventContextBase, EventHandlers, Memory } from '../../src/sensors/event-handlers.js';
 import { FEED, type FeedHost, type FeedReport } from '../../src/sensors/feed-host.js';
@@ -40,6 +41,8 @@ class Source {
   letters: readonly DeadLetter[] = [];
   readonly calls: string[] = [];
   requests: readonly RunRequest[] = [];
+  /** What was said of assets. */
+  readonly recorded: AssetRequest[] = [];
   report: FeedReport = {};
   waiting: string | undefined;
   said: string | undefined;
@@ -76,6 +79,9 @@ class Source {
       resolveJob: () => 'invoice',
       problemOf: (request) => requestProblem(request, definition, new Date()),
       request: (made) => made,
+      narrow: async (requests) => requests,
+      checkAssets: async () => undefined,
+      record: (requests) => void this.recorded.push(...requests),
       report: (report) => void (this.report = report),
     };
     const ctx = {
