@@ -61,7 +61,7 @@ export async function narrowToStale(
     const stale = staleAssets(selected, facts);
     if (selected.length > 0 && stale.length === 0)
       upToDate.push(
-        `job '${job}' is not asked for: ${selected.map(({ name }) => name).join(', ')} is up to date` +
+        `job '${job}' is not asked for: ${selected.map(({ name }) => name).join(', ')} ${selected.length === 1 ? 'is' : 'are'} up to date` +
           (partitionKey === undefined ? '' : ` for partition ${String(partitionKey)}`)
       );
     else if (selected.length === 0) requests.push(request);

@@ -45,6 +45,8 @@ export const ASSET_SIGNALS = {
   retain: 'retain',
 } as const;
 export const ASSET_QUERIES = { read: 'read', state: 'state' } as const;
+/** What a log answers that has just been started: whoever asks has to ask again. */
+export const RECOVERING = 'is being recovered; ask again in a moment';
 /** Memo key of a page: a {@link PageMemo}. */
 export const PAGE_MEMO = 'sensorPage';
 /** Memo key of a loop: a {@link SensorMemo}. */
