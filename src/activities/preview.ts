@@ -113,7 +113,10 @@ function shown(result: EvaluationResult): Omit<Preview, Exclude<Facts, 'requests
   return {
     status:
       count > 0 || assetEvents !== undefined
-        ? 'success' : result.rejected.length > 0 && result.skipReason === undefined ? 'failure' : 'skipped',
+        ? 'success'
+        : result.rejected.length > 0 && result.skipReason === undefined
+          ? 'failure'
+          : 'skipped',
     requests: { count, sample: sampleOf(result.requests) },
     duplicates: result.duplicates,
     rejected: { count: result.rejected.length, sample: result.rejected.slice(0, MAX_SHOWN) },

@@ -42,11 +42,7 @@ export function assetRecorder(requests: AssetRequest[]): AssetRecorder {
   };
 }
 
-function assetRequest(
-  kind: AssetEvent['kind'],
-  given: AssetReference,
-  options: AssetEventOptions
-): AssetRequest {
+function assetRequest(kind: AssetEvent['kind'], given: AssetReference, options: AssetEventOptions): AssetRequest {
   const call = kind === 'materialization' ? 'ctx.materialize' : 'ctx.observe';
   try {
     const asset = assetNameOf(given);

@@ -105,7 +105,9 @@ export function checkOutcome(
     requests: checked.accepted,
     staged: [],
     ...(partitions.changes.length === 0 ? {} : { partitions: partitions.changes }),
-    ...(assetEvents.length === 0 ? {} : { assetEvents: { id: `${input.sensor}/${input.tick}/${nonce}`, events: assetEvents } }),
+    ...(assetEvents.length === 0
+      ? {}
+      : { assetEvents: { id: `${input.sensor}/${input.tick}/${nonce}`, events: assetEvents } }),
     cleared: input.deadLetters.filter((id) => hashes.has(id)),
     rejected,
     duplicates: checked.duplicates,

@@ -203,7 +203,10 @@ function contentHash(...parts: readonly unknown[]): string {
 }
 
 /** The assets that the run is to make, in the job's order. Or why it cannot make them. */
-export function selectedAssets({ assets, staleOnly }: RunRequest, job: JobDefinition): readonly AssetDefinition[] | string {
+export function selectedAssets(
+  { assets, staleOnly }: RunRequest,
+  job: JobDefinition
+): readonly AssetDefinition[] | string {
   if (staleOnly !== undefined && typeof staleOnly !== 'boolean')
     return `staleOnly is a ${typeof staleOnly}; accepted: true or false`;
   if (staleOnly === true && job.assets.length === 0) return `staleOnly is given, but job '${job.name}' makes no assets`;

@@ -3,7 +3,17 @@ import type { TickRecord } from './protocol.js';
 
 /** One line that says what a tick did. */
 export function describeTick(record: TickRecord): string {
-  const { runs, handled = 0, duplicates, rejected, pending, partitions = [], assetEvents = 0, error, skipReason } = record;
+  const {
+    runs,
+    handled = 0,
+    duplicates,
+    rejected,
+    pending,
+    partitions = [],
+    assetEvents = 0,
+    error,
+    skipReason,
+  } = record;
   const why = error ?? skipReason;
   // a reason for nothing at all says it all
   const nothing = runs.count === 0 && handled === 0 && pending === 0 && partitions.length === 0 && assetEvents === 0;

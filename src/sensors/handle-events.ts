@@ -122,7 +122,12 @@ export class EventHandling<T extends FeedEvent> {
 
   /** Whether another event can be taken in this tick. */
   get ready(): boolean {
-    return !this.#rests && !this.#isFull && !this.#saidEnough && performance.now() - this.#began <= this.#busyAfter + BATCH_MS;
+    return (
+      !this.#rests &&
+      !this.#isFull &&
+      !this.#saidEnough &&
+      performance.now() - this.#began <= this.#busyAfter + BATCH_MS
+    );
   }
 
   get #rests(): boolean {
@@ -291,11 +296,8 @@ export class EventHandling<T extends FeedEvent> {
       if (event === 'passed') return true;
       if (event === 'gone') throw ApplicationFailure.nonRetryable('it is gone from the server');
       const { handlers, handleTimeoutMs } = this.#options;
-      const { given, memory, assetEvents } = await callHandler(
-        this.#ctx,
-        handleTimeoutMs,
-        this.#memory,
-        (ctx, own) => requestsOf(ctx, this.#feed, event, (context) => handlers.handle(context, event, own))
+      const { given, memory, assetEvents } = await callHandler(this.#ctx, handleTimeoutMs, this.#memory, (ctx, own) =>
+        requestsOf(ctx, this.#feed, event, (context) => handlers.handle(context, event, own))
       );
       const narrows = given.some(({ staleOnly }) => staleOnly === true);
       const requests = narrows ? await this.#feed.narrow(given) : given;

@@ -66,7 +66,12 @@ export async function narrowToStale(
       );
     else if (selected.length === 0) requests.push(request);
     // all of them: as it was asked for
-    else requests.push({ ...request, staleOnly: undefined, ...(stale.length === selected.length ? {} : { assets: stale }) });
+    else
+      requests.push({
+        ...request,
+        staleOnly: undefined,
+        ...(stale.length === selected.length ? {} : { assets: stale }),
+      });
   }
   return { requests, upToDate };
 }

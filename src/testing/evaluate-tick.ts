@@ -111,7 +111,13 @@ export async function evaluateTick(
     folded: () => undefined,
     failed: (thrown: Thrown) => (failure = thrown),
   };
-  const loop = new SimulatedLoop(definition, world, rules.wakeUp(state, 'tick'), now, serverOf(options.partitions, options.assets));
+  const loop = new SimulatedLoop(
+    definition,
+    world,
+    rules.wakeUp(state, 'tick'),
+    now,
+    serverOf(options.partitions, options.assets)
+  );
   await loop.tick();
   const record = loop.state.ring.at(-1) as TickRecord;
   const { status, skipReason, error, logs = [], rejected, duplicates } = record;

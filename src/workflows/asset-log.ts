@@ -23,7 +23,14 @@ import {
 import type { SensorActivities } from '../activities/index.js';
 import type { AssetRead, AssetState } from '../sensors/asset-event.js';
 import { MAX_HISTORY_BYTES, MAX_LOG_HISTORY_EVENTS } from '../sensors/limits.js';
-import { ASSET_LOG_ID_PREFIX, ASSET_QUERIES, ASSET_SIGNALS, LOOP_ID_PREFIX, RECOVERING, SIGNALS } from '../sensors/protocol.js';
+import {
+  ASSET_LOG_ID_PREFIX,
+  ASSET_QUERIES,
+  ASSET_SIGNALS,
+  LOOP_ID_PREFIX,
+  RECOVERING,
+  SIGNALS,
+} from '../sensors/protocol.js';
 import * as rules from './asset-log-state.js';
 import { applyAssetMessage, type AssetMessage } from './apply-asset-message.js';
 import { parseLogState, parseRead } from './parse-asset-log.js';

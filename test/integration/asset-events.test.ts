@@ -39,7 +39,10 @@ test('what a tick says of assets is recorded once, with the tick, and only if it
   expect((await h.sensors.tick(name)).error).toContain('in a sensor, ctx.materialize records with the tick');
   mode = 'records';
   const preview = await h.sensors.preview(name);
-  expect(preview).toMatchObject({ status: 'success', assetEvents: { count: 2, sample: [{ partitionKey: 'acme' }, {}] } });
+  expect(preview).toMatchObject({
+    status: 'success',
+    assetEvents: { count: 2, sample: [{ partitionKey: 'acme' }, {}] },
+  });
   expect(await readAsset(h.client, orders)).toEqual([]);
 
   const applied = await h.sensors.apply(name, preview.id ?? '');

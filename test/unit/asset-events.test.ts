@@ -13,12 +13,7 @@ import {
 } from '../../src/index.js';
 import type { AssetState } from '../../src/sensors/asset-event.js';
 import { latestOf } from '../../src/sensors/narrow-stale.js';
-import {
-  buildRunStatusSensorContext,
-  buildSensorContext,
-  evaluateTick,
-  simulate,
-} from '../../src/testing/index.js';
+import { buildRunStatusSensorContext, buildSensorContext, evaluateTick, simulate } from '../../src/testing/index.js';
 
 const customers = dynamicPartitions('customers');
 const orders = defineAsset({ key: ['sales', 'orders'], partitions: customers });
@@ -32,9 +27,8 @@ test('a tick records what evaluate said of assets, in order, and a context of a 
   const sensor = defineSensor({
     name: 's',
     evaluate(ctx) {
-      const { materialize, observe } = ctx;
-      materialize(orders, { partition: 'acme', metadata: { rows: 3 } });
-      observe('sales/orders');
+      ctx.materialize(orders, { partition: 'acme', metadata: { rows: 3 } });
+      ctx.observe('sales/orders');
       return { partitionRequests: [customers.add(['acme'])] };
     },
   });
@@ -59,7 +53,7 @@ test('a tick records what evaluate said of assets, in order, and a context of a 
     handle: (ctx) => ctx.observe(orders, { metadata: { rows: 1 } }),
   });
   const { ctx, run } = buildRunStatusSensorContext({ sensor: onRun });
-  await onRun.handle(ctx, run);
+  onRun.handle(ctx, run);
   expect(ctx.assetEvents).toMatchObject([{ asset: 'sales/orders', kind: 'observation' }]);
 });
 
@@ -98,7 +92,9 @@ test('more events than a tick can record fail it, and say how to go on', async (
       },
     });
   expect((await evaluateTick(sensor(1_000, ''))).assetEvents).toHaveLength(1_000);
-  expect((await evaluateTick(sensor(1_001, ''))).error).toMatch(/records 1001 asset events of .* split them over ticks/);
+  expect((await evaluateTick(sensor(1_001, ''))).error).toMatch(
+    /records 1001 asset events of .* split them over ticks/
+  );
   expect((await evaluateTick(sensor(20, 'x'.repeat(7_000)))).error).toContain('(128 KB) in one tick');
 });
 
@@ -148,7 +144,7 @@ test('a request that says staleOnly wrongly is rejected by itself', async () => 
     jobs: [make, plain],
     *evaluate(ctx) {
       yield ctx.run({ job: make, staleOnly: 'yes' as never });
-      yield ctx.run({ job: plain, staleOnly: true } as never);
+      yield ctx.run({ job: plain, staleOnly: true as never });
       yield ctx.run({ job: make, assets: ['orders' as never], staleOnly: true });
       yield ctx.run({ job: make, assets: [extra], staleOnly: true });
     },

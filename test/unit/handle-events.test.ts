@@ -179,6 +179,24 @@ describe('an event that fails', () => {
     expect(source.letters.map(({ error }) => error)).toEqual(['bad (3 tries): Error: bad cannot be read']);
   });
 
+  test('leaves nothing of what it said of assets; one that says too much is parked, and a tick takes what it can record', async () => {
+    const handle: Handle = (ctx, { eventId }) => {
+      const count = eventId === 'much' ? 501 : eventId === 'fails' ? 1 : 200;
+      for (let n = 0; n < count; n++) ctx.materialize(eventId);
+      if (eventId === 'fails') throw ApplicationFailure.nonRetryable('after it was said');
+    };
+    const source = new Source(['much', 'fails', ...ids('ok', 5)], handle);
+    await source.tick();
+    expect(source.letters.map(({ error }) => error)).toEqual([
+      expect.stringContaining('the handler records 501 asset events of'),
+      'fails: ApplicationFailure: after it was said',
+    ]);
+    expect(source.recorded).toHaveLength(600);
+    expect(source.pending).toEqual(['ok3', 'ok4']);
+    await source.tick();
+    expect(source.recorded).toHaveLength(1_000);
+  });
+
   test('is a failure when it fails, and not again while it waits; but nothing is well until then', async () => {
     const source = new Source(['bad'], () => {
       throw new Error('the receiver is away');
