@@ -31,12 +31,14 @@ export type { RecordOptions } from './client/asset-events.js';
 export type { AssetReference } from './sensors/asset-name.js';
 export type {
   AssetEvent,
+  AssetEventOptions,
   AssetProducer,
   AssetState,
   Metadata,
   MetadataInput,
   MetadataValue,
   NewAssetEvent,
+  TickAssetEvent,
 } from './sensors/asset-event.js';
 // sensors
 export { defineSensor } from './sensors/define-sensor.js';

@@ -1,9 +1,12 @@
-/** Assets' logs from inside: recording for job workflows, and sealing old events into pages. */
+/** Assets' logs from inside: recording for job workflows and ticks, and sealing old events into pages. */
 import { Context } from '@temporalio/activity';
 import { foldAssetLog } from '../client/fold-asset-log.js';
+import { checkMembership } from '../client/asset-events.js';
 import { recordAssetEvents } from '../client/assets.js';
 import { writePage } from '../client/pages.js';
 import type { AssetEvent, AssetProducer, Metadata } from '../sensors/asset-event.js';
+import { eventsOfTick } from '../sensors/asset-requests.js';
+import type { AssetRecording } from '../sensors/protocol.js';
 import {
   applySeal,
   ASSET_PAGE_KIND,
@@ -13,6 +16,8 @@ import {
   type LogSeal,
   type LogState,
 } from '../workflows/asset-log-state.js';
+import { warnIfUnknown } from './asset-reader.js';
+import type { SensorActivityDependencies } from './index.js';
 
 /** An event of a job workflow; this activity gives it its identity. */
 export interface JobAssetEvent {
@@ -23,13 +28,40 @@ export interface JobAssetEvent {
   readonly producer: AssetProducer;
 }
 
-export function createAssetActivities() {
+export function createAssetActivities({ registry }: SensorActivityDependencies) {
   return {
-    /** Records what a job workflow said. The event's ID is that of this activity, so that it is recorded once. */
+    /**
+     * Records what a job workflow said. The event's ID is that of this activity, so that it is recorded once.
+     *
+     * @throws `ApplicationFailure`, not retryable, for a partition that the asset does not have, as this worker knows it
+     */
     async recordAssetEvent(event: JobAssetEvent): Promise<void> {
       const { client, info } = Context.current();
+      const { asset, partitionKey } = event;
+      const definition = registry.assets.get(asset);
+      if (definition === undefined) warnIfUnknown(registry, [asset]);
+      else await checkMembership(client, definition, partitionKey, registry.prefix);
       const eventId = `${info.workflowExecution?.runId ?? ''}/${info.activityId}`;
       await recordAssetEvents(client, [{ ...event, eventId }], { taskQueue: info.taskQueue });
+    },
+
+    /** Records what a tick said. The events' IDs are those of its evaluation, so that each is recorded once. */
+    async recordTickEvents({
+      sensor,
+      tick,
+      recording,
+    }: {
+      sensor: string;
+      tick: number;
+      recording: AssetRecording;
+    }): Promise<void> {
+      const { client, info } = Context.current();
+      const events = eventsOfTick(recording, sensor, tick);
+      warnIfUnknown(
+        registry,
+        events.map(({ asset }) => asset)
+      );
+      await recordAssetEvents(client, events, { taskQueue: info.taskQueue });
     },
 
     /** Writes the oldest events of a log's tail as a page, and gives its ID. */

@@ -18,11 +18,11 @@ import {
   type FailureDetails,
   type StreakRecord,
 } from '../sensors/protocol.js';
+import { createAssetReader } from './asset-reader.js';
 import { Attempt } from './attempt.js';
 import type { SensorActivityDependencies } from './index.js';
 import { KnownKeys } from './known-keys.js';
 import { stageRequests } from './pages.js';
-import { readSets } from './partitions.js';
 import { KeysUnavailableError } from './postponed.js';
 import type { SearchAttributes } from './search-attributes.js';
 import { shortHash } from '../sensors/short-hash.js';
@@ -107,7 +107,7 @@ export function createEvaluator(
       },
       // a preview must not meddle with what the ticks know at the same moment
       knownKeys: () => knownKeys(input, attempt, purpose === 'preview' ? new KnownKeys() : keysOf(input)),
-      partitionKeys: (sets) => readSets(sets, registry.prefix, () => attempt.heartbeat()),
+      assets: createAssetReader(registry, client, () => attempt.heartbeat()),
       prefix: registry.prefix,
       times,
       jobs: [...registry.jobs.keys()],

@@ -25,7 +25,7 @@ export function createSensorActivities(dependencies: SensorActivityDependencies)
     ...createControlActivities(dependencies),
     ...createPageActivities(searchAttributes),
     ...createPartitionActivities(),
-    ...createAssetActivities(),
+    ...createAssetActivities(dependencies),
     ...createRepeatActivities(dependencies, searchAttributes),
   };
 }

@@ -5,6 +5,7 @@ import { recordAssetEvents } from '../client/assets.js';
 import type { AssetEvent, AssetProducer } from '../sensors/asset-event.js';
 import { producerOf } from '../sensors/asset-metadata.js';
 import { assetNameOf, type AssetReference } from '../sensors/asset-name.js';
+import { rejected } from '../sensors/failures.js';
 import { RUN_MEMO, type RunMemo } from '../sensors/protocol.js';
 
 /** What one attempt has recorded. */
@@ -13,6 +14,9 @@ interface Attempt {
   readonly counts: Map<string, number>;
   producer?: Promise<AssetProducer>;
 }
+
+/** Their attempts may record nothing by themselves: most of what they find is not committed. */
+const EVALUATIONS = new Set(['evaluateSensor', 'previewSensor']);
 
 const attempts = new WeakMap<Context, Attempt>();
 
@@ -35,6 +39,11 @@ export async function observe(asset: AssetReference, options: RecordOptions = {}
 async function send(kind: AssetEvent['kind'], asset: AssetReference, options: RecordOptions): Promise<void> {
   const context = Context.current();
   const { client, info } = context;
+  if (EVALUATIONS.has(info.activityType))
+    throw rejected(
+      `${kind === 'materialization' ? 'materialize' : 'observe'} of temporal-sensors is for the activities of jobs; ` +
+        `in a sensor, ctx.${kind === 'materialization' ? 'materialize' : 'observe'} records with the tick`
+    );
   const attempt: Attempt = attempts.get(context) ?? { counts: new Map() };
   attempts.set(context, attempt);
   const same = JSON.stringify([kind, assetNameOf(asset), options.partition]);

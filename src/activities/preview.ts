@@ -106,24 +106,31 @@ function facts({ tick, events, cursor }: EvaluationInput, report: FailureDetails
 function shown(result: EvaluationResult): Omit<Preview, Exclude<Facts, 'requests' | 'duplicates' | 'rejected'> | 'id'> {
   const staged = result.staged.reduce((sum, { requests }) => sum + requests, 0);
   const count = result.requests.length + staged;
+  const assetEvents = result.assetEvents && {
+    count: result.assetEvents.events.length,
+    sample: firstOf(result.assetEvents.events),
+  };
   return {
     status:
-      count > 0 ? 'success' : result.rejected.length > 0 && result.skipReason === undefined ? 'failure' : 'skipped',
+      count > 0 || assetEvents !== undefined
+        ? 'success'
+        : result.rejected.length > 0 && result.skipReason === undefined
+          ? 'failure'
+          : 'skipped',
     requests: { count, sample: sampleOf(result.requests) },
     duplicates: result.duplicates,
     rejected: { count: result.rejected.length, sample: result.rejected.slice(0, MAX_SHOWN) },
     cursor: result.cursor,
     more: result.more,
     ...(result.partitions === undefined ? {} : { partitions: result.partitions }),
+    ...(assetEvents === undefined ? {} : { assetEvents }),
     ...(result.skipReason === undefined ? {} : { skipReason: result.skipReason }),
   };
 }
 
-function sampleOf(requests: readonly LaunchRequest[]): PreviewedRequest[] {
-  const sample: PreviewedRequest[] = [];
-  let bytes = 0;
-  for (const { id, job, runKey, partitionKey, assets, tags, args } of requests.slice(0, MAX_SHOWN)) {
-    const each: PreviewedRequest = {
+function sampleOf(requests: readonly LaunchRequest[]): readonly PreviewedRequest[] {
+  return firstOf(
+    requests.slice(0, MAX_SHOWN).map(({ id, job, runKey, partitionKey, assets, tags, args }) => ({
       id,
       job,
       ...(runKey === undefined ? {} : { runKey }),
@@ -131,10 +138,14 @@ function sampleOf(requests: readonly LaunchRequest[]): PreviewedRequest[] {
       ...(assets === undefined ? {} : { assets }),
       ...(tags === undefined ? {} : { tags }),
       args,
-    };
-    bytes += jsonBytes(each);
-    if (bytes > MAX_SHOWN_BYTES) return sample;
-    sample.push(each);
-  }
-  return sample;
+    }))
+  );
+}
+
+/** As many of them as there is room to show. */
+function firstOf<T>(all: readonly T[]): readonly T[] {
+  let bytes = 0;
+  const shown = all.slice(0, MAX_SHOWN);
+  const end = shown.findIndex((each) => (bytes += jsonBytes(each)) > MAX_SHOWN_BYTES);
+  return end === -1 ? shown : shown.slice(0, end);
 }

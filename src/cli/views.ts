@@ -145,6 +145,7 @@ export function tickView(tick: TickRecord) {
     pending: tick.pending,
     events: tick.events,
     partitions: tick.partitions,
+    assetEvents: tick.assetEvents,
     skipReason: tick.skipReason,
     error: tick.error,
     logs: tick.logs?.map(({ level, at, message }) => ({ level, at: iso(at), message })),

@@ -1,24 +1,22 @@
 /** Events of assets as authors say them, checked against the asset's definition where it is given. */
 import type { Client } from '@temporalio/client';
 import { randomUUID } from 'node:crypto';
-import type { AssetEvent, AssetProducer, MetadataInput, NewAssetEvent } from '../sensors/asset-event.js';
+import type { AssetEvent, AssetEventOptions, AssetProducer, NewAssetEvent } from '../sensors/asset-event.js';
+import { eventPartitionProblem } from '../sensors/asset-requests.js';
 import { checkMetadata, checkPartitionKey } from '../sensors/asset-metadata.js';
 import { assetNameOf, type AssetReference } from '../sensors/asset-name.js';
+import type { AssetDefinition } from '../sensors/define-asset.js';
 import { rejected } from '../sensors/failures.js';
 import { utf8Bytes } from '../sensors/json.js';
 import { MAX_EVENT_ID_BYTES } from '../sensors/limits.js';
-import type { PartitionSet } from '../sensors/partitions.js';
 import { ASSET_LOG_ID_PREFIX } from '../sensors/protocol.js';
 import { shortHash } from '../sensors/short-hash.js';
 import { recordAssetEvents } from './assets.js';
 import { describeExecution } from './executions.js';
 import { readPartitions } from './partitions.js';
 
-export interface RecordOptions {
-  /** Which partition of the asset; checked when the asset is given by its definition. @default none */
-  readonly partition?: string;
-  /** Named values, at most 8 KB. @default none */
-  readonly metadata?: MetadataInput;
+/** The partition is checked when the asset is given by its definition. */
+export interface RecordOptions extends AssetEventOptions {
   /** Prefix of the plugin whose dynamic partition set the asset has. @default none */
   readonly prefix?: string;
 }
@@ -34,7 +32,7 @@ export async function newAssetEvent(
   const name = assetNameOf(asset);
   const place = `asset '${name}'`;
   checkPartitionKey(partition, place);
-  if (isDefinition(asset)) await checkMembership(client, asset.partitions, partition, place, prefix);
+  if (isDefinition(asset)) await checkMembership(client, asset, partition, prefix);
   return {
     asset: name,
     kind,
@@ -45,28 +43,24 @@ export async function newAssetEvent(
   };
 }
 
-function isDefinition(asset: unknown): asset is { readonly partitions: PartitionSet | undefined } {
+function isDefinition(asset: unknown): asset is Checkable {
   return typeof asset === 'object' && asset !== null && 'kind' in asset;
 }
 
-/** An event of a partitioned asset may be of the whole asset: it has no partition then. */
-async function checkMembership(
+type Checkable = Pick<AssetDefinition, 'name' | 'partitions'>;
+
+/** @throws `ApplicationFailure`, not retryable, for a partition that the asset does not have */
+export async function checkMembership(
   client: Client,
-  partitions: PartitionSet | undefined,
+  { name, partitions }: Checkable,
   partition: string | undefined,
-  place: string,
   prefix: string
 ): Promise<void> {
-  if (partition === undefined) return;
-  if (partitions === undefined) throw rejected(`${place}: partition is given, but the asset has no partitions`);
-  if (partitions.type !== 'dynamic') {
-    if (partitions.has(partition, new Date())) return;
-    const ended = partitions.type === 'static' ? '' : ' at this time (one is there when it has ended)';
-    throw rejected(`${place}: partition is not in its ${partitions.type} partitions${ended}`);
-  }
-  const set = prefix + partitions.name;
-  if ((await readPartitions(client, set)).includes(partition)) return;
-  throw rejected(`${place}: partition is not in partition set '${set}'; add it first`);
+  const dynamic = partition !== undefined && partitions?.type === 'dynamic';
+  const keys = dynamic ? await readPartitions(client, prefix + partitions.name) : [];
+  const has = (_: string, key: string): boolean => keys.includes(key);
+  const problem = eventPartitionProblem(partitions, partition, { now: new Date(), has });
+  if (problem !== undefined) throw rejected(`asset '${name}': ${problem}`);
 }
 
 export interface ClientRecordOptions extends RecordOptions {

@@ -205,7 +205,10 @@ class HistoryFold {
         // the fold ends a launch late
         const { launch } = state;
         const ended =
-          launch !== undefined && launch.partitions === undefined && rules.waitingRequests(launch) === 0
+          launch !== undefined &&
+          launch.partitions === undefined &&
+          launch.assetEvents === undefined &&
+          rules.waitingRequests(launch) === 0
             ? this.settled(state)
             : state;
         const applied = applyPreview(ended, result, {}, this.now);
@@ -213,6 +216,8 @@ class HistoryFold {
       }
       case 'changePartitions':
         return rules.endPartitions(state, parseRefusals(result), this.now);
+      case 'recordTickEvents':
+        return rules.endAssetEvents(state, undefined, this.now);
       case 'releasePages':
         return rules.afterRelease(state, given.ids);
       default:

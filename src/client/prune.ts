@@ -1,6 +1,8 @@
-/** Forgetting a sensor: its loop, its pages, its run keys. Its runs stay. */
-import type { Client } from '@temporalio/client';
-import { PAGE_ID_PREFIX } from '../sensors/protocol.js';
+/** Forgetting a sensor: its loop, its pages, its run keys, its place in the logs of assets. Its runs stay. */
+import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
+import { parseSensorAssets } from '../sensors/lineage.js';
+import { PAGE_ID_PREFIX, SENSOR_MEMO, type SensorMemo } from '../sensors/protocol.js';
+import { unsubscribeAsset } from './assets.js';
 import { inBatches } from './batches.js';
 import { listExecutions } from './executions.js';
 import { findLoop, loopId, PRUNED } from './loops.js';
@@ -27,6 +29,7 @@ export async function prune(client: Client, sensor: string): Promise<Pruned> {
     running = await findLoop(client, sensor);
   }
   const loop = await findLoop(client, sensor);
+  for (const asset of watchedBy(loop)) await unsubscribeAsset(client, asset, sensor);
   const loops = await find(client, `WorkflowId = ${quoted(loopId(sensor))}`);
   // visibility lags behind: what it does not list yet is the last run
   if (loop !== undefined && !loops.some(({ runId }) => runId === loop.runId)) loops.push(loop);
@@ -36,6 +39,13 @@ export async function prune(client: Client, sensor: string): Promise<Pruned> {
     await remove(client, execution);
   });
   return { loopRuns: loops.length, pages: pages.length };
+}
+
+/** Names of the assets that a sensor watches, as its loop tells. */
+export function watchedBy(loop: Pick<WorkflowExecutionDescription, 'memo'> | undefined): readonly string[] {
+  const memo = loop?.memo?.[SENSOR_MEMO] as Partial<SensorMemo> | undefined;
+  const { assets = {} } = parseSensorAssets(memo?.options) ?? {};
+  return Object.entries(assets).flatMap(([asset, { watched }]) => (watched === true ? [asset] : []));
 }
 
 interface Execution {

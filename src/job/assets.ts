@@ -1,17 +1,10 @@
 /** What a job workflow says of the assets it makes. */
 import { proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { SensorActivities } from '../activities/index.js';
-import type { AssetEvent, MetadataInput } from '../sensors/asset-event.js';
+import type { AssetEvent, AssetEventOptions } from '../sensors/asset-event.js';
 import { checkMetadata, checkPartitionKey, producerOf } from '../sensors/asset-metadata.js';
 import { assetNameOf, type AssetReference } from '../sensors/asset-name.js';
 import { RUN_MEMO, type RunMemo } from '../sensors/protocol.js';
-
-export interface AssetEventOptions {
-  /** Which partition of the asset. @default none */
-  readonly partition?: string;
-  /** Named values, at most 8 KB. @default none */
-  readonly metadata?: MetadataInput;
-}
 
 /**
  * Records that this run has made the asset. Ends when the event is on record; once, however often the run is replayed.

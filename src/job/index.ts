@@ -15,4 +15,4 @@ export function runInfo(): RunInfo | undefined {
 }
 
 export { materialize, observe } from './assets.js';
-export type { AssetEventOptions } from './assets.js';
+export type { AssetEventOptions } from '../sensors/asset-event.js';

@@ -44,6 +44,17 @@ export interface AssetEvent {
   readonly producer: AssetProducer;
 }
 
+/** What is said of an event besides what it is of. */
+export interface AssetEventOptions {
+  /** Which partition of the asset. @default none */
+  readonly partition?: string;
+  /** Named values, at most 8 KB. @default none */
+  readonly metadata?: MetadataInput;
+}
+
+/** An event that a sensor records with its tick. */
+export type TickAssetEvent = Pick<AssetEvent, 'asset' | 'kind' | 'partitionKey' | 'metadata'>;
+
 /** An event that is to be recorded: the log gives it its position and time. */
 export type NewAssetEvent = Omit<AssetEvent, 'position' | 'at'>;
 
@@ -65,6 +76,8 @@ export interface AssetSubscriber {
   readonly position: number;
   /** When it last said so, in milliseconds since the epoch. */
   readonly at: number;
+  /** Since when it has no workflow that could be woken. */
+  readonly goneSince?: number;
 }
 
 /** The last materialization of a partition. */
@@ -88,6 +101,8 @@ export interface AssetState {
   readonly refused: number;
   readonly latestMaterialization?: AssetEvent;
   readonly latestObservation?: AssetEvent;
+  /** When it was last materialized without naming a partition, in milliseconds since the epoch. */
+  readonly wholeAt?: number;
   /** The last materialization of each partition, that of the newest last; at most 2,000. */
   readonly partitions: readonly PartitionMark[];
   /** Partitions that found no room among them: those materialized longest ago. */

@@ -1,5 +1,6 @@
 /** One call of a handler: with a signal of its own, a copy of the memory, and requests that count only if it ends well. */
-import { EvaluationError } from './errors.js';
+import { assetRecorder, type AssetRequest } from './asset-requests.js';
+import { EvaluationError, InvalidRequestError } from './errors.js';
 import { collect } from './evaluation.js';
 import type { EventContextBase, Memory } from './event-handlers.js';
 import type { FeedHost } from './feed-host.js';
@@ -19,13 +20,10 @@ export interface FeedEvent {
   readonly via?: readonly string[];
 }
 
-/** A request that cannot be: calling the handler again would not help. */
-export class InvalidRequestError extends EvaluationError {}
-
 /**
  * Calls a handler.
  *
- * @returns what it gave and its memory afterwards
+ * @returns what it gave, its memory afterwards, and what it said of assets
  * @throws whatever it throws; {@link EvaluationError} when it takes too long
  */
 export async function callHandler<T>(
@@ -33,12 +31,13 @@ export async function callHandler<T>(
   timeoutMs: number,
   memory: Json | undefined,
   call: (ctx: EventContextBase, memory: Memory) => Promise<T>
-): Promise<{ readonly given: T; readonly memory: Json | undefined }> {
+): Promise<{ readonly given: T; readonly memory: Json | undefined; readonly assetEvents: readonly AssetRequest[] }> {
   const controller = new AbortController();
   const { signal } = controller;
   const outer = ctx.signal;
   const timers: NodeJS.Timeout[] = [];
   const late = new EvaluationError(`the handler did not end within ${timeoutMs} ms`);
+  const assetEvents: AssetRequest[] = [];
   const copy: Memory = { value: structuredClone(memory) };
   let end: () => void = () => undefined;
   const overdue = new Promise<never>((_, reject) => {
@@ -53,10 +52,10 @@ export async function callHandler<T>(
   outer.addEventListener('abort', end, { once: true });
   if (outer.aborted) end();
   try {
-    const given = await Promise.race([call(handlerContext(ctx, signal), copy), overdue]);
+    const given = await Promise.race([call(handlerContext(ctx, signal, assetEvents), copy), overdue]);
     if (copy.value !== undefined && jsonBytes(copy.value) > MAX_MEMORY_BYTES)
       throw new EvaluationError(`the handlers keep more than ${MAX_MEMORY_BYTES / 1024} KB`);
-    return { given, memory: copy.value === undefined ? undefined : toJson(copy.value, 'memory') };
+    return { given, memory: copy.value === undefined ? undefined : toJson(copy.value, 'memory'), assetEvents };
   } catch (error) {
     throw signal.reason === late ? late : error;
   } finally {
@@ -123,12 +122,14 @@ export function eventRequest(
     tags: request.tags ?? {},
     partitionKey: request.partitionKey,
     assets: request.assets,
+    staleOnly: request.staleOnly,
     via: [...(event.via ?? []), sensor].slice(-MAX_VIA),
   } as unknown as RunRequest);
 }
 
-/** What handlers see of the sensor's context. */
-export function handlerContext(ctx: EventContextBase, signal: AbortSignal): EventContextBase {
+/** What handlers see of the sensor's context; what they say of assets is added to `events`. */
+export function handlerContext(ctx: EventContextBase, signal: AbortSignal, events: AssetRequest[]): EventContextBase {
   const { sensor, log, resources, now, client, heartbeat, tick, isFirstTickSinceStart, sensorStartedAt } = ctx;
-  return { sensor, log, resources, now, client, heartbeat, tick, isFirstTickSinceStart, sensorStartedAt, signal };
+  const seen = { sensor, log, resources, now, client, heartbeat, tick, isFirstTickSinceStart, sensorStartedAt };
+  return { ...seen, signal, ...assetRecorder(events) };
 }

@@ -12,6 +12,8 @@ export interface Partitions {
   readonly changes: readonly PartitionChange[];
   /** Why a request of this job may not have this partition key, or `undefined`. */
   readonly problem: (job: JobDefinition, key: unknown, now: Date) => string | undefined;
+  /** Whether a set has a key. */
+  readonly has: (set: string, key: string) => boolean;
 }
 
 /** Names of the dynamic sets that requests and changes of a sensor depend on. */
@@ -75,14 +77,15 @@ export function applyPartitionRequests(
     );
   }
   const deleted = (set: string, key: string): boolean => asked.get(set)?.get(key) === 'delete';
-  return { changes, problem: (job, key, now) => problemOf(job, key, now, sets, deleted) };
+  const has = (set: string, key: string): boolean => sets.get(set)?.has(key) === true;
+  return { changes, has, problem: (job, key, now) => problemOf(job, key, now, has, deleted) };
 }
 
 function problemOf(
   { name, partitions }: JobDefinition,
   key: unknown,
   now: Date,
-  sets: ReadonlyMap<string, ReadonlySet<string>>,
+  has: Partitions['has'],
   deleted: (set: string, key: string) => boolean
 ): string | undefined {
   if (partitions === undefined)
@@ -94,7 +97,7 @@ function problemOf(
     return partitions.has(key, now)
       ? undefined
       : `partitionKey is not in the ${partitions.type} partitions of job '${name}'${partitions.type === 'static' ? '' : ' at this time (one is there when it has ended)'}`;
-  if (sets.get(partitions.name)?.has(key) === true) return undefined;
+  if (has(partitions.name, key)) return undefined;
   return deleted(partitions.name, key)
     ? `partitionKey was deleted from partition set '${partitions.name}' by the same tick`
     : `partitionKey is not in partition set '${partitions.name}'; add it with partitionRequests`;

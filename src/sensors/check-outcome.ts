@@ -92,8 +92,10 @@ export function checkOutcome(
     );
   }
   const lastRunKey = outcome.requests.findLast(({ runKey }) => typeof runKey === 'string')?.runKey;
-  // a tick that handled events has not done nothing
-  const busy = (outcome.fed?.handled ?? 0) > 0 && outcome.skipReason === undefined && outcome.requests.length === 0;
+  // a tick that handled events, or recorded some, has not done nothing
+  const assetEvents = outcome.assetEvents.map(({ event }) => event);
+  const acted = (outcome.fed?.handled ?? 0) > 0 || assetEvents.length > 0;
+  const busy = acted && outcome.skipReason === undefined && outcome.requests.length === 0;
   const skipReason = busy
     ? undefined
     : describeSkip(outcome, checked.duplicates.count, rejected.length - unknown.length);
@@ -103,6 +105,9 @@ export function checkOutcome(
     requests: checked.accepted,
     staged: [],
     ...(partitions.changes.length === 0 ? {} : { partitions: partitions.changes }),
+    ...(assetEvents.length === 0
+      ? {}
+      : { assetEvents: { id: `${input.sensor}/${input.tick}/${nonce}`, events: assetEvents } }),
     cleared: input.deadLetters.filter((id) => hashes.has(id)),
     rejected,
     duplicates: checked.duplicates,
@@ -111,7 +116,10 @@ export function checkOutcome(
     ...(outcome.initialCursor === undefined ? {} : { initialCursor: outcome.initialCursor }),
     more:
       outcome.more &&
-      (checked.accepted.length > 0 || partitions.changes.length > 0 || changed(input, outcome.cursor).kind !== 'keep'),
+      (checked.accepted.length > 0 ||
+        partitions.changes.length > 0 ||
+        assetEvents.length > 0 ||
+        changed(input, outcome.cursor).kind !== 'keep'),
     ...(lastRunKey === undefined ? {} : { lastRunKey: cutText(lastRunKey, 1024) }),
     ...fed,
   };
@@ -138,6 +146,7 @@ export function isQuiet(input: EvaluationInput, result: CheckedOutcome): boolean
     result.requests.length === 0 &&
     result.staged.length === 0 &&
     result.partitions === undefined &&
+    result.assetEvents === undefined &&
     result.cursor.kind === 'keep' &&
     newRejections(input, result.rejected).length === 0
   );
@@ -146,6 +155,7 @@ export function isQuiet(input: EvaluationInput, result: CheckedOutcome): boolean
 function describeSkip(outcome: EvaluationOutcome, duplicates: number, deadLetters: number): string {
   if (outcome.skipReason !== undefined) return outcome.skipReason;
   const total = outcome.requests.length;
+  if (total === 0 && outcome.upToDate.length > 0) return cutText(outcome.upToDate.join('; '), MAX_TEXT_BYTES);
   if (total === 0)
     return outcome.partitionRequests.length === 0 ? 'evaluate asked for nothing' : 'evaluate asked for no runs';
   if (deadLetters === 0) return `${total} request${total === 1 ? '' : 's'}, all already run`;

@@ -5,7 +5,7 @@
  * neighbours. What is accepted here can be started without failing a workflow task: every limit is checked.
  */
 import { createHash } from 'node:crypto';
-import { isAsset } from './define-asset.js';
+import { isAsset, type AssetDefinition } from './define-asset.js';
 import { describeIssues, type JobDefinition } from './define-job.js';
 import type { SensorDefinition } from './define-sensor.js';
 import { cutText, jsonBytes, NotJsonError, toJson, utf8Bytes, type Json } from './json.js';
@@ -127,8 +127,9 @@ function checkRequest(keyed: Keyed, index: number, rules: RequestRules): LaunchR
   }
   const problem = checkTags(request.tags) ?? rules.partitions.problem(job, request.partitionKey, rules.now);
   if (problem !== undefined) return reject(problem);
-  const assets = assetsOf(request, job);
-  if (typeof assets === 'string') return reject(assets);
+  const selected = selectedAssets(request, job);
+  if (typeof selected === 'string') return reject(selected);
+  const assets = request.assets === undefined ? undefined : selected.map(({ name }) => name);
   const tags = tagsOf(request, job);
   const parsed = job.config.safeParse(request.config === undefined ? {} : request.config);
   if (!parsed.success)
@@ -201,16 +202,22 @@ function contentHash(...parts: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }
 
-/** Names of the assets that the run is to make, in the job's order; `undefined`: all. Or why it cannot make them. */
-function assetsOf({ assets }: RunRequest, job: JobDefinition): readonly string[] | string | undefined {
+/** The assets that the run is to make, in the job's order. Or why it cannot make them. */
+export function selectedAssets(
+  { assets, staleOnly }: RunRequest,
+  job: JobDefinition
+): readonly AssetDefinition[] | string {
+  if (staleOnly !== undefined && typeof staleOnly !== 'boolean')
+    return `staleOnly is a ${typeof staleOnly}; accepted: true or false`;
+  if (staleOnly === true && job.assets.length === 0) return `staleOnly is given, but job '${job.name}' makes no assets`;
   const names = givenNames(assets);
-  if (names === undefined) return undefined;
+  if (names === undefined) return job.assets;
   if (job.assets.length === 0) return `assets are given, but job '${job.name}' makes none`;
   if (names.length === 0) return 'assets is not an array of one or more assets; leave it out for all of them';
   const strange = names.findIndex((name) => !job.assets.some((asset) => asset.name === name));
   const accepted = job.assets.map(({ name }) => `'${name}'`).join(', ');
   if (strange !== -1) return `assets[${strange}] is not an asset of job '${job.name}'; accepted: ${accepted}`;
-  return job.assets.flatMap(({ name }) => (names.includes(name) ? [name] : []));
+  return job.assets.filter(({ name }) => names.includes(name));
 }
 
 /** Names as they were given, good or not, so that a request is never taken for one of other assets. */

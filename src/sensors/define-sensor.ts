@@ -27,6 +27,7 @@ import type { RunInterest } from './protocol.js';
 import { collectResources } from './resource-names.js';
 import { stableShare, type Backoff } from './rhythm.js';
 import type { Evaluation, More, RunFunction, SkipReason } from './run-request.js';
+import type { AssetRecorder } from './asset-requests.js';
 import { boundTo, type SensorTestContext } from './test-context.js';
 
 /** `undefined` until the first `setCursor`, unless the schema accepts "nothing" (`.default`, `.prefault`). */
@@ -48,7 +49,7 @@ export interface SensorLog {
 }
 
 /** What `evaluate` gets, beside `run`. */
-export interface SensorContextBase<S, E, R extends Resources> {
+export interface SensorContextBase<S, E, R extends Resources> extends AssetRecorder {
   /** Name of the sensor, with the plugin's prefix. */
   readonly sensor: string;
   /** The stored position, or what `setCursor` set in this evaluation. Frozen. */

@@ -3,10 +3,21 @@ import type { TickRecord } from './protocol.js';
 
 /** One line that says what a tick did. */
 export function describeTick(record: TickRecord): string {
-  const { runs, handled = 0, duplicates, rejected, pending, partitions = [], error, skipReason } = record;
+  const {
+    runs,
+    handled = 0,
+    duplicates,
+    rejected,
+    pending,
+    partitions = [],
+    assetEvents = 0,
+    error,
+    skipReason,
+  } = record;
   const why = error ?? skipReason;
   // a reason for nothing at all says it all
-  if (why !== undefined && runs.count === 0 && handled === 0 && pending === 0 && partitions.length === 0) return why;
+  const nothing = runs.count === 0 && handled === 0 && pending === 0 && partitions.length === 0 && assetEvents === 0;
+  if (why !== undefined && nothing) return why;
   const added = partitions.reduce((sum, each) => sum + each.added, 0);
   const deleted = partitions.reduce((sum, each) => sum + each.deleted, 0);
   const parts = [
@@ -17,6 +28,7 @@ export function describeTick(record: TickRecord): string {
     count(pending, 'pending', 'pending'),
     count(added, 'partition added', 'partitions added'),
     count(deleted, 'partition deleted', 'partitions deleted'),
+    count(assetEvents, 'asset event recorded', 'asset events recorded'),
     why ?? '',
   ];
   return parts.filter((part) => part !== '').join(', ');

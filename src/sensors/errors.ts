@@ -18,6 +18,9 @@ export class EvaluationError extends Error {
   override readonly name: string = 'EvaluationError';
 }
 
+/** What a handler asked for can never be: calling it again would not help. */
+export class InvalidRequestError extends EvaluationError {}
+
 /** A resource that a sensor or an activity needs could not be created: the tick fails, and the next one tries again. */
 export class ResourceError extends EvaluationError {
   override readonly name = 'ResourceError';

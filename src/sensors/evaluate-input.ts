@@ -2,11 +2,13 @@
  * One attempt of an evaluation: from what the loop said to what the author's code made of it, checked. Asked by the
  * evaluation activity and by the testing toolkit, so that both do the same. Knows nothing of Temporal.
  */
+import { checkAssetLimits, checkAssetPartitions, setsOfAssets } from './asset-requests.js';
 import { applyPartitionRequests, setsOf } from './change-partitions.js';
 import { checkEvents, checkOutcome, type CheckedOutcome } from './check-outcome.js';
 import { lastTickBefore, type AttemptTimes } from './attempt-end.js';
 import type { SensorDefinition } from './define-sensor.js';
 import { evaluate, type EvaluationOutcome, type EvaluationServices } from './evaluation.js';
+import type { AssetReader } from './narrow-stale.js';
 import type { EvaluationInput } from './protocol.js';
 
 const NUDGED_MS = 1_000;
@@ -20,8 +22,7 @@ export interface EvaluationHost {
   readonly run: (work: (services: EvaluationServices) => Promise<EvaluationOutcome>) => Promise<EvaluationOutcome>;
   /** The run keys of the sensor; asked for only when a request has one. */
   readonly knownKeys: () => Promise<{ has(hash: string): boolean }>;
-  /** The keys of these dynamic partition sets, which are named without the prefix. */
-  readonly partitionKeys: (sets: readonly string[]) => Promise<ReadonlyMap<string, readonly string[]>>;
+  readonly assets: AssetReader;
   /** Put before the names of sensors and dynamic partition sets. */
   readonly prefix: string;
   /** When this attempt was due. */
@@ -62,15 +63,26 @@ export async function evaluateInput(
       deadLetterRoom: input.deadLetterRoom,
       deadLetters: input.deadLetters,
     },
+    assets: host.assets,
   };
   // before handlers are called: what they do must not be repeated because the keys cannot be read
   const early = definition.fed && definition.jobs.length > 0 ? await host.knownKeys() : undefined;
   const outcome = await host.run((services) => evaluate(definition, facts, services));
   const keyed = outcome.requests.some(({ runKey }) => runKey !== undefined);
   const known = early ?? (keyed ? await host.knownKeys() : undefined);
-  const sets = setsOf(outcome.requests, outcome.partitionRequests, definition);
-  const current = sets.length === 0 ? new Map<string, readonly string[]>() : await host.partitionKeys(sets);
+  const { definitionOf } = host.assets;
+  // what handlers said of assets was checked for each of them
+  const unchecked = definition.fed ? [] : outcome.assetEvents;
+  const sets = [
+    ...new Set([
+      ...setsOf(outcome.requests, outcome.partitionRequests, definition),
+      ...setsOfAssets(unchecked, definitionOf),
+    ]),
+  ];
+  const current = sets.length === 0 ? new Map<string, readonly string[]>() : await host.assets.partitionKeys(sets);
   const partitions = applyPartitionRequests(outcome.partitionRequests, current, host.prefix);
+  checkAssetPartitions(unchecked, { now: host.now, definitionOf, has: partitions.has });
+  checkAssetLimits(outcome.assetEvents);
   return checkOutcome(input, definition, outcome, rejected, {
     isKnown: (hash) => known?.has(hash) === true,
     partitions,

@@ -6,6 +6,9 @@
  * made with `ctx.run` but neither yielded nor returned fails the tick: it would be a lost run.
  */
 import type { Client } from '@temporalio/client';
+import type { AssetReference } from './asset-name.js';
+import type { AssetEventOptions } from './asset-event.js';
+import { assetRecorder, checkAssetPartitions, setsOfAssets, type AssetRequest } from './asset-requests.js';
 import type { JobDefinition } from './define-job.js';
 import type { BuiltResources, Resources } from './define-resource.js';
 import type { SensorContextBase, SensorDefinition, SensorLog } from './define-sensor.js';
@@ -16,6 +19,7 @@ import { FEED, type FeedFacts, type FeedHost, type FeedReport } from './feed-hos
 import { cutText, type Json } from './json.js';
 import { MAX_TEXT_BYTES } from './limits.js';
 import type { LogBook } from './log-book.js';
+import { narrowToStale, type AssetReader } from './narrow-stale.js';
 import { isPartitionRequest, type PartitionRequest } from './partitions.js';
 import type { GivenRequest, More, RunRequest, SensorResult, SkipReason } from './run-request.js';
 
@@ -33,6 +37,7 @@ export interface EvaluationFacts {
   readonly sensorStartedAt: Date;
   /** For sensors that are fed by events. */
   readonly feed: FeedFacts;
+  readonly assets: AssetReader;
 }
 
 /** What an evaluation may use. */
@@ -51,6 +56,10 @@ export interface EvaluationOutcome {
   readonly skipReason: string | undefined;
   readonly cursor: CursorChange;
   readonly partitionRequests: readonly PartitionRequest[];
+  /** Recorded with the tick. */
+  readonly assetEvents: readonly AssetRequest[];
+  /** Why requests for stale assets only were dropped. */
+  readonly upToDate: readonly string[];
   readonly more: boolean;
   /** What became of events, in a sensor that is fed by them. */
   readonly fed?: FeedReport;
@@ -77,7 +86,10 @@ export async function evaluate(
     return await initialCursor(definition, facts, services);
   const context = new EvaluationContext(definition, facts, services, stored);
   const given = await collect(definition.evaluate(context as never), services.signal);
-  return context.settle(given);
+  const outcome = context.settle(given);
+  const { requests, upToDate } = await narrowToStale(outcome.requests, definition, facts.assets, facts.now);
+  for (const line of upToDate) services.book.log.info(line);
+  return { ...outcome, requests, upToDate: [...outcome.upToDate, ...upToDate] };
 }
 
 /** Stores where the sensor begins, before anything is read from there; the evaluation itself comes right after. */
@@ -94,6 +106,8 @@ async function initialCursor(
     skipReason: 'the initial cursor was stored',
     cursor,
     partitionRequests: [],
+    assetEvents: [],
+    upToDate: [],
     more: true,
     initialCursor: true,
   };
@@ -152,6 +166,10 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
   #more = false;
   #fed: FeedReport | undefined;
   readonly #feed: FeedFacts;
+  readonly #assets: AssetReader;
+  readonly #assetRequests: AssetRequest[] = [];
+  readonly #upToDate: string[] = [];
+  readonly #recorder = assetRecorder(this.#assetRequests);
 
   /** @param stored the cursor as it is stored from now on; another one than `facts.cursor` when it was migrated */
   constructor(
@@ -163,6 +181,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
     this.#definition = definition;
     this.#services = services;
     this.#feed = facts.feed;
+    this.#assets = facts.assets;
     this.#cursor = readCursor(definition, stored);
     if (stored !== undefined && stored !== facts.cursor) this.#migrated = { kind: 'set', value: stored.value };
     this.sensor = facts.sensor;
@@ -182,6 +201,8 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
     this.more = this.more.bind(this);
     this.setCursor = this.setCursor.bind(this);
     this.clearCursor = this.clearCursor.bind(this);
+    this.materialize = this.materialize.bind(this);
+    this.observe = this.observe.bind(this);
   }
 
   // asked for when they are used: most evaluations of a simulation never do
@@ -203,6 +224,9 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
       resolveJob: (job) => this.resolveJob(job).name,
       problemOf: (request) => requestProblem(request, this.#definition, this.now),
       request: (made) => this.#remember({ ...made }),
+      narrow: (requests) => this.#narrow(requests),
+      checkAssets: (requests) => this.#checkAssets(requests),
+      record: (requests) => void this.#assetRequests.push(...requests),
       report: (report) => (this.#fed = report),
     };
   }
@@ -217,6 +241,34 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
     this.#cursor = readCursor(this.#definition, undefined);
   }
 
+  materialize(asset: AssetReference, options?: AssetEventOptions): void {
+    this.#recorder.materialize(asset, options);
+  }
+
+  observe(asset: AssetReference, options?: AssetEventOptions): void {
+    this.#recorder.observe(asset, options);
+  }
+
+  /** What was said of assets, in order. */
+  get recorded(): readonly AssetRequest[] {
+    return this.#assetRequests;
+  }
+
+  async #narrow(given: readonly RunRequest[]): Promise<readonly RunRequest[]> {
+    const { requests, upToDate } = await narrowToStale(given, this.#definition, this.#assets, this.now);
+    this.#upToDate.push(...upToDate);
+    for (const line of upToDate) this.log.info(line);
+    return requests;
+  }
+
+  async #checkAssets(requests: readonly AssetRequest[]): Promise<void> {
+    const { definitionOf, partitionKeys } = this.#assets;
+    const sets = setsOfAssets(requests, definitionOf);
+    const keys = sets.length === 0 ? undefined : await partitionKeys(sets);
+    const has = (set: string, key: string): boolean => keys?.get(set)?.includes(key) === true;
+    checkAssetPartitions(requests, { now: this.now, definitionOf, has });
+  }
+
   run(request: GivenRequest = {}): RunRequest {
     const made = {
       kind: 'run',
@@ -226,6 +278,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
       tags: request.tags ?? {},
       partitionKey: request.partitionKey,
       assets: request.assets,
+      staleOnly: request.staleOnly,
     } as unknown as RunRequest;
     return this.#remember(made);
   }
@@ -317,6 +370,8 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
       skipReason: skips[0]?.reason,
       cursor: this.#settleCursor(result),
       partitionRequests: checkPartitionRequests(result?.partitionRequests),
+      assetEvents: this.#assetRequests,
+      upToDate: this.#upToDate,
       more: this.#more || result?.more === true,
       ...(this.#fed === undefined ? {} : { fed: this.#fed }),
     };

@@ -18,6 +18,8 @@ export type EventContextBase<R extends Resources = {}> = Pick<
   | 'tick'
   | 'isFirstTickSinceStart'
   | 'sensorStartedAt'
+  | 'materialize'
+  | 'observe'
 >;
 
 /** The context of a handler: `ctx.run` is there with `job` or `jobs`. */

@@ -2,6 +2,7 @@
  * What sensors that are fed by events (runs, assets, the health of sensors) get beyond what authors get. Behind a
  * symbol of the context, because it is not for authors.
  */
+import type { AssetRequest } from './asset-requests.js';
 import type { Rejection } from './protocol.js';
 import type { RunRequest } from './run-request.js';
 
@@ -46,6 +47,12 @@ export interface FeedHost extends FeedFacts {
   readonly problemOf: (request: RunRequest) => string | undefined;
   /** Makes a request that must be given back by `evaluate`. */
   readonly request: (made: RunRequest) => RunRequest;
+  /** Requests as they are to be made: narrowed to stale assets where that is asked for. @throws EvaluationError when that cannot be told */
+  readonly narrow: (requests: readonly RunRequest[]) => Promise<readonly RunRequest[]>;
+  /** @throws EvaluationError for events of assets that cannot be recorded */
+  readonly checkAssets: (requests: readonly AssetRequest[]) => Promise<void>;
+  /** Takes events of assets that were checked, to be recorded with the tick. */
+  readonly record: (requests: readonly AssetRequest[]) => void;
   readonly report: (report: FeedReport) => void;
 }
 

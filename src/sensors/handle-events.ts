@@ -12,11 +12,13 @@
  */
 import { ApplicationFailure } from '@temporalio/common';
 import { z } from 'zod';
-import { callHandler, InvalidRequestError, requestsOf, type FeedEvent } from './call-handler.js';
-import { describeError } from './errors.js';
+import { bytesOfAssets, type AssetRequest } from './asset-requests.js';
+import { callHandler, requestsOf, type FeedEvent } from './call-handler.js';
+import { describeError, InvalidRequestError } from './errors.js';
 import type { EventContextBase, EventHandlers } from './event-handlers.js';
 import { feedOf, type FeedHost } from './feed-host.js';
 import { cutText, jsonBytes, type Json } from './json.js';
+import { MAX_TICK_ASSET_BYTES, MAX_TICK_ASSET_EVENTS } from './limits.js';
 import type { Rejection } from './protocol.js';
 import { retryAfterOf } from './retry-after-error.js';
 import type { RunRequest } from './run-request.js';
@@ -38,6 +40,9 @@ const MAX_PAUSE_MS = 10 * 60_000;
 /** IDs of events that a preview names, and errors that a tick names. */
 const FORESEEN = 20;
 const NAMED = 3;
+/** What the handler of one event may say of assets: half of what a tick records, so that there is always room for one more. */
+const MAX_ASSET_EVENTS = MAX_TICK_ASSET_EVENTS / 2;
+const MAX_ASSET_BYTES = MAX_TICK_ASSET_BYTES / 2;
 const FULL = 'the dead letters are full (64 KB): retry or discard them';
 
 const json = z.json() as z.ZodType<Json>;
@@ -81,6 +86,8 @@ export class EventHandling<T extends FeedEvent> {
   readonly #options: HandlingOptions<T>;
   readonly #began = performance.now();
   readonly #requests: RunRequest[] = [];
+  readonly #assetEvents: AssetRequest[] = [];
+  #assetBytes = 0;
   readonly #parked: Rejection[] = [];
   readonly #errors: string[] = [];
   /** Of a preview: the events that a tick would take. */
@@ -115,7 +122,12 @@ export class EventHandling<T extends FeedEvent> {
 
   /** Whether another event can be taken in this tick. */
   get ready(): boolean {
-    return !this.#rests && !this.#isFull && performance.now() - this.#began <= this.#busyAfter + BATCH_MS;
+    return (
+      !this.#rests &&
+      !this.#isFull &&
+      !this.#saidEnough &&
+      performance.now() - this.#began <= this.#busyAfter + BATCH_MS
+    );
   }
 
   get #rests(): boolean {
@@ -125,6 +137,11 @@ export class EventHandling<T extends FeedEvent> {
   /** Too many wait for another try, so new ones stay where they are. */
   get #isFull(): boolean {
     return this.#retries.length >= MAX_RETRIES;
+  }
+
+  /** What handlers say of assets leaves room for what one more may say. */
+  get #saidEnough(): boolean {
+    return this.#assetEvents.length > MAX_ASSET_EVENTS || this.#assetBytes > MAX_ASSET_BYTES;
   }
 
   /** What a preview says, in which no handler is called; `undefined` in a tick. */
@@ -164,7 +181,7 @@ export class EventHandling<T extends FeedEvent> {
     const waiting = [...returned, ...this.#retries];
     this.#retries = waiting;
     for (const retry of waiting) {
-      if (this.#rests || performance.now() - this.#began > AGAIN_MS) break;
+      if (this.#rests || this.#saidEnough || performance.now() - this.#began > AGAIN_MS) break;
       if (retry.at > this.#now) continue;
       const load = async (): Promise<Loaded<T>> => (await this.#options.find(retry.ref)) ?? 'gone';
       if (await this.#try(retry.ref, load, retry.attempts))
@@ -210,7 +227,9 @@ export class EventHandling<T extends FeedEvent> {
     if (this.#feed.preview || finish === undefined || this.#memory === undefined || this.#rests) return;
     if (this.#unfinished !== undefined && this.#unfinished.at > this.#now) return;
     try {
-      const { given, memory } = await callHandler(this.#ctx, this.#options.handleTimeoutMs, this.#memory, finish);
+      const { handleTimeoutMs } = this.#options;
+      const { given, memory, assetEvents } = await callHandler(this.#ctx, handleTimeoutMs, this.#memory, finish);
+      await this.#record(assetEvents);
       this.#memory = memory;
       // the handlers know the clock of this worker
       this.#dueAt = given === undefined ? undefined : given - this.#ctx.now.getTime() + this.#feed.scheduledAt;
@@ -246,6 +265,7 @@ export class EventHandling<T extends FeedEvent> {
       ...(this.#parked.length === 0 ? {} : { parked: this.#parked }),
     });
     const held = this.#memory === undefined ? undefined : this.#options.handlers.describe?.(this.#memory);
+    if (this.#assetEvents.length > 0) this.#feed.record(this.#assetEvents);
     const requests = this.#requests.map((request) => this.#feed.request(request));
     return { requests, waiting: this.#waiting, held };
   }
@@ -276,11 +296,14 @@ export class EventHandling<T extends FeedEvent> {
       if (event === 'passed') return true;
       if (event === 'gone') throw ApplicationFailure.nonRetryable('it is gone from the server');
       const { handlers, handleTimeoutMs } = this.#options;
-      const { given, memory } = await callHandler(this.#ctx, handleTimeoutMs, this.#memory, (ctx, own) =>
+      const { given, memory, assetEvents } = await callHandler(this.#ctx, handleTimeoutMs, this.#memory, (ctx, own) =>
         requestsOf(ctx, this.#feed, event, (context) => handlers.handle(context, event, own))
       );
+      const narrows = given.some(({ staleOnly }) => staleOnly === true);
+      const requests = narrows ? await this.#feed.narrow(given) : given;
+      await this.#record(assetEvents);
       this.#memory = memory;
-      this.#requests.push(...given);
+      this.#requests.push(...requests);
       this.#handled++;
       return true;
     } catch (error) {
@@ -306,6 +329,20 @@ export class EventHandling<T extends FeedEvent> {
     const failed = cutText(`${cutText(id, MAX_RETRY_ERROR_BYTES / 2)}: ${text}`, MAX_RETRY_ERROR_BYTES);
     this.#retries = [...this.#retries, { ref, attempts, at: this.#now + this.#pauseMs(attempts), error: failed }];
     return true;
+  }
+
+  /** Takes what a handler said of assets. @throws {@link InvalidRequestError} for what cannot be recorded */
+  async #record(events: readonly AssetRequest[]): Promise<void> {
+    if (events.length === 0) return;
+    const bytes = bytesOfAssets(events);
+    if (events.length > MAX_ASSET_EVENTS || bytes > MAX_ASSET_BYTES)
+      throw new InvalidRequestError(
+        `the handler records ${events.length} asset events of ${bytes} bytes for one event; ` +
+          `at most ${MAX_ASSET_EVENTS} of ${MAX_ASSET_BYTES} bytes (64 KB)`
+      );
+    await this.#feed.checkAssets(events);
+    this.#assetEvents.push(...events);
+    this.#assetBytes += bytes;
   }
 
   #pauseMs(attempts: number): number {

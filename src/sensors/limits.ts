@@ -78,6 +78,9 @@ export const MAX_METADATA_NAME_LENGTH = 100;
 export const MAX_ASSET_EVENT_BYTES = 16 * KB;
 /** Identity of an asset event; a longer default one is hashed. */
 export const MAX_EVENT_ID_BYTES = 512;
+/** Asset events that one tick records. */
+export const MAX_TICK_ASSET_EVENTS = 1_000;
+export const MAX_TICK_ASSET_BYTES = 128 * KB;
 /** Newest events in the state of an asset's log; beyond, the oldest go to a page. */
 export const MAX_TAIL_BYTES = 128 * KB;
 /** Events in one signal to an asset's log, in one of its pages, and in one of its answers. */

@@ -4,6 +4,7 @@
  * All of it is JSON, because it crosses activity results, signals, updates, queries and continue-as-new. Times are
  * milliseconds since the epoch unless named otherwise. Pure: the workflow bundle contains this file.
  */
+import type { TickAssetEvent } from './asset-event.js';
 import type { CursorChange, StoredCursor } from './cursor.js';
 import type { Priority, RetryPolicy } from '@temporalio/common';
 import type { Json } from './json.js';
@@ -44,6 +45,8 @@ export const ASSET_SIGNALS = {
   retain: 'retain',
 } as const;
 export const ASSET_QUERIES = { read: 'read', state: 'state' } as const;
+/** What a log answers that has just been started: whoever asks has to ask again. */
+export const RECOVERING = 'is being recovered; ask again in a moment';
 /** Memo key of a page: a {@link PageMemo}. */
 export const PAGE_MEMO = 'sensorPage';
 /** Memo key of a loop: a {@link SensorMemo}. */
@@ -244,6 +247,13 @@ export interface PartitionChange {
   readonly delete: readonly string[];
 }
 
+/** Events of assets that a tick records. */
+export interface AssetRecording {
+  /** Begins their IDs: no other evaluation has the same. */
+  readonly id: string;
+  readonly events: readonly TickAssetEvent[];
+}
+
 /** A request whose key has run. */
 export interface Duplicate {
   /** Workflow ID of the run it points to. */
@@ -265,6 +275,8 @@ export interface EvaluationResult {
   readonly staged: readonly RequestPage[];
   /** Take effect before the requests are started. */
   readonly partitions?: readonly PartitionChange[];
+  /** Recorded before the requests are started. */
+  readonly assetEvents?: AssetRecording;
   readonly rejected: readonly Rejection[];
   /** IDs of dead letters that valid requests take the place of. */
   readonly cleared: readonly string[];
@@ -346,6 +358,8 @@ export interface TickRecord {
   readonly behindSince?: number;
   /** Dynamic partition keys that were added and deleted. */
   readonly partitions?: readonly { readonly set: string; readonly added: number; readonly deleted: number }[];
+  /** Events of assets that were recorded; absent: none. */
+  readonly assetEvents?: number;
   readonly skipReason?: string;
   readonly error?: string;
   readonly cursorBefore?: StoredCursor;
@@ -416,6 +430,8 @@ export interface Launch {
   readonly refused: readonly LaunchRequest[];
   /** Changes of partition sets that come before any of it. */
   readonly partitions?: readonly PartitionChange[];
+  /** Events of assets that come before any of it. */
+  readonly assetEvents?: AssetRecording;
   /** The tick they belong to, unless they are pending from an earlier one. */
   readonly record?: TickRecord;
   /** Left over by `maxRunsPerTick`: the next tick of so many runs is due then. */
@@ -612,6 +628,8 @@ export interface Preview {
   readonly duplicates: { readonly count: number; readonly sample: readonly Duplicate[] };
   readonly rejected: { readonly count: number; readonly sample: readonly Rejection[] };
   readonly partitions?: readonly PartitionChange[];
+  /** Events of assets that would be recorded: how many, and the first few. */
+  readonly assetEvents?: { readonly count: number; readonly sample: readonly TickAssetEvent[] };
   readonly skipReason?: string;
   readonly error?: string;
   readonly cursorBefore?: StoredCursor;

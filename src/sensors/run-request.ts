@@ -25,6 +25,8 @@ export interface RunRequest {
   readonly partitionKey: string | undefined;
   /** As given, not yet checked: the assets of the job that the run is to make. */
   readonly assets: readonly (AssetDefinition | string)[] | undefined;
+  /** As given: whether only those of its assets are meant that are out of date. */
+  readonly staleOnly: boolean | undefined;
   /** The sensors whose handling of events led to it, so that none reacts to its own doing. */
   readonly via?: readonly string[];
   readonly [madeByContext]: true;
@@ -56,7 +58,9 @@ export interface SensorResult<Cursor = unknown> {
 }
 
 /** What `ctx.run` is given, before anything of it is checked. */
-export type GivenRequest = Partial<Record<'job' | 'runKey' | 'config' | 'tags' | 'partitionKey' | 'assets', unknown>>;
+export type GivenRequest = Partial<
+  Record<'job' | 'runKey' | 'config' | 'tags' | 'partitionKey' | 'assets' | 'staleOnly', unknown>
+>;
 
 interface RequestFields {
   /**
@@ -82,6 +86,12 @@ type AssetsField<J> = J extends { readonly assets: infer Assets extends readonly
          * of the run key. @default all of them
          */
         readonly assets?: readonly (Assets[number] | Assets[number]['name'])[] | undefined;
+        /**
+         * Only those of them that were never made, or are older than something they are made from: of the partition, if one is
+         * given. When none is, nothing is started, and the run key is not used up. A run that is not done yet counts as none:
+         * give a run key where the sensor may ask again before it is. @default false
+         */
+        readonly staleOnly?: boolean | undefined;
       }
   : {};
 

@@ -2,6 +2,7 @@
  * A context that tests make (`buildSensorContext`, `buildRunStatusSensorContext`): it learns which sensor it is for when
  * that sensor's `evaluate` or `handle` is called with it. So a test need not repeat what the sensor says, and gets the sensor's own checks.
  */
+import type { TickAssetEvent } from './asset-event.js';
 import type { AssetDefinition } from './define-asset.js';
 import type { SensorContextBase, SensorDefinition } from './define-sensor.js';
 import type { Resources } from './define-resource.js';
@@ -22,6 +23,7 @@ interface AnyRequest {
   readonly config?: unknown;
   readonly tags?: Readonly<Record<string, string>> | undefined;
   readonly assets?: readonly (AssetDefinition | string)[] | undefined;
+  readonly staleOnly?: boolean | undefined;
 }
 
 /** The context of a test: everything that `evaluate` gets, and what the test wants to read afterwards. */
@@ -34,6 +36,8 @@ export interface SensorTestContext<Cursor = unknown> extends Omit<
   setCursor(cursor: Cursor): void;
   readonly events: readonly Json[];
   readonly run: (request?: AnyRequest) => RunRequest;
+  /** What `ctx.materialize` and `ctx.observe` said, in order. */
+  readonly assetEvents: readonly TickAssetEvent[];
   /** What `ctx.log` wrote, as a tick keeps it (first 50 lines, 4 KB). */
   readonly logs: readonly LogLine[];
 }
@@ -43,6 +47,8 @@ export interface RunStatusTestContext extends EventContextBase<Resources> {
   readonly run: (request?: AnyRequest) => RunRequest;
   /** What `ctx.run` has made, in order. */
   readonly requests: readonly RunRequest[];
+  /** What `ctx.materialize` and `ctx.observe` said, in order. */
+  readonly assetEvents: readonly TickAssetEvent[];
   /** What `ctx.log` wrote, as a tick keeps it (first 50 lines, 4 KB). */
   readonly logs: readonly LogLine[];
 }

@@ -7,6 +7,7 @@
  */
 import type { Client } from '@temporalio/client';
 import { z } from 'zod';
+import type { TickAssetEvent } from '../sensors/asset-event.js';
 import { checkEvents } from '../sensors/check-outcome.js';
 import type { StoredCursor } from '../sensors/cursor.js';
 import type { JobDefinition } from '../sensors/define-job.js';
@@ -16,6 +17,7 @@ import { EvaluationContext, type EvaluationFacts, type EvaluationServices } from
 import { toJson, type Json } from '../sensors/json.js';
 import { MAX_DEAD_LETTERS_BYTES } from '../sensors/limits.js';
 import { LogBook, type LogLine } from '../sensors/log-book.js';
+import { NO_ASSETS } from '../sensors/narrow-stale.js';
 import { BIND, type SensorTestContext } from '../sensors/test-context.js';
 
 /** Options of {@link buildSensorContext}; all may be left out. */
@@ -104,6 +106,7 @@ export function buildSensorContext<Cursor = unknown>(
       deadLetterRoom: MAX_DEAD_LETTERS_BYTES,
       deadLetters: [],
     },
+    assets: NO_ASSETS,
   };
   const services: EvaluationServices = {
     signal: options.signal ?? new AbortController().signal,
@@ -184,6 +187,10 @@ class TestContext extends EvaluationContext {
 
   get logs(): readonly LogLine[] {
     return this.#services.book.lines;
+  }
+
+  get assetEvents(): readonly TickAssetEvent[] {
+    return [...this.recorded, ...(this.#bound?.recorded ?? [])].map(({ event }) => event);
   }
 
   parts(): ContextParts {

@@ -1,4 +1,5 @@
 /** One whole tick without a server: the evaluation and everything that becomes of what it gave. */
+import type { NewAssetEvent, TickAssetEvent } from '../sensors/asset-event.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError, quote, refuseUnknownOptions } from '../sensors/errors.js';
 import type { Json } from '../sensors/json.js';
@@ -7,6 +8,7 @@ import type { LaunchRequest, TickRecord } from '../sensors/protocol.js';
 import type { SensorTestContext } from '../sensors/test-context.js';
 import * as rules from '../workflows/rules.js';
 import { buildSensorContext, partsOf, requireClient } from './context.js';
+import type { MadeAssetsOption } from './simulated-assets.js';
 import { SimulatedLoop } from './simulated-loop.js';
 import type { Thrown } from './simulated-attempt.js';
 import { serverOf, stateOf, type KnownKeysOption, type PartitionsOption } from './simulated-state.js';
@@ -16,6 +18,8 @@ export interface EvaluateTickOptions {
   readonly knownKeys?: KnownKeysOption;
   /** Keys of dynamic partition sets, by name. @default none */
   readonly partitions?: PartitionsOption;
+  /** When assets were last made, by name, for requests with `staleOnly`; those with partitions by partition. @default never */
+  readonly assets?: MadeAssetsOption;
 }
 
 /** A run that a tick starts. */
@@ -40,6 +44,8 @@ export interface TickOutcome {
   /** What is started, in order. */
   readonly requests: readonly StartedRun[];
   readonly skipReason?: string;
+  /** What is recorded of assets, in order. */
+  readonly assetEvents: readonly TickAssetEvent[];
   /** The position that is stored afterwards. */
   readonly cursor: Json | undefined;
   /** Whether the next evaluation comes at once. */
@@ -73,11 +79,12 @@ export async function evaluateTick(
   options: EvaluateTickOptions = {}
 ): Promise<TickOutcome> {
   requireSensor(definition, 'evaluateTick');
-  refuseUnknownOptions(options, ['knownKeys', 'partitions'], 'evaluateTick');
+  refuseUnknownOptions(options, ['knownKeys', 'partitions', 'assets'], 'evaluateTick');
   const { facts, services } = partsOf(context);
   requireClient(definition, services.client, 'evaluateTick');
   const now = facts.now.getTime();
   const requests: LaunchRequest[] = [];
+  const assetEvents: TickAssetEvent[] = [];
   let failure: Thrown | undefined;
   const fresh = stateOf(definition, facts.sensorStartedAt.getTime(), { ...options, cursor: facts.cursor?.value });
   const pushed = rules.pushEvents(fresh, facts.events, now);
@@ -99,11 +106,18 @@ export async function evaluateTick(
       requests.push(request);
       return 'started' as const;
     },
+    recorded: ({ eventId: _, producer: __, ...event }: NewAssetEvent) => void assetEvents.push(event),
     ticked: () => undefined,
     folded: () => undefined,
     failed: (thrown: Thrown) => (failure = thrown),
   };
-  const loop = new SimulatedLoop(definition, world, rules.wakeUp(state, 'tick'), now, serverOf(options.partitions));
+  const loop = new SimulatedLoop(
+    definition,
+    world,
+    rules.wakeUp(state, 'tick'),
+    now,
+    serverOf(options.partitions, options.assets)
+  );
   await loop.tick();
   const record = loop.state.ring.at(-1) as TickRecord;
   const { status, skipReason, error, logs = [], rejected, duplicates } = record;
@@ -111,6 +125,7 @@ export async function evaluateTick(
     status: status === 'started' ? 'success' : status,
     requests: requests.map((request) => startedRun(definition, request)),
     ...(skipReason === undefined ? {} : { skipReason }),
+    assetEvents,
     cursor: loop.state.cursor?.value,
     more: loop.state.wake === 'more',
     logs,

@@ -98,7 +98,7 @@ function argsOf(job: JobDefinition, config: unknown): Json[] {
     isKnown: () => false,
     isForeign: () => false,
     rearmed: {},
-    partitions: { changes: [], problem: () => undefined },
+    partitions: { changes: [], problem: () => undefined, has: () => false },
     now: new Date(),
     nonce: '',
   });

@@ -9,6 +9,7 @@ export type { EvaluateTickOptions, StartedRun, TickOutcome } from './evaluate-ti
 export { simulate } from './simulate.js';
 export type {
   QuietStretch,
+  SimulatedAssetEvent,
   SimulatedFailure,
   SimulatedLogLine,
   SimulatedRun,
@@ -20,6 +21,7 @@ export { mockS3 } from './mock-s3.js';
 export { SimulationError } from './simulated-loop.js';
 export type { CrashPoint, Crashes, CrashStep } from './crashes.js';
 export type { Change, Changes, TimedChanges } from './timeline.js';
+export type { MadeAssetsOption } from './simulated-assets.js';
 export type { KnownKeysOption, PartitionsOption } from './simulated-state.js';
 export type { MockS3, MockS3Operation, MockS3Options } from './mock-s3.js';
 export type { RunStatusTestContext, SensorTestContext } from '../sensors/test-context.js';

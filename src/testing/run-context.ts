@@ -2,6 +2,7 @@
  * Contexts for tests of sensors of runs: what `handle` gets, without a worker or a server. A context that is not told
  * its sensor learns it when that sensor's `handle` is called with it; then jobs and statuses are checked.
  */
+import type { AssetRequest } from '../sensors/asset-requests.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { EvaluationError, refuseUnknownOptions } from '../sensors/errors.js';
 import { EvaluationContext } from '../sensors/evaluation.js';
@@ -64,10 +65,11 @@ export function buildRunStatusSensorContext(options: RunStatusTestOptions = {}):
   const parts = partsOf(unbound);
   const run = runOf(facts, sensor, parts.facts.now);
   const requests: RunRequest[] = [];
+  const recorded: AssetRequest[] = [];
   const ctx =
     sensor === undefined
-      ? contextFor(unbound, run, parts, requests)
-      : contextFor(contextOf(sensor, run, parts), run, parts, requests);
+      ? contextFor(unbound, run, parts, requests, recorded)
+      : contextFor(contextOf(sensor, run, parts), run, parts, requests, recorded);
   return testWith(ctx, run);
 }
 
@@ -98,22 +100,26 @@ function contextFor(
   base: EventContextBase,
   run: StatusRun,
   parts: ContextParts,
-  requests: RunRequest[]
+  requests: RunRequest[],
+  recorded: AssetRequest[]
 ): RunStatusTestContext {
   const { services } = parts;
   const context = {
-    ...handlerContext(base, services.signal),
+    ...handlerContext(base, services.signal, recorded),
     run: (request?: GivenRequest) => {
       const made = eventRequest(base, feedOf(base), run, request);
       requests.push(made);
       return made;
     },
     requests,
+    get assetEvents() {
+      return recorded.map(({ event }) => event);
+    },
     get logs() {
       return services.book.lines;
     },
     [BIND]: (sensor: SensorDefinition, event: StatusRun) =>
-      contextFor(contextOf(sensor, event, parts), event, parts, requests),
+      contextFor(contextOf(sensor, event, parts), event, parts, requests, recorded),
   };
   return context;
 }

@@ -4,6 +4,7 @@
  */
 import type { Client } from '@temporalio/client';
 import { checkCursor } from '../sensors/cursor.js';
+import type { TickAssetEvent } from '../sensors/asset-event.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { parseDuration, type Duration } from '../sensors/duration.js';
 import { DefinitionError, quote, refuseUnknownOptions } from '../sensors/errors.js';
@@ -23,6 +24,7 @@ import { stateView } from '../workflows/views.js';
 import { noClient, requireClient } from './context.js';
 import { planCrashes, type Crashes } from './crashes.js';
 import { requireSensor, startedRun, type StartedRun } from './evaluate-tick.js';
+import type { MadeAssetsOption } from './simulated-assets.js';
 import { SimulatedLoop, SimulationError, type LoopWorld, type SimulatedServer } from './simulated-loop.js';
 import { serverOf, stateOf, type KnownKeysOption, type PartitionsOption } from './simulated-state.js';
 import { Timeline, type Changes } from './timeline.js';
@@ -57,6 +59,8 @@ export interface SimulateOptions<R extends Values, W> {
   readonly knownKeys?: KnownKeysOption;
   /** Keys of dynamic partition sets, by name. @default none, or those of `after` */
   readonly partitions?: PartitionsOption;
+  /** When assets were last made, by name, for requests with `staleOnly`; those with partitions by partition. @default never */
+  readonly assets?: MadeAssetsOption;
   /** Leaves the sensor as its code says; else it is started if it is not running. @default false */
   readonly stopped?: boolean;
   /** Goes on where another simulation ended, with this definition: a deploy. */
@@ -78,6 +82,7 @@ const OPTIONS = [
   'cursor',
   'knownKeys',
   'partitions',
+  'assets',
   'stopped',
   'after',
   'client',
@@ -104,6 +109,12 @@ export interface SimulatedRun extends StartedRun {
   readonly tick: number;
   /** Why it failed, if what `jobs` has for it threw. */
   error?: unknown;
+}
+
+/** What a tick recorded of an asset. */
+export interface SimulatedAssetEvent extends TickAssetEvent {
+  readonly at: Date;
+  readonly tick: number;
 }
 
 /** Evaluations in a row that left no record, with one reason. */
@@ -137,6 +148,8 @@ export interface Simulation {
   readonly quiet: readonly QuietStretch[];
   /** Every run, in the order of their starts. */
   readonly runs: readonly SimulatedRun[];
+  /** Everything that ticks recorded of assets, in order. */
+  readonly assetEvents: readonly SimulatedAssetEvent[];
   /** Every evaluation that failed, also those that left no record. */
   readonly failures: readonly SimulatedFailure[];
   /** Every line of every evaluation. */
@@ -190,13 +203,14 @@ export async function simulate<R extends Values = {}, W = R>(
   const start = (options.start ?? options.after?.now ?? START).getTime();
   const recorder = new Recorder(definition, () => loop.now, before?.runs ?? new Set());
   const world = (options.world ?? options.resources ?? {}) as W;
-  const fresh = serverOf(options.partitions);
+  const fresh = serverOf(options.partitions, options.assets);
   const server =
     before === undefined
       ? fresh
       : {
           pages: new Map(before.server.pages),
           partitions: new Map([...before.server.partitions, ...fresh.partitions]),
+          logs: new Map([...before.server.logs, ...fresh.logs]),
           serial: before.server.serial,
         };
   const timeline = new Timeline(options.at, start);
@@ -216,6 +230,8 @@ export async function simulate<R extends Values = {}, W = R>(
       await runJob(run, options.jobs, world);
       return 'started';
     },
+    recorded: ({ eventId: _, producer: { tick = 0 }, ...event }) =>
+      recorder.assetEvents.push({ ...event, at: new Date(loop.now), tick }),
     ticked: (record) => recorder.ticked(record),
     folded: (reason) => recorder.folded(reason),
     failed: ({ message, cause }) => recorder.failures.push({ at: new Date(loop.now), error: message, cause }),
@@ -303,6 +319,7 @@ async function unlessItHangs(loop: SimulatedLoop, sensor: string, ms: number, ac
 class Recorder {
   readonly logs: SimulatedLogLine[] = [];
   readonly failures: SimulatedFailure[] = [];
+  readonly assetEvents: SimulatedAssetEvent[] = [];
   /** Workflow IDs of all runs that exist. */
   readonly ids: Set<string>;
   private readonly ticks: TickRecord[] = [];
@@ -349,6 +366,7 @@ class Recorder {
       quietTicks: quiet.reduce((sum, { count }) => sum + count, 0),
       quiet,
       runs: this.runs,
+      assetEvents: this.assetEvents,
       failures: this.failures,
       logs: this.logs,
       state,

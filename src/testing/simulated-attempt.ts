@@ -9,6 +9,7 @@ import { describeError } from '../sensors/errors.js';
 import { evaluateInput } from '../sensors/evaluate-input.js';
 import type { EvaluationServices } from '../sensors/evaluation.js';
 import { LogBook, type LogSink } from '../sensors/log-book.js';
+import type { AssetReader } from '../sensors/narrow-stale.js';
 import type {
   EvaluationInput,
   EvaluationResult,
@@ -55,7 +56,7 @@ export interface AttemptFacts {
   readonly nonce: string;
   readonly streak: StreakRecord | undefined;
   readonly knownKeys: () => Promise<{ has(hash: string): boolean }>;
-  readonly partitionKeys: (sets: readonly string[]) => Promise<ReadonlyMap<string, readonly string[]>>;
+  readonly assets: AssetReader;
   readonly services: Omit<EvaluationServices, 'book' | 'signal'>;
   readonly abort: Abort;
   readonly sink: LogSink;
@@ -127,7 +128,7 @@ export async function simulateAttempt(facts: AttemptFacts): Promise<AttemptEnd> 
         return outcome;
       },
       knownKeys: facts.knownKeys,
-      partitionKeys: facts.partitionKeys,
+      assets: facts.assets,
       prefix: '',
       times,
       jobs: definition.jobs.map(({ name }) => name),

@@ -7,16 +7,20 @@
 import { CancelledFailure } from '@temporalio/common';
 import { KnownKeys, packSeal } from '../activities/known-keys.js';
 import { quietFailure, type AttemptTimes } from '../sensors/attempt-end.js';
+import type { NewAssetEvent } from '../sensors/asset-event.js';
+import { eventsOfTick } from '../sensors/asset-requests.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import type { EvaluationServices } from '../sensors/evaluation.js';
 import type { Json } from '../sensors/json.js';
 import { ledgerKeys, planSeal } from '../sensors/key-ledger.js';
 import { HEARTBEAT_TIMEOUT_MS, MAX_STARTS_PER_RUN } from '../sensors/limits.js';
 import type { LogSink } from '../sensors/log-book.js';
+import type { AssetReader } from '../sensors/narrow-stale.js';
 import type { CursorEdit, Health, LaunchRequest, LoopState, StreakRecord, TickRecord } from '../sensors/protocol.js';
 import { applyCursorEdit, applyMessage, endEvaluation, type ActivityEnd } from '../workflows/apply.js';
 import * as rules from '../workflows/rules.js';
 import type { CrashStep } from './crashes.js';
+import { recordSimulated, simulatedReader, type SimulatedLogs } from './simulated-assets.js';
 import { Abort, simulateAttempt, type AttemptEnd, type Thrown } from './simulated-attempt.js';
 
 /** How long after a crash the next worker goes on. */
@@ -30,6 +34,7 @@ export interface SimulatedServer {
   readonly pages: Map<string, string>;
   /** Keys of the dynamic partition sets, by name. */
   readonly partitions: Map<string, ReadonlySet<string>>;
+  readonly logs: SimulatedLogs;
   /** Makes IDs that never come again. */
   serial: number;
 }
@@ -47,6 +52,8 @@ export interface LoopWorld {
   readonly crashes: (step: CrashStep, at: number, tick: number) => boolean;
   /** Asks the server to start a run. */
   readonly start: (request: LaunchRequest, tick: number) => Promise<'started' | 'refused'>;
+  /** An event of an asset is on record. */
+  readonly recorded: (event: NewAssetEvent) => void;
   readonly ticked: (record: TickRecord) => void;
   /** An evaluation that left no record. */
   readonly folded: (reason: string) => void;
@@ -78,6 +85,7 @@ export class SimulatedLoop {
   #resting = false;
   #prepared = false;
   #instant = { at: Number.NaN, evaluations: 0 };
+  readonly #assets: AssetReader;
   /** What the worker remembers of the run keys. */
   #keys = new KnownKeys();
 
@@ -88,7 +96,9 @@ export class SimulatedLoop {
     public state: LoopState,
     public now: number,
     private readonly server: SimulatedServer
-  ) {}
+  ) {
+    this.#assets = simulatedReader(definition, server);
+  }
 
   /** A message to the loop, as a signal or an update brings it. */
   take(name: string, ...args: readonly Json[]): void {
@@ -223,7 +233,7 @@ export class SimulatedLoop {
         nonce,
         streak,
         knownKeys: () => this.#knownKeys(current),
-        partitionKeys: (sets) => Promise.resolve(this.#partitionKeys(sets)),
+        assets: this.#assets,
         services,
         abort,
         sink,
@@ -251,10 +261,6 @@ export class SimulatedLoop {
     return this.#keys;
   }
 
-  #partitionKeys(sets: readonly string[]): ReadonlyMap<string, readonly string[]> {
-    return new Map(sets.map((set) => [set, [...(this.server.partitions.get(set) ?? [])]]));
-  }
-
   #changePartitions(): void {
     for (const { set, add, delete: gone } of this.state.launch?.partitions ?? []) {
       const keys = new Set(this.server.partitions.get(set));
@@ -263,6 +269,14 @@ export class SimulatedLoop {
       this.server.partitions.set(set, keys);
     }
     this.state = rules.endPartitions(this.state, [], this.now);
+  }
+
+  #recordAssets(): void {
+    const { assetEvents, record } = this.state.launch ?? {};
+    if (assetEvents === undefined || record === undefined) return;
+    for (const event of eventsOfTick(assetEvents, this.definition.name, record.tick))
+      if (recordSimulated(this.server.logs, event, this.now)) this.world.recorded(event);
+    this.state = rules.endAssetEvents(this.state, undefined, this.now);
   }
 
   #countInstant(): void {
@@ -297,6 +311,7 @@ export class SimulatedLoop {
   async #launch(): Promise<void> {
     this.state = rules.resumeLaunch(this.state, this.now);
     this.#changePartitions();
+    this.#recordAssets();
     await this.#startBatch();
     this.state = rules.endBatch(this.state, new Map(), this.now);
     const { launch } = this.state;

@@ -6,6 +6,7 @@ import { loopOptions } from '../sensors/loop-options.js';
 import type { LoopState } from '../sensors/protocol.js';
 import { runKeyHash } from '../sensors/run-key.js';
 import * as rules from '../workflows/rules.js';
+import { logsOf, type MadeAssetsOption } from './simulated-assets.js';
 import type { SimulatedServer } from './simulated-loop.js';
 
 /** Run keys that have run: of every job of the sensor, or of one. */
@@ -15,9 +16,9 @@ export type KnownKeysOption = readonly (string | { readonly job: string; readonl
 export type PartitionsOption = Readonly<Record<string, readonly string[]>>;
 
 /** A server on which nothing runs yet. */
-export function serverOf(partitions: PartitionsOption = {}): SimulatedServer {
+export function serverOf(partitions: PartitionsOption = {}, assets?: MadeAssetsOption): SimulatedServer {
   const sets = Object.entries(partitions).map(([name, keys]) => [name, new Set(keys)] as const);
-  return { pages: new Map(), partitions: new Map(sets), serial: 0 };
+  return { pages: new Map(), partitions: new Map(sets), logs: logsOf(assets), serial: 0 };
 }
 
 export interface StateOptions {

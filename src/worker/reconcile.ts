@@ -5,6 +5,7 @@
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { Runtime, type Worker } from '@temporalio/worker';
 import { inBatches } from '../client/batches.js';
+import { unsubscribeAsset } from '../client/assets.js';
 import { findLedgerPages, openPages } from '../client/ledger-pages.js';
 import {
   findLoop,
@@ -15,6 +16,7 @@ import {
   takeOver,
   type NewLoop,
 } from '../client/loops.js';
+import { watchedBy } from '../client/prune.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { DefinitionError } from '../sensors/errors.js';
 import { EMPTY_LEDGER, type KeyPage } from '../sensors/key-ledger.js';
@@ -94,9 +96,10 @@ async function reconcile(
       if (loop.status.name !== 'RUNNING') return await recover(client, { sensor, taskQueue, options });
       const memo = loop.memo?.[SENSOR_MEMO] as SensorMemo | undefined;
       if (memo?.options === JSON.stringify(options) && memo.protocol >= PROTOCOL) return;
-      return await client.workflow
-        .getHandle(loop.workflowId)
-        .signal(SIGNALS.configure, { options, protocol: PROTOCOL });
+      await client.workflow.getHandle(loop.workflowId).signal(SIGNALS.configure, { options, protocol: PROTOCOL });
+      const watches = new Set(definition.watches.map(({ name }) => name));
+      for (const asset of watchedBy(loop)) if (!watches.has(asset)) await unsubscribeAsset(client, asset, sensor);
+      return;
     } catch (error) {
       // another worker was faster, or the loop closed meanwhile: look again
       if (!(error instanceof WorkflowExecutionAlreadyStartedError || error instanceof WorkflowNotFoundError))

@@ -48,6 +48,8 @@ export interface LogState {
   readonly refused: number;
   readonly latestMaterialization?: AssetEvent;
   readonly latestObservation?: AssetEvent;
+  /** When it was last materialized without naming a partition. */
+  readonly wholeAt?: number;
   /** Packed marks of partitions, in the order of their positions. */
   readonly partitions: readonly (readonly [partitionKey: string, position: number, at: number])[];
   readonly partitionBytes: number;
@@ -68,6 +70,8 @@ export interface LogSeal {
 export const DEFAULT_RETENTION: AssetRetention = { events: 100_000 };
 /** A subscriber that says nothing for so long no longer keeps events from being trimmed. */
 const SILENT_MS = 30 * 24 * 60 * 60 * 1000;
+/** So long a sensor without a workflow may take to come back, as one that was terminated by mistake does. */
+const GONE_MS = 24 * 60 * 60 * 1000;
 const MAX_DROPPED = 20;
 /** Pages that are let go of at once. */
 const MAX_RELEASED = 100;
@@ -127,6 +131,7 @@ export function record(
   if (hashes.length > MAX_EVENT_HASHES * HASH_CHARS) hashes = hashes.slice(-MIN_EVENT_HASHES * HASH_CHARS);
   const materialized = added.filter(({ kind }) => kind === 'materialization');
   const latestMaterialization = materialized.at(-1) ?? state.latestMaterialization;
+  const wholeAt = materialized.findLast(({ partitionKey }) => partitionKey === undefined)?.at ?? state.wholeAt;
   const latestObservation = added.findLast(({ kind }) => kind === 'observation') ?? state.latestObservation;
   return {
     ...state,
@@ -140,6 +145,7 @@ export function record(
     observations: state.observations + added.length - materialized.length,
     ...(latestMaterialization === undefined ? {} : { latestMaterialization }),
     ...(latestObservation === undefined ? {} : { latestObservation }),
+    ...(wholeAt === undefined ? {} : { wholeAt }),
   };
 }
 
@@ -173,6 +179,16 @@ export function subscribe(state: LogState, sensor: string, position: number, now
 
 export function unsubscribe(state: LogState, sensor: string): LogState {
   return { ...state, subscribers: state.subscribers.filter((each) => each.sensor !== sensor) };
+}
+
+/** A subscriber was woken, or has no workflow that could be: one that stays away is dropped. */
+export function woken(state: LogState, sensor: string, exists: boolean, now: number): LogState {
+  const subscriber = state.subscribers.find((each) => each.sensor === sensor);
+  if (subscriber === undefined) return state;
+  const { goneSince = now, ...known } = subscriber;
+  if (!exists && now - goneSince > GONE_MS) return drop(state, [subscriber], 'its sensor has been gone for a day', now);
+  const next = exists ? known : { ...known, goneSince };
+  return { ...state, subscribers: state.subscribers.map((each) => (each === subscriber ? next : each)) };
 }
 
 function drop(state: LogState, gone: readonly AssetSubscriber[], reason: string, now: number): LogState {
@@ -271,6 +287,7 @@ export function stateOf(state: LogState, asset: string): AssetState {
     refused: state.refused,
     ...(latestMaterialization === undefined ? {} : { latestMaterialization }),
     ...(latestObservation === undefined ? {} : { latestObservation }),
+    ...(state.wholeAt === undefined ? {} : { wholeAt: state.wholeAt }),
     partitions: partitions.map(mark),
     partitionsForgotten: state.partitionsForgotten,
     subscribers: state.subscribers,

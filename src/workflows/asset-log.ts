@@ -5,7 +5,7 @@
  * `asset-log-state.ts`; this file seals what is old into pages, wakes the subscribers, and continues as new.
  *
  * Traps it avoids: what comes while the log is recovered waits; it never continues as new with more than one payload
- * holds, but seals first; a nudge is a signal to a workflow that may not exist, and every failure of it is ignored.
+ * holds, but seals first; a nudge is a signal to a workflow that may not exist, and no failure of it fails the log.
  */
 import {
   condition,
@@ -23,7 +23,14 @@ import {
 import type { SensorActivities } from '../activities/index.js';
 import type { AssetRead, AssetState } from '../sensors/asset-event.js';
 import { MAX_HISTORY_BYTES, MAX_LOG_HISTORY_EVENTS } from '../sensors/limits.js';
-import { ASSET_LOG_ID_PREFIX, ASSET_QUERIES, ASSET_SIGNALS, LOOP_ID_PREFIX, SIGNALS } from '../sensors/protocol.js';
+import {
+  ASSET_LOG_ID_PREFIX,
+  ASSET_QUERIES,
+  ASSET_SIGNALS,
+  LOOP_ID_PREFIX,
+  RECOVERING,
+  SIGNALS,
+} from '../sensors/protocol.js';
 import * as rules from './asset-log-state.js';
 import { applyAssetMessage, type AssetMessage } from './apply-asset-message.js';
 import { parseLogState, parseRead } from './parse-asset-log.js';
@@ -38,6 +45,11 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   [ASSET_SIGNALS.unsubscribe]: 'A sensor reads no more: { "sensor" }.',
   [ASSET_SIGNALS.retain]: 'How much to keep: { "events", "ageMs" }.',
 };
+
+/** The workflow to be woken does not exist, or was closed. */
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('was not found');
+}
 
 /** Started by the first event or subscriber, never by hand. */
 export async function sensorAssetLog(input?: unknown): Promise<void> {
@@ -84,7 +96,7 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
 
   /** A log that is being recovered knows less than it will: whoever asks has to ask again. */
   function known(): rules.LogState {
-    if (recovering) throw new Error(`the log of asset '${asset}' is being recovered; ask again in a moment`);
+    if (recovering) throw new Error(`the log of asset '${asset}' ${RECOVERING}`);
     return state;
   }
 
@@ -122,7 +134,9 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
   async function wake(sensor: string): Promise<void> {
     try {
       await getExternalWorkflowHandle(LOOP_ID_PREFIX + sensor).signal(SIGNALS.push);
+      state = rules.woken(state, sensor, true, Date.now());
     } catch (error) {
+      if (isNotFound(error)) state = rules.woken(state, sensor, false, Date.now());
       log.debug(`sensor '${sensor}' could not be woken for asset '${asset}'; it looks at its interval`, { error });
     }
   }

@@ -231,6 +231,20 @@ export function endPartitions(
   return withRejections({ ...state, launch }, rejections, rejections.length, now);
 }
 
+/** The tick's events of assets are on record, unless `error` says why they cannot be. */
+export function endAssetEvents(state: LoopState, error: string | undefined, now: number): LoopState {
+  if (state.launch?.record === undefined) return state;
+  const { assetEvents: _, ...launch } = state.launch;
+  if (error === undefined) return { ...state, launch };
+  const { assetEvents: __, ...record } = state.launch.record;
+  const rejection: Rejection = {
+    id: `asset-events-${record.tick}`,
+    kind: 'request',
+    error: cutText(error, MAX_TEXT_BYTES),
+  };
+  return withRejections({ ...state, launch: { ...launch, record } }, [rejection], 1, now);
+}
+
 /** Ends the launch: everything is started or refused, or waits as pending. */
 export function endLaunch(state: LoopState, now: number): LoopState {
   const { launch, ...rest } = state;
@@ -266,7 +280,7 @@ export function discardPending(state: LoopState): LoopState {
 
 function outcome(record: TickRecord, pending: number): Pick<TickRecord, 'status' | 'skipReason' | 'error'> {
   if (record.error !== undefined) return { status: 'failure' };
-  if (record.runs.count > 0 || (record.handled ?? 0) > 0) return { status: 'success' };
+  if (record.runs.count > 0 || (record.handled ?? 0) > 0 || (record.assetEvents ?? 0) > 0) return { status: 'success' };
   if (pending > 0) return { status: 'skipped', skipReason: `the sensor was stopped; ${pending} requests are pending` };
   if (record.skipReason !== undefined) return { status: 'skipped' };
   if (record.rejected.count > 0) {

@@ -32,6 +32,7 @@ import {
   PAGE_ID_PREFIX,
   PENDING_PAGES,
   RUN_MEMO,
+  type AssetRecording,
   type LaunchRequest,
   type LoopState,
   type PartitionChange,
@@ -69,6 +70,11 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
     startToCloseTimeout: '1 minute',
     retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
   });
+  // without a limit: what is committed is recorded, however long that takes
+  const { recordTickEvents } = proxyActivities<Pick<SensorActivities, 'recordTickEvents'>>({
+    startToCloseTimeout: '30 seconds',
+    retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
+  });
   // with one: a set whose workers are gone must not hold up everything else
   const { changePartitions } = proxyActivities<Pick<SensorActivities, 'changePartitions'>>({
     startToCloseTimeout: '30 seconds',
@@ -82,6 +88,9 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
     if (changes !== undefined) {
       holder.set(rules.endPartitions(holder.get(), await changed(changes), Date.now()));
     }
+    const { assetEvents, record } = holder.get().launch ?? {};
+    if (assetEvents !== undefined && record !== undefined)
+      holder.set(rules.endAssetEvents(holder.get(), await recorded(assetEvents, record.tick), Date.now()));
     for (;;) {
       await startBatch();
       const { refused = [] } = holder.get().launch ?? {};
@@ -109,6 +118,18 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
       if (!(error instanceof ActivityFailure)) throw error;
       const why = `the partition set could not be changed: ${error.cause?.message ?? error.message}`;
       return changes.map(({ set }) => [set, why]);
+    }
+  }
+
+  /** Records events of assets; gives why they cannot be. */
+  async function recorded(recording: AssetRecording, tick: number): Promise<string | undefined> {
+    try {
+      await CancellationScope.nonCancellable(() => recordTickEvents({ sensor, tick, recording }));
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof ActivityFailure)) throw error;
+      const { length } = recording.events;
+      return `${length} asset events could not be recorded: ${error.cause?.message ?? error.message}`;
     }
   }
 

@@ -4,6 +4,7 @@
  * Anyone can send anything (`temporal activity complete --result null`, a signal without input), and an exception in
  * workflow code would block the sensor for ever. These never throw. Pure.
  */
+import { isAssetName } from '../sensors/asset-name.js';
 import { jsonBytes, utf8Bytes, type Json } from '../sensors/json.js';
 import type { KeyPage } from '../sensors/key-ledger.js';
 import { MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MAX_RUN_KEY_BYTES, MAX_WORKFLOW_ID_BYTES } from '../sensors/limits.js';
@@ -22,6 +23,7 @@ import type {
   RequestPage,
   RestResult,
 } from '../sensors/protocol.js';
+import { parseAssetEvents } from './parse-asset-log.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -137,7 +139,7 @@ export function parseEvaluationResult(value: unknown): EvaluationResult | RestRe
   if (!isObject(value)) return undefined;
   if (value['kind'] === 'rest') return { kind: 'rest' };
   if (value['kind'] !== 'evaluated') return undefined;
-  const { requests, staged, partitions = [], cleared, rejected, duplicates, cursor, logs, quiet } = value;
+  const { requests, staged, partitions = [], assetEvents, cleared, rejected, duplicates, cursor, logs, quiet } = value;
   const whole =
     Array.isArray(requests) &&
     requests.every(isLaunchRequest) &&
@@ -145,6 +147,7 @@ export function parseEvaluationResult(value: unknown): EvaluationResult | RestRe
     staged.every(isRequestPage) &&
     Array.isArray(partitions) &&
     partitions.every(isPartitionChange) &&
+    (assetEvents === undefined || isAssetRecording(assetEvents)) &&
     Array.isArray(cleared) &&
     Array.isArray(rejected) &&
     rejected.every(isObject) &&
@@ -169,6 +172,16 @@ export function parseEvaluationResult(value: unknown): EvaluationResult | RestRe
 function isPartitionChange(value: unknown): value is PartitionChange {
   return (
     isObject(value) && typeof value['set'] === 'string' && Array.isArray(value['add']) && Array.isArray(value['delete'])
+  );
+}
+
+/** As the log of an asset takes its events: what it refuses would be sent to it for nothing. */
+function isAssetRecording(value: unknown): boolean {
+  if (!isObject(value) || !Array.isArray(value['events'])) return false;
+  const { id, events } = value;
+  return (events as unknown[]).every(
+    (event) =>
+      isObject(event) && isAssetName(event['asset']) && parseAssetEvents([{ ...event, eventId: id }]).refused === 0
   );
 }
 

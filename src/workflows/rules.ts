@@ -22,6 +22,7 @@ export {
   afterRelease,
   discardPending,
   endBatch,
+  endAssetEvents,
   endLaunch,
   endPartitions,
   expire,

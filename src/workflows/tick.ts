@@ -94,7 +94,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
     input.tick,
     now
   );
-  const { partitions } = result;
+  const { partitions, assetEvents } = result;
   const { cursor: _, idleSince: __, ...rest } = state;
   const cursor =
     result.cursor.kind === 'keep'
@@ -113,6 +113,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
     ...(cursor === undefined ? {} : { cursorAfter: cursor }),
     ...(result.cursor.kind === 'keep' ? {} : { cursorChanged: true as const }),
     ...(partitions === undefined ? {} : { partitions: partitions.map(countChange) }),
+    ...(assetEvents === undefined ? {} : { assetEvents: assetEvents.events.length }),
     ...(result.handled === undefined ? {} : { handled: result.handled }),
     ...(result.behindSince === undefined ? {} : { behindSince: result.behindSince }),
     ...(error === undefined ? {} : { error }),
@@ -130,6 +131,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
       staged: [...(state.launch?.staged ?? []), ...result.staged],
       refused: [],
       ...(partitions === undefined ? {} : { partitions }),
+      ...(assetEvents === undefined ? {} : { assetEvents }),
       record,
     },
     ...(result.lastRunKey === undefined ? {} : { lastRunKey: result.lastRunKey }),

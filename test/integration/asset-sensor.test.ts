@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { readAsset } from '../../src/client/index.js';
 import { defineAsset, defineAssetSensor, defineJob, defineSensor, staticPartitions } from '../../src/index.js';
 import { Harness, waitFor } from '../support/harness.js';
 
@@ -10,6 +11,7 @@ test('an asset sensor on another worker handles each event once and in order, so
     partitions: staticPartitions(['before', 'observed', 'a', 'bad', 'b']),
   });
   const echo = defineJob({ name: 'echo', config: z.object({ position: z.number() }) });
+  const invoices = defineAsset({ key: [`${h.prefix}sales`, 'invoices'] });
   const seen: string[] = [];
   let refuse = true;
   const onOrders = defineAssetSensor({
@@ -20,6 +22,7 @@ test('an asset sensor on another worker handles each event once and in order, so
     defaultStatus: 'running',
     maxAttempts: 1,
     handle(ctx, event) {
+      ctx.materialize(invoices, { metadata: { position: event.position } });
       if (event.partitionKey === 'bad' && refuse) throw new Error('not this one');
       seen.push(`${event.position} ${event.partitionKey}`);
       return ctx.run({ config: { position: event.position } });
@@ -42,7 +45,13 @@ test('an asset sensor on another worker handles each event once and in order, so
   expect((await h.sensors.state(name)).deadLetters.map(({ error }) => error)).toEqual([
     `${orders.name}@4: Error: not this one`,
   ]);
+  // what the handler that failed said of assets is forgotten with its failure
+  const invoiced = async (): Promise<unknown[]> =>
+    (await readAsset(h.client, invoices)).map(({ metadata }) => metadata['position']);
+  await waitFor(async () => (await invoiced()).length === 2, 'what the handler says of another asset');
   refuse = false;
   await h.sensors.retryDeadLetters(name);
-  await waitFor(() => seen.includes('4 bad'), 'the event that was handed back');
+  await waitFor(async () => (await invoiced()).length === 3, 'the event that was handed back');
+  expect(seen).toEqual(['3 a', '5 b', '4 bad']);
+  expect(await invoiced()).toEqual([3, 5, 4].map((value) => ({ type: 'number', value })));
 });

@@ -5,6 +5,7 @@ import type { StoredCursor } from '../../src/sensors/cursor.js';
 import { evaluate } from '../../src/sensors/evaluation.js';
 import { sameJson } from '../../src/sensors/json.js';
 import { LogBook } from '../../src/sensors/log-book.js';
+import { NO_ASSETS } from '../../src/sensors/narrow-stale.js';
 
 export interface Ticked {
   /** Keys of the runs that start: asked for, and not run before. */
@@ -47,6 +48,7 @@ export class Ticks {
         deadLetterRoom: 0,
         deadLetters: [],
       },
+      assets: NO_ASSETS,
     };
     const services = { signal, heartbeat: () => undefined, client: {} as Client, resources: {}, book };
     const outcome = await evaluate(this.sensor, facts, services);

@@ -50,6 +50,9 @@ defineSensor({
     yield ctx.run({ job: make, config: { full: true }, assets: ['report'] });
     // @ts-expect-error a job without assets makes none
     yield ctx.run({ job: plain, assets: ['report'] });
+    yield ctx.run({ job: make, config: { full: true }, staleOnly: true });
+    // @ts-expect-error none of them can be stale
+    yield ctx.run({ job: plain, staleOnly: true });
   },
 });
 

@@ -16,6 +16,7 @@ import {
   trim,
   unsubscribe,
   type LogState,
+  woken,
 } from '../../src/workflows/asset-log-state.js';
 import { eventHash, HASH_CHARS } from '../../src/workflows/event-hash.js';
 import { parseAssetEvents, parseLogState } from '../../src/workflows/parse-asset-log.js';
@@ -159,6 +160,25 @@ describe('the log of an asset', () => {
     });
     expect(stateOf(world.log, 'a').first).toBeGreaterThan(50);
     expect(world.log.released.length).toBeGreaterThan(0);
+  });
+
+  test('drops a subscriber that has had no workflow for a day, on record, and no other', () => {
+    const world = new World();
+    for (const sensor of ['gone', 'back', 'there']) world.set(subscribe(world.log, sensor, 0, world.now));
+    const wake = (existing: readonly string[]): void => {
+      for (const sensor of ['gone', 'back', 'there', 'unknown'])
+        world.set(woken(world.log, sensor, existing.includes(sensor), world.now));
+    };
+    wake(['there']);
+    world.now += DAY_MS;
+    wake(['there', 'back']);
+    world.now += 1;
+    wake(['there']);
+    expect(stateOf(world.log, 'a')).toMatchObject({
+      subscribers: [{ sensor: 'back', goneSince: world.now }, { sensor: 'there' }],
+      droppedSubscribers: [{ sensor: 'gone', reason: 'its sensor has been gone for a day' }],
+    });
+    expect(stateOf(world.log, 'a').subscribers[1]?.goneSince).toBeUndefined();
   });
 
   test('stays below 512 KB whatever comes, and says what it let go of', () => {

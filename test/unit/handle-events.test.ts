@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { defineJob, defineSensor, RetryAfterError } from '../../src/index.js';
+import type { AssetRequest } from '../../src/sensors/asset-requests.js';
 import { requestProblem } from '../../src/sensors/check-requests.js';
 import type { EventContextBase, EventHandlers, Memory } from '../../src/sensors/event-handlers.js';
 import { FEED, type FeedHost, type FeedReport } from '../../src/sensors/feed-host.js';
@@ -40,6 +41,8 @@ class Source {
   letters: readonly DeadLetter[] = [];
   readonly calls: string[] = [];
   requests: readonly RunRequest[] = [];
+  /** What was said of assets. */
+  readonly recorded: AssetRequest[] = [];
   report: FeedReport = {};
   waiting: string | undefined;
   said: string | undefined;
@@ -76,6 +79,9 @@ class Source {
       resolveJob: () => 'invoice',
       problemOf: (request) => requestProblem(request, definition, new Date()),
       request: (made) => made,
+      narrow: async (requests) => requests,
+      checkAssets: async () => undefined,
+      record: (requests) => void this.recorded.push(...requests),
       report: (report) => void (this.report = report),
     };
     const ctx = {
@@ -171,6 +177,24 @@ describe('an event that fails', () => {
     expect(source.calls).toEqual(['a', 'b', 'c']);
     expect(source.retried).toEqual([]);
     expect(source.letters.map(({ error }) => error)).toEqual(['bad (3 tries): Error: bad cannot be read']);
+  });
+
+  test('leaves nothing of what it said of assets; one that says too much is parked, and a tick takes what it can record', async () => {
+    const handle: Handle = (ctx, { eventId }) => {
+      const count = eventId === 'much' ? 501 : eventId === 'fails' ? 1 : 200;
+      for (let n = 0; n < count; n++) ctx.materialize(eventId);
+      if (eventId === 'fails') throw ApplicationFailure.nonRetryable('after it was said');
+    };
+    const source = new Source(['much', 'fails', ...ids('ok', 5)], handle);
+    await source.tick();
+    expect(source.letters.map(({ error }) => error)).toEqual([
+      expect.stringContaining('the handler records 501 asset events of'),
+      'fails: ApplicationFailure: after it was said',
+    ]);
+    expect(source.recorded).toHaveLength(600);
+    expect(source.pending).toEqual(['ok3', 'ok4']);
+    await source.tick();
+    expect(source.recorded).toHaveLength(1_000);
   });
 
   test('is a failure when it fails, and not again while it waits; but nothing is well until then', async () => {

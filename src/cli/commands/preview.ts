@@ -1,4 +1,5 @@
 import type { Preview, TickRecord } from '../../client/index.js';
+import type { TickAssetEvent } from '../../sensors/asset-event.js';
 import type { Json } from '../../sensors/json.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { operator } from '../operator.js';
@@ -40,11 +41,13 @@ export async function preview(
 }
 
 function text(sensor: string, preview: Preview, colors: Colors): string[] {
-  const { requests, duplicates, rejected, partitions = [], skipReason, error, events, logs } = preview;
+  const { requests, duplicates, rejected, partitions = [], assetEvents, skipReason, error, events, logs } = preview;
   const hidden = requests.count - requests.sample.length;
+  const unshown = (assetEvents?.count ?? 0) - (assetEvents?.sample.length ?? 0);
   const facts = [
     error ?? skipReason ?? '',
     requests.count === 0 ? '' : `${count(requests.count, 'run')} would start`,
+    assetEvents === undefined ? '' : `${count(assetEvents.count, 'asset event')} would be recorded`,
     duplicates.count === 0 ? '' : count(duplicates.count, 'duplicate'),
     rejected.count === 0 ? '' : `${rejected.count} would be rejected`,
     events === 0 ? '' : `${count(events, 'pushed event')} taken`,
@@ -60,9 +63,15 @@ function text(sensor: string, preview: Preview, colors: Colors): string[] {
     ...partitions.map(
       ({ set, add, delete: gone }) => `  partitions of ${plain(set)}: ${add.length} added, ${gone.length} deleted`
     ),
+    ...(assetEvents?.sample.map((event) => `  would record ${describeEvent(event)}`) ?? []),
+    ...(unshown > 0 ? [`  and ${count(unshown, 'asset event')} more`] : []),
     ...cursorLines(preview),
     ...logLines(logs, colors),
   ];
+}
+
+function describeEvent({ kind, asset, partitionKey }: TickAssetEvent): string {
+  return `${kind === 'materialization' ? 'a materialization' : 'an observation'} of ${plain(asset)}${partitionKey === undefined ? '' : `, partition ${plain(partitionKey)}`}`;
 }
 
 function cursorLines({ cursorBefore, cursor }: Preview): string[] {

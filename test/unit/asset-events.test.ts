@@ -1,0 +1,182 @@
+/** What sensors say of assets, and runs for stale assets only, without a server. */
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import {
+  dailyPartitions,
+  defineAsset,
+  defineJob,
+  defineRunStatusSensor,
+  defineSensor,
+  dynamicPartitions,
+  type AssetReference,
+  type MetadataInput,
+} from '../../src/index.js';
+import type { AssetState } from '../../src/sensors/asset-event.js';
+import { latestOf } from '../../src/sensors/narrow-stale.js';
+import { buildRunStatusSensorContext, buildSensorContext, evaluateTick, simulate } from '../../src/testing/index.js';
+
+const customers = dynamicPartitions('customers');
+const orders = defineAsset({ key: ['sales', 'orders'], partitions: customers });
+const days = defineAsset({ key: 'days', partitions: dailyPartitions({ start: '2026-01-01' }) });
+const source = defineAsset({ key: 'source' });
+const report = defineAsset({ key: 'report', upstream: [source] });
+const extra = defineAsset({ key: 'extra' });
+const make = defineJob({ name: 'make', assets: [report, extra] });
+
+test('a tick records what evaluate said of assets, in order, and a context of a test shows it', async () => {
+  const sensor = defineSensor({
+    name: 's',
+    evaluate(ctx) {
+      ctx.materialize(orders, { partition: 'acme', metadata: { rows: 3 } });
+      ctx.observe('sales/orders');
+      return { partitionRequests: [customers.add(['acme'])] };
+    },
+  });
+  const said = [
+    {
+      asset: 'sales/orders',
+      kind: 'materialization',
+      partitionKey: 'acme',
+      metadata: { rows: { type: 'number', value: 3 } },
+    },
+    { asset: 'sales/orders', kind: 'observation', metadata: {} },
+  ];
+  const outcome = await evaluateTick(sensor);
+  expect(outcome).toMatchObject({ status: 'success', assetEvents: said, record: { assetEvents: 2 } });
+  expect(outcome.skipReason).toBeUndefined();
+  const context = buildSensorContext();
+  sensor.evaluate(context);
+  expect(context.assetEvents).toEqual(said);
+  const onRun = defineRunStatusSensor({
+    name: 'onRun',
+    status: 'completed',
+    handle: (ctx) => ctx.observe(orders, { metadata: { rows: 1 } }),
+  });
+  const { ctx, run } = buildRunStatusSensorContext({ sensor: onRun });
+  onRun.handle(ctx, run);
+  expect(ctx.assetEvents).toMatchObject([{ asset: 'sales/orders', kind: 'observation' }]);
+});
+
+test.each<[AssetReference, string | undefined, MetadataInput, string]>([
+  ['sales orders', undefined, {}, "the asset is 'sales orders'; accepted: what defineAsset returned"],
+  [source, 'a', {}, "asset 'source': partition is given, but the asset has no partitions"],
+  [days, '2025-12-31', {}, "asset 'days': partition is not in its daily partitions at this time"],
+  [orders, 'gone', {}, "asset 'sales/orders': partition is not in partition set 'customers'; add it first"],
+  [orders.name, 'gone', {}, "asset 'sales/orders': partition is not in partition set 'customers'; add it first"],
+  [source, '', {}, "asset 'source': partition is a text of 0 bytes"],
+  [source, undefined, { rows: Number.NaN }, "asset 'source': metadata 'rows' is NaN; accepted: a finite number"],
+  [source, undefined, { text: 'x'.repeat(9_000) }, 'at most 8192 (8 KB)'],
+])('what cannot be recorded fails the tick, and nothing of it is: %#', async (asset, partition, metadata, message) => {
+  const sensor = defineSensor({
+    name: 's',
+    cursor: z.number(),
+    watches: [orders],
+    evaluate(ctx) {
+      ctx.setCursor(1);
+      ctx.materialize(extra);
+      ctx.materialize(asset, { ...(partition === undefined ? {} : { partition }), metadata });
+      return { partitionRequests: [customers.delete(['gone'])] };
+    },
+  });
+  const outcome = await evaluateTick(sensor, buildSensorContext(), { partitions: { customers: ['gone'] } });
+  expect(outcome.error).toContain(message);
+  expect(outcome).toMatchObject({ status: 'failure', assetEvents: [], cursor: undefined });
+});
+
+test('more events than a tick can record fail it, and say how to go on', async () => {
+  const sensor = (count: number, text: string) =>
+    defineSensor({
+      name: 's',
+      evaluate(ctx) {
+        for (let n = 0; n < count; n++) ctx.observe('a', { metadata: { text } });
+      },
+    });
+  expect((await evaluateTick(sensor(1_000, ''))).assetEvents).toHaveLength(1_000);
+  expect((await evaluateTick(sensor(1_001, ''))).error).toMatch(
+    /records 1001 asset events of .* split them over ticks/
+  );
+  expect((await evaluateTick(sensor(20, 'x'.repeat(7_000)))).error).toContain('(128 KB) in one tick');
+});
+
+test('whatever crashes, each event is recorded once', async () => {
+  const sensor = defineSensor({
+    name: 's',
+    interval: '1m',
+    cursor: z.number().default(0),
+    evaluate(ctx) {
+      if (ctx.cursor === 20) return;
+      ctx.materialize(source, { metadata: { n: ctx.cursor } });
+      ctx.setCursor(ctx.cursor + 1);
+    },
+  });
+  for (let seed = 1; seed <= 10; seed++) {
+    const { assetEvents } = await simulate(sensor, { for: '2h', crashes: { seed, share: 0.3 } });
+    expect(assetEvents.map(({ metadata }) => metadata['n'])).toEqual(
+      Array.from({ length: 20 }, (_, value) => ({ type: 'number', value }))
+    );
+  }
+});
+
+test('staleOnly asks for what is out of date, and for nothing when nothing is', async () => {
+  const sensor = defineSensor({ name: 's', job: make, evaluate: (ctx) => ctx.run({ runKey: 'k', staleOnly: true }) });
+  const at = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 0, minute));
+  const assetsOf = async (made: Record<string, Date>): Promise<unknown> => {
+    const { requests, record } = await evaluateTick(sensor, buildSensorContext(), { assets: made });
+    return requests[0]?.assets ?? (requests.length > 0 ? 'all' : record.skipReason);
+  };
+  expect(await assetsOf({})).toBe('all');
+  expect(await assetsOf({ report: at(1) })).toEqual(['extra']);
+  expect(await assetsOf({ report: at(1), source: at(2), extra: at(1) })).toEqual(['report']);
+  expect(await assetsOf({ report: at(2), source: at(1), extra: at(1) })).toBe(
+    "job 'make' is not asked for: report, extra are up to date"
+  );
+  const { runs, quiet } = await simulate(sensor, {
+    for: '1h',
+    assets: { report: at(2), source: at(1), extra: at(1) },
+  });
+  expect([runs.length, quiet.length]).toEqual([0, 1]);
+});
+
+test('a request that says staleOnly wrongly is rejected by itself', async () => {
+  const plain = defineJob({ name: 'plain' });
+  const sensor = defineSensor({
+    name: 's',
+    jobs: [make, plain],
+    *evaluate(ctx) {
+      yield ctx.run({ job: make, staleOnly: 'yes' as never });
+      const without = { job: plain, staleOnly: true };
+      yield ctx.run(without);
+      yield ctx.run({ job: make, assets: ['orders' as never], staleOnly: true });
+      yield ctx.run({ job: make, assets: [extra], staleOnly: true });
+    },
+  });
+  const { requests, rejected } = await evaluateTick(sensor);
+  expect(requests.map(({ assets }) => assets)).toEqual([['extra']]);
+  expect(rejected.sample.map(({ error }) => error)).toEqual([
+    'staleOnly is a string; accepted: true or false',
+    "staleOnly is given, but job 'plain' makes no assets",
+    "assets[0] is not an asset of job 'make'; accepted: 'report', 'extra'",
+  ]);
+});
+
+test('of an asset that nobody makes here, what was observed counts as made', () => {
+  const event = (at: number, partitionKey?: string) => ({
+    position: 1,
+    asset: 'a',
+    kind: 'observation' as const,
+    eventId: '',
+    at,
+    metadata: {},
+    producer: {},
+    ...(partitionKey === undefined ? {} : { partitionKey }),
+  });
+  const state = { partitions: [{ partitionKey: 'p', position: 1, at: 5 }] } as unknown as AssetState;
+  const made: AssetState = { ...state, latestMaterialization: event(5, 'p'), latestObservation: event(9) };
+  expect(latestOf(made, true)).toEqual({ at: 5, partitions: new Map([['p', 5]]) });
+  expect(latestOf(made, false)).toEqual({ at: 9, wholeAt: 9, partitions: new Map([['p', 5]]) });
+  expect(latestOf({ ...state, partitions: [], latestObservation: event(9, 'q') }, false)).toEqual({
+    at: 9,
+    partitions: new Map([['q', 9]]),
+  });
+  expect(latestOf({ ...state, partitions: [], latestObservation: event(9) }, true)).toBeUndefined();
+});
