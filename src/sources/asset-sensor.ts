@@ -98,10 +98,10 @@ export function defineAssetSensor<
     initialCursor: (ctx) => feed.start(ctx),
     evaluate: (ctx) => feed.evaluate(ctx as never),
   });
+  const fedSensor = Object.freeze({ ...definition, fed: true });
   return Object.freeze({
-    ...definition,
-    fed: true,
+    ...fedSensor,
     handle: (ctx: EventTestContext, event: AssetSensorEvent) =>
-      handle(boundTo<EventContext<Targets<J, Js>, R>>(definition, ctx, event), event),
+      handle(boundTo<EventContext<Targets<J, Js>, R>>(fedSensor, ctx, event), event),
   });
 }

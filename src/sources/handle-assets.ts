@@ -7,7 +7,7 @@ import type { EventContextBase } from '../sensors/event-handlers.js';
 import { feedOf } from '../sensors/feed-host.js';
 import { sameJson } from '../sensors/json.js';
 import { MAX_CONSUMED_BYTES } from '../sensors/limits.js';
-import type { More, RunRequest, SensorResult, SkipReason } from '../sensors/run-request.js';
+import type { GivenRequest, More, RunRequest, SensorResult, SkipReason } from '../sensors/run-request.js';
 import { count } from '../sensors/text.js';
 import {
   bytesAbove,
@@ -33,7 +33,7 @@ export interface AssetsContext<Keys extends string> {
   more(): More;
 }
 
-type Runs = MultiAssetContext & { readonly run: (request?: never) => RunRequest };
+type Runs = MultiAssetContext & { readonly run: (request?: GivenRequest) => RunRequest };
 
 /**
  * Calls the handler, and stores what it consumed, whatever it gives.
@@ -50,11 +50,18 @@ export async function handleAssets(
   const gone = opened.flatMap(({ reading }) => reading.gone ?? []);
   if (gone.length > 0) feedOf(ctx).report({ failure: gone.join('; '), failed: true });
   const isNothing = opened.every(({ reading }) => reading.events.length === 0);
-  const { run, skip, more } = ctx as Runs;
-  const context = { ...handlerContext(ctx, ctx.signal), run, skip, more, ...assetsContext(opened) };
+  const context = {
+    ...handlerContext(ctx, ctx.signal),
+    ...assetsContext(opened),
+    run: (request?: GivenRequest) => (ctx as Runs).run(request),
+    skip: (reason: string) => ctx.skip(reason),
+    more: () => ctx.more(),
+  };
   const given = isNothing ? [] : await collect(handle(context), ctx.signal);
   const consumed = opened.some(({ asset }) => asset.advanced);
-  checkConsumed(requestsIn(given), consumed);
+  const requests = requestsIn(given);
+  const problem = consumed ? undefined : unconsumedProblem(requests);
+  if (problem !== undefined) throw new EvaluationError(problem);
   const assets = storedOf(opened);
   if (bytesAbove(assets) > MAX_CONSUMED_BYTES)
     throw tooManyOpen(opened, 'call ctx.assets.….advanceAll() for those that are not needed');
@@ -62,8 +69,8 @@ export async function handleAssets(
   const isFull = opened.some(({ reading }) => reading.fullUntil !== undefined);
   return [
     ...given,
-    ...(isFull && consumed ? [more()] : []),
-    ...(requestsIn(given) > 0 || givesReason(given) ? [] : [skip(reasonOf(opened, feed.names))]),
+    ...(isFull && consumed ? [ctx.more()] : []),
+    ...(requests > 0 || givesReason(given) ? [] : [ctx.skip(reasonOf(opened, feed.names))]),
   ];
 }
 
@@ -78,12 +85,12 @@ export function assetsContext(
   };
 }
 
-/** @throws {@link EvaluationError} for requests that the next tick would make again */
-export function checkConsumed(requests: number, consumed: boolean): void {
-  if (requests === 0 || consumed) return;
-  throw new EvaluationError(
+/** Why so many requests cannot be started when no event was consumed. */
+export function unconsumedProblem(requests: number): string | undefined {
+  if (requests === 0) return undefined;
+  return (
     `handle requested ${count(requests, 'run')} and consumed no event, so the next tick would request the same again: ` +
-      `call ctx.assets.….advance(event) for what the runs are about, or ctx.advanceAll()`
+    `call ctx.assets.….advance(event) for what the runs are about, or ctx.advanceAll()`
   );
 }
 

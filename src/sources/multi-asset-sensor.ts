@@ -77,6 +77,7 @@ export interface MultiAssetSensor<
 > extends SensorDefinition {
   readonly assets: A;
   readonly when: W;
+  readonly observations: boolean;
   /** The author's function. Tests call it with what `buildMultiAssetSensorContext` of `temporal-sensors/testing` gives. */
   readonly handle: (
     ctx: MultiAssetTestContext<KeyOf<A>>,
@@ -117,7 +118,7 @@ export function defineMultiAssetSensor<
   const R extends Resources = {},
   G extends Evaluation<never> = Evaluation<never>,
 >(options: MultiAssetSensorOptions<A, W, J, Js, R, G>): MultiAssetSensor<A, W, G> {
-  const { handle, assets, when, observations, startFrom, maxAttempts = 10, handleTimeout, ...sensor } = options;
+  const { handle, assets, when, observations = false, startFrom, maxAttempts = 10, handleTimeout, ...sensor } = options;
   checkName(options.name, 'the name of a sensor');
   const place = `sensor '${options.name}'`;
   checkOwnOptions(sensor, place);
@@ -128,7 +129,7 @@ export function defineMultiAssetSensor<
   requireHandle(handle, options.name, when === undefined ? 'all assets' : 'each match');
   const given = handle as unknown;
   const tries = checkHandling({ maxAttempts, handleTimeout, timeout: options.timeout }, place);
-  const feed = new MultiAssetFeed(assets, { observations: observations ?? false, startFrom });
+  const feed = new MultiAssetFeed(assets, { observations, startFrom });
   const definition: SensorDefinition = defineSensor({
     description: `Events of assets ${feed.names}`.slice(0, 1_000),
     ...(sensor as object as EventSensorPart<never, readonly [], {}>),
@@ -153,6 +154,7 @@ export function defineMultiAssetSensor<
     fed: when !== undefined,
     assets: Object.freeze({ ...assets }),
     when: when as W,
+    observations,
     handle: (ctx: MultiAssetTestContext<KeyOf<A>>, ...match: readonly unknown[]) =>
       (given as (...given: readonly unknown[]) => G)(boundTo(definition, ctx, match[0]), ...match),
   });
