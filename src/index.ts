@@ -24,7 +24,14 @@ export { defineAsset } from './sensors/define-asset.js';
 export type { AssetDefinition, AssetOptions, AssetUpstream, BackfillPolicy } from './sensors/define-asset.js';
 export type { PartitionMapping } from './sensors/partition-mapping.js';
 export { defineAssetSensor } from './sources/asset-sensor.js';
-export type { AssetSensor, AssetSensorEvent, AssetSensorOptions } from './sources/asset-sensor.js';
+export type { AssetSensor, AssetSensorOptions } from './sources/asset-sensor.js';
+export type { AssetSensorEvent } from './sensors/asset-sensor-event.js';
+export { defineMultiAssetSensor } from './sources/multi-asset-sensor.js';
+export type { MultiAssetContext, MultiAssetSensor, MultiAssetSensorOptions } from './sources/multi-asset-sensor.js';
+export { allOf, anyOf } from './sensors/asset-condition.js';
+export type { AllOfOptions, AssetCondition } from './sensors/asset-condition.js';
+export type { AssetMatch } from './sensors/asset-match.js';
+export type { AssetView } from './sensors/asset-view.js';
 export { materialize, observe } from './activities/materialize.js';
 export { readAsset } from './client/assets.js';
 export type { RecordOptions } from './client/asset-events.js';
@@ -80,7 +87,12 @@ export type {
   SensorHealthEvent,
   StatusRun,
 } from './sensors/status-run.js';
-export type { RunStatusTestContext, SensorTestContext } from './sensors/test-context.js';
+export type {
+  EventTestContext,
+  MultiAssetTestContext,
+  RunStatusTestContext,
+  SensorTestContext,
+} from './sensors/test-context.js';
 // resources
 export { defineResource } from './sensors/define-resource.js';
 export type {

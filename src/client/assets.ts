@@ -17,7 +17,13 @@ import { describeError } from '../sensors/errors.js';
 import { rejected } from '../sensors/failures.js';
 import { jsonBytes } from '../sensors/json.js';
 import { MAX_ASSET_BATCH_BYTES, MAX_ASSET_EVENT_BYTES } from '../sensors/limits.js';
-import { ASSET_LOG_ID_PREFIX, ASSET_LOG_TYPE, ASSET_QUERIES, ASSET_SIGNALS, RECOVERING } from '../sensors/protocol.js';
+import {
+  ASSET_LOG_ID_PREFIX,
+  ASSET_LOG_RECOVERING,
+  ASSET_LOG_TYPE,
+  ASSET_QUERIES,
+  ASSET_SIGNALS,
+} from '../sensors/protocol.js';
 import { describeExecution } from './executions.js';
 import { isNotFound } from './not-found.js';
 import { Outbox } from './outbox.js';
@@ -235,8 +241,8 @@ async function query<T>(client: Client, asset: string, name: string, ...args: un
     try {
       return await client.withDeadline(deadline, () => handle.query<T, unknown[]>(name, ...args));
     } catch (error) {
-      // it has just been started
-      if (!(error as Error).message.includes(RECOVERING) || Date.now() > deadline) throw error;
+      // one that has just begun first looks whether there was a log before
+      if (!String(error).includes(ASSET_LOG_RECOVERING) || Date.now() > deadline) throw error;
       await sleep(RECOVERING_PAUSE_MS);
       return await ask();
     }

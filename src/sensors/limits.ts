@@ -93,6 +93,11 @@ export const MIN_EVENT_HASHES = 5_000;
 /** Partitions of which an asset's log knows the last materialization. */
 export const MAX_PARTITION_MARKS = 2_000;
 export const MAX_PARTITION_MARKS_BYTES = 80 * KB;
+/** Of the cursor of a sensor of several assets: what is consumed between open events, about 12,000 stretches. */
+export const MAX_CONSUMED_BYTES = 32 * KB;
+/** Assets of one such sensor, and their names in its map together: a match that waits for another try holds them. */
+export const MAX_WATCHED_TOGETHER = 20;
+export const MAX_ASSET_KEYS_BYTES = 500;
 /** Sensors that read an asset's log. */
 export const MAX_SUBSCRIBERS = 100;
 /** An asset's log continues as new after so many events of its history: each run carries the whole state. */

@@ -35,6 +35,8 @@ export const PARTITIONS_UPDATE = 'change';
 export const PARTITION_KEYS_QUERY = 'keys';
 /** Workflow type of an asset's log; the user's workflow module re-exports it with the loop. */
 export const ASSET_LOG_TYPE = 'sensorAssetLog';
+/** What the log answers while it looks whether there was one before. */
+export const ASSET_LOG_RECOVERING = 'is being recovered; ask again in a moment';
 /** Workflows that are ours: nobody monitors them who does not name them. */
 export const OWN_TYPES: readonly string[] = [LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE, ASSET_LOG_TYPE];
 export const ASSET_LOG_ID_PREFIX = 'asset/';
@@ -45,8 +47,6 @@ export const ASSET_SIGNALS = {
   retain: 'retain',
 } as const;
 export const ASSET_QUERIES = { read: 'read', state: 'state' } as const;
-/** What a log answers that has just been started: whoever asks has to ask again. */
-export const RECOVERING = 'is being recovered; ask again in a moment';
 /** Memo key of a page: a {@link PageMemo}. */
 export const PAGE_MEMO = 'sensorPage';
 /** Memo key of a loop: a {@link SensorMemo}. */

@@ -1,8 +1,9 @@
 /**
- * A context that tests make (`buildSensorContext`, `buildRunStatusSensorContext`): it learns which sensor it is for when
+ * A context that tests make (`buildSensorContext`, `buildRunStatusSensorContext`, `buildAssetSensorContext`): it learns which sensor it is for when
  * that sensor's `evaluate` or `handle` is called with it. So a test need not repeat what the sensor says, and gets the sensor's own checks.
  */
 import type { TickAssetEvent } from './asset-event.js';
+import type { AssetView } from './asset-view.js';
 import type { AssetDefinition } from './define-asset.js';
 import type { SensorContextBase, SensorDefinition } from './define-sensor.js';
 import type { Resources } from './define-resource.js';
@@ -10,7 +11,7 @@ import type { EventContextBase } from './event-handlers.js';
 import type { LogLine } from './log-book.js';
 import type { JobDefinition } from './define-job.js';
 import type { Json } from './json.js';
-import type { RunRequest } from './run-request.js';
+import type { More, RunRequest, SkipReason } from './run-request.js';
 
 /** Method of a test context that gives it its sensor. By name, so that an ESM and a CommonJS copy understand each other. */
 export const BIND = Symbol.for('temporal-sensors.bind');
@@ -42,8 +43,8 @@ export interface SensorTestContext<Cursor = unknown> extends Omit<
   readonly logs: readonly LogLine[];
 }
 
-/** The context of a test for the handler of a sensor of runs. */
-export interface RunStatusTestContext extends EventContextBase<Resources> {
+/** The context of a test for a handler of events: of runs, of assets. */
+export interface EventTestContext extends EventContextBase<Resources> {
   readonly run: (request?: AnyRequest) => RunRequest;
   /** What `ctx.run` has made, in order. */
   readonly requests: readonly RunRequest[];
@@ -51,6 +52,18 @@ export interface RunStatusTestContext extends EventContextBase<Resources> {
   readonly assetEvents: readonly TickAssetEvent[];
   /** What `ctx.log` wrote, as a tick keeps it (first 50 lines, 4 KB). */
   readonly logs: readonly LogLine[];
+}
+
+/** The context of a test for the handler of a sensor of runs. */
+export type RunStatusTestContext = EventTestContext;
+
+/** The context of a test for the handler of a sensor of several assets, with a condition or without. */
+export interface MultiAssetTestContext<Keys extends string = string> extends EventTestContext {
+  readonly assets: { readonly [Key in Keys]: AssetView };
+  advanceAll(): void;
+  allMaterializedSince(partitions?: readonly string[]): boolean;
+  skip(reason: string): SkipReason;
+  more(): More;
 }
 
 /**

@@ -1,19 +1,15 @@
 /** Reads the events of an asset from its log, from the position that a sensor's cursor holds, and has each handled. */
-import { Context } from '@temporalio/activity';
-import type { Client } from '@temporalio/client';
 import { z } from 'zod';
-import { assetState, readAsset, subscribeAsset } from '../client/assets.js';
 import type { AssetEvent } from '../sensors/asset-event.js';
+import { assetEventId, sensorEvent, type AssetSensorEvent } from '../sensors/asset-sensor-event.js';
 import type { InitialCursorContext, SensorContextBase } from '../sensors/define-sensor.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
 import { EventHandling, handlingSchema } from '../sensors/handle-events.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
-import type { AssetSensorEvent } from './asset-sensor.js';
+import { AssetReader } from './asset-reader.js';
 import { endTick } from './end-tick.js';
 
 const READ_AT_ONCE = 500;
-/** A subscriber that is silent for 30 days is dropped. */
-const SUBSCRIBE_EVERY_MS = 24 * 60 * 60_000;
 
 /** The cursor of a sensor of an asset. */
 export const cursorSchema = z.object({
@@ -43,31 +39,22 @@ interface AssetFeedOptions {
 
 export class AssetFeed {
   readonly #options: AssetFeedOptions;
-  /** What this worker told the log last, and when: it wakes subscribers, and keeps what they have not read. */
-  #told: { readonly sensor: string; readonly position: number; readonly at: number } | undefined;
+  readonly #reader: AssetReader;
 
   constructor(options: AssetFeedOptions) {
     this.#options = options;
+    this.#reader = new AssetReader(options.asset);
   }
 
   /** The position before the first event that counts. */
   async start({ client, sensorStartedAt }: InitialCursorContext): Promise<Cursor> {
-    const { asset, startFrom = sensorStartedAt } = this.#options;
-    const { first = 1, last = 0 } = (await assetState(client, asset)) ?? {};
-    // by halves: positions are in the order of time
-    let [low, high] = [first - 1, last];
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2);
-      const [event] = await readAsset(client, asset, { after: middle, limit: 1 });
-      if (event !== undefined && event.at < startFrom.getTime()) low = event.position;
-      else high = middle;
-    }
-    return { position: low, retries: [] };
+    const { startFrom = sensorStartedAt } = this.#options;
+    return { position: await this.#reader.positionAt(client, startFrom), retries: [] };
   }
 
   async evaluate(ctx: AssetContext): Promise<readonly (RunRequest | SkipReason | More)[]> {
     const cursor = ctx.cursor as Cursor;
-    await this.#tell(ctx, needed(cursor));
+    await this.#reader.tell(ctx, needed(cursor));
     const handling = this.#handling(ctx, cursor);
     await handling.again();
     const { position, behindSince } = await this.#takeAll(ctx, cursor.position, handling);
@@ -84,8 +71,8 @@ export class AssetFeed {
         maxAttempts,
         handleTimeoutMs,
         intervalMs: intervalMs(),
-        idOf: (ref) => eventIdOf(asset, (ref as Ref).position),
-        find: (ref) => this.#find(ctx.client, refSchema.parse(ref).position),
+        idOf: (ref) => assetEventId(asset, (ref as Ref).position),
+        find: (ref) => this.#reader.find(ctx.client, refSchema.parse(ref).position),
       },
       cursor
     );
@@ -97,18 +84,15 @@ export class AssetFeed {
     start: number,
     handling: EventHandling<AssetSensorEvent>
   ): Promise<{ readonly position: number; readonly behindSince?: number }> {
-    const { asset, latest } = this.#options;
+    const { latest } = this.#options;
     let position = start;
     let newest: AssetEvent | undefined;
     try {
       while (handling.ready) {
-        const events = await readAsset(client, asset, { after: position, limit: READ_AT_ONCE });
+        const events = await this.#reader.read(client, position, READ_AT_ONCE);
         signal.throwIfAborted();
         for (const event of events) {
-          if (event.position > position + 1)
-            handling.report(
-              `events ${position + 1} to ${event.position - 1} of asset ${asset} are gone from its log: they were not read before it let go of them`
-            );
+          if (event.position > position + 1) handling.report(this.#reader.gone(position + 1, event.position - 1));
           if (latest) newest = this.#counts(event) ? event : newest;
           else if (!(await this.#take(event, handling))) return { position, behindSince: event.at };
           position = event.position;
@@ -127,27 +111,13 @@ export class AssetFeed {
   }
 
   async #take(event: AssetEvent, handling: EventHandling<AssetSensorEvent>): Promise<boolean> {
-    const load = async (): Promise<AssetSensorEvent | 'passed'> => (this.#counts(event) ? fed(event) : 'passed');
+    const load = async (): Promise<AssetSensorEvent | 'passed'> =>
+      this.#counts(event) ? sensorEvent(event) : 'passed';
     return await handling.take({ position: event.position } satisfies Ref, load);
   }
 
   #counts({ kind }: AssetEvent): boolean {
     return kind === 'materialization' || this.#options.observations;
-  }
-
-  async #find(client: Client, position: number): Promise<AssetSensorEvent | undefined> {
-    const [event] = await readAsset(client, this.#options.asset, { after: position - 1, limit: 1 });
-    return event?.position === position ? fed(event) : undefined;
-  }
-
-  /** Tells the log who reads it and how far; not when nothing moved. */
-  async #tell({ client, sensor }: AssetContext, position: number): Promise<void> {
-    const told = this.#told;
-    const fresh = told !== undefined && Date.now() - told.at < SUBSCRIBE_EVERY_MS;
-    if (fresh && told.sensor === sensor && told.position === position) return;
-    const { taskQueue } = Context.current().info;
-    await subscribeAsset(client, this.#options.asset, { sensor, position, taskQueue });
-    this.#told = { sensor, position, at: Date.now() };
   }
 }
 
@@ -155,13 +125,4 @@ export class AssetFeed {
 function needed({ position, retries }: Cursor): number {
   const waiting = retries.flatMap(({ ref }) => refSchema.safeParse(ref).data?.position ?? []);
   return Math.min(position, ...waiting.map((each) => each - 1));
-}
-
-/** The same whenever the event is handled. */
-function eventIdOf(asset: string, position: number): string {
-  return `${asset}@${position}`;
-}
-
-function fed({ at, ...event }: AssetEvent): AssetSensorEvent {
-  return { ...event, eventId: eventIdOf(event.asset, event.position), recordedAt: new Date(at) };
 }

@@ -4,30 +4,30 @@
  */
 import type { AssetDefinition } from '../sensors/define-asset.js';
 import { isAsset } from '../sensors/define-asset.js';
-import type { AssetEvent } from '../sensors/asset-event.js';
+import type { AssetSensorEvent } from '../sensors/asset-sensor-event.js';
 import { checkName, DefinitionError, quote } from '../sensors/errors.js';
 import type { JobDefinition } from '../sensors/define-job.js';
 import type { Resources } from '../sensors/define-resource.js';
 import { defineSensor, type SensorDefinition, type Targets } from '../sensors/define-sensor.js';
-import type { EventContext, EventContextBase, EventHandlers, Handled } from '../sensors/event-handlers.js';
+import type { EventContext, EventHandlers, Handled } from '../sensors/event-handlers.js';
+import { boundTo, type EventTestContext } from '../sensors/test-context.js';
 import { AssetFeed, cursorSchema, refSchema } from './asset-feed.js';
 import {
+  checkFlags,
   checkHandling,
   checkOwnOptions,
+  checkStartFrom,
   requireHandle,
   type EventSensorPart,
   type HandlingChoices,
 } from './event-sensor.js';
 
-/** An event of the asset, as handlers get it. */
-export interface AssetSensorEvent extends Omit<AssetEvent, 'eventId' | 'at'> {
-  /** The asset's name and the position: no other event ever has the same. */
-  readonly eventId: string;
-  /** When it was recorded, by the server's clock. */
-  readonly recordedAt: Date;
-}
-
-export interface AssetSensorOptions<J extends JobDefinition, Js extends readonly JobDefinition[], R extends Resources>
+export interface AssetSensorOptions<
+  J extends JobDefinition,
+  Js extends readonly JobDefinition[],
+  R extends Resources,
+  G extends Handled = Handled,
+>
   extends EventSensorPart<J, Js, R>, HandlingChoices {
   readonly asset: AssetDefinition;
   /** Whether observations are handled too, and not only materializations. @default false */
@@ -40,12 +40,13 @@ export interface AssetSensorOptions<J extends JobDefinition, Js extends readonly
    */
   readonly startFrom?: Date;
   /** Called for each event in order, on its own. Requests without a run key get `event.eventId`. */
-  readonly handle: (ctx: EventContext<Targets<J, Js>, R>, event: AssetSensorEvent) => Handled;
+  readonly handle: (ctx: EventContext<Targets<J, Js>, R>, event: AssetSensorEvent) => G;
 }
 
-/** A sensor of an asset; tests call its `handle`. */
-export interface AssetSensor<Ctx = EventContextBase> extends SensorDefinition {
-  readonly handle: (ctx: Ctx, event: AssetSensorEvent) => Handled;
+/** A sensor of an asset: `Given` is what the author's `handle` returns. */
+export interface AssetSensor<Given = unknown> extends SensorDefinition {
+  /** The author's function. Tests call it with what `buildAssetSensorContext` of `temporal-sensors/testing` gives. */
+  readonly handle: (ctx: EventTestContext, event: AssetSensorEvent) => Given;
 }
 
 /**
@@ -68,19 +69,16 @@ export function defineAssetSensor<
   J extends JobDefinition = never,
   const Js extends readonly JobDefinition[] = readonly [],
   const R extends Resources = {},
->(options: AssetSensorOptions<J, Js, R>): AssetSensor<EventContext<Targets<J, Js>, R>> {
+  G extends Handled = Handled,
+>(options: AssetSensorOptions<J, Js, R, G>): AssetSensor<G> {
   const { handle, asset, observations, latest, startFrom, maxAttempts = 10, handleTimeout, ...sensor } = options;
   checkName(options.name, 'the name of a sensor');
   const place = `sensor '${options.name}'`;
   checkOwnOptions(sensor, place);
   if (!isAsset(asset))
     throw new DefinitionError(`${place}: asset is ${quote(asset)}; accepted: what defineAsset returned`);
-  for (const [name, value] of Object.entries({ observations, latest })) {
-    if (value === undefined || typeof value === 'boolean') continue;
-    throw new DefinitionError(`${place}: ${name} is ${quote(value)}; accepted: true or false`);
-  }
-  if (startFrom !== undefined && !(startFrom instanceof Date && Number.isFinite(startFrom.getTime())))
-    throw new DefinitionError(`${place}: startFrom is ${quote(startFrom)}; accepted: a Date`);
+  checkFlags({ observations, latest }, place);
+  checkStartFrom(startFrom, place);
   requireHandle(handle, options.name, 'each event');
   const feed = new AssetFeed({
     handlers: { handle: handle as unknown as EventHandlers<AssetSensorEvent>['handle'] },
@@ -100,5 +98,10 @@ export function defineAssetSensor<
     initialCursor: (ctx) => feed.start(ctx),
     evaluate: (ctx) => feed.evaluate(ctx as never),
   });
-  return Object.freeze({ ...definition, fed: true, handle });
+  const fedSensor = Object.freeze({ ...definition, fed: true });
+  return Object.freeze({
+    ...fedSensor,
+    handle: (ctx: EventTestContext, event: AssetSensorEvent) =>
+      handle(boundTo<EventContext<Targets<J, Js>, R>>(fedSensor, ctx, event), event),
+  });
 }

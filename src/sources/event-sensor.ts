@@ -51,6 +51,24 @@ export function requireHandle(handle: unknown, name: unknown, called: string): v
   );
 }
 
+/**
+ * @throws {@link DefinitionError} for an option that is there and neither true nor false
+ */
+export function checkFlags(flags: Readonly<Record<string, unknown>>, place: string): void {
+  for (const [name, value] of Object.entries(flags)) {
+    if (value === undefined || typeof value === 'boolean') continue;
+    throw new DefinitionError(`${place}: ${name} is ${quote(value)}; accepted: true or false`);
+  }
+}
+
+/**
+ * @throws {@link DefinitionError} when it is there and no time
+ */
+export function checkStartFrom(startFrom: unknown, place: string): void {
+  if (startFrom === undefined || (startFrom instanceof Date && Number.isFinite(startFrom.getTime()))) return;
+  throw new DefinitionError(`${place}: startFrom is ${quote(startFrom)}; accepted: a Date`);
+}
+
 /** Where Temporal Web is, read when it is needed. */
 export function webUrlOf(webUrl: string | EnvValue | undefined, place: string): () => string | undefined {
   return () => (webUrl === undefined ? undefined : String(resolveEnv(webUrl, `${place}: webUrl`)));

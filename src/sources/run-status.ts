@@ -15,6 +15,7 @@ import { boundTo, type RunStatusTestContext } from '../sensors/test-context.js';
 import {
   checkHandling,
   checkOwnOptions,
+  checkStartFrom,
   requireHandle,
   webUrlOf,
   type EventSensorPart,
@@ -153,8 +154,7 @@ function runSensorWith(options: RunSensorOptions, handlers: EventHandlers<Status
   checkOwnOptions(sensor, place);
   const statuses = checkStatuses(status, RUN_STATUSES, place);
   const monitored = checkMonitor(monitor, `${place}: monitor`);
-  if (startFrom !== undefined && !(startFrom instanceof Date && Number.isFinite(startFrom.getTime())))
-    throw new DefinitionError(`${place}: startFrom is ${quote(startFrom)}; accepted: a Date`);
+  checkStartFrom(startFrom, place);
   const feed = new RunFeed({
     handlers,
     monitor: monitored,

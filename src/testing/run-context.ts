@@ -1,43 +1,18 @@
-/**
- * Contexts for tests of sensors of runs: what `handle` gets, without a worker or a server. A context that is not told
- * its sensor learns it when that sensor's `handle` is called with it; then jobs and statuses are checked.
- */
-import type { AssetRequest } from '../sensors/asset-requests.js';
+/** Contexts for tests of sensors of runs: what `handle` gets, without a worker or a server. */
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { EvaluationError, refuseUnknownOptions } from '../sensors/errors.js';
-import { EvaluationContext } from '../sensors/evaluation.js';
-import type { EventContextBase } from '../sensors/event-handlers.js';
-import { feedOf } from '../sensors/feed-host.js';
-import { eventRequest, handlerContext } from '../sensors/call-handler.js';
-import type { GivenRequest } from '../sensors/run-request.js';
-import type { RunRequest } from '../sensors/run-request.js';
 import type { FailedRun, StatusRun } from '../sensors/status-run.js';
-import { BIND, type RunStatusTestContext } from '../sensors/test-context.js';
-import { buildSensorContext, noClient, partsOf, type ContextParts, type SensorTestContextOptions } from './context.js';
+import type { RunStatusTestContext } from '../sensors/test-context.js';
+import { EVENT_TEST_OPTIONS, eventContext, unboundContext, type EventTestOptions } from './event-context.js';
 import { runOf, type RunFacts } from './run-facts.js';
 
 /** Options of {@link buildRunStatusSensorContext}; all may be left out. */
-export interface RunStatusTestOptions extends Pick<
-  SensorTestContextOptions<unknown>,
-  'resources' | 'now' | 'tick' | 'isFirstTickSinceStart' | 'sensorStartedAt' | 'signal' | 'client'
-> {
+export interface RunStatusTestOptions extends EventTestOptions {
   /** What the handler is called for: a finished run (`executeJob`), or one made by hand. @default all of it by default */
   readonly run?: RunFacts;
   /** Has everything checked at once, and says what a run by default is. @default learnt when `handle` is called */
   readonly sensor?: SensorDefinition;
 }
-
-const OPTIONS = [
-  'run',
-  'sensor',
-  'resources',
-  'now',
-  'tick',
-  'isFirstTickSinceStart',
-  'sensorStartedAt',
-  'signal',
-  'client',
-] as const;
 
 /** What a test calls `handle` with. */
 export interface RunStatusTest<Run extends StatusRun = StatusRun> {
@@ -59,18 +34,11 @@ export interface RunStatusTest<Run extends StatusRun = StatusRun> {
  * @throws DefinitionError for an unknown option or fact; EvaluationError, with `sensor`, for a run it does not react to
  */
 export function buildRunStatusSensorContext(options: RunStatusTestOptions = {}): RunStatusTest {
-  refuseUnknownOptions(options, OPTIONS, 'buildRunStatusSensorContext');
-  const { run: facts = {}, sensor, client = noClient('buildRunStatusSensorContext'), ...rest } = options;
-  const unbound = buildSensorContext({ ...rest, client });
-  const parts = partsOf(unbound);
-  const run = runOf(facts, sensor, parts.facts.now);
-  const requests: RunRequest[] = [];
-  const recorded: AssetRequest[] = [];
-  const ctx =
-    sensor === undefined
-      ? contextFor(unbound, run, parts, requests, recorded)
-      : contextFor(contextOf(sensor, run, parts), run, parts, requests, recorded);
-  return testWith(ctx, run);
+  refuseUnknownOptions(options, ['run', 'sensor', ...EVENT_TEST_OPTIONS], 'buildRunStatusSensorContext');
+  const { run: facts = {}, sensor, ...rest } = options;
+  const unbound = unboundContext(rest, 'buildRunStatusSensorContext');
+  const run = runOf(facts, sensor, unbound.parts.facts.now);
+  return testWith(eventContext(unbound, run, sensor, checkRun), run);
 }
 
 function testWith<Run extends StatusRun>(ctx: RunStatusTestContext, run: Run): RunStatusTest<Run> {
@@ -82,44 +50,13 @@ function failed(run: StatusRun): FailedRun {
   throw new EvaluationError(`forRunFailure: the run did not end badly, its status is '${run.status}'`);
 }
 
-/** The context of this sensor's own evaluation. */
-function contextOf(sensor: SensorDefinition, run: StatusRun, { facts, services }: ContextParts): EvaluationContext {
-  const statuses = sensor.watchesRuns?.statuses;
+/** @throws EvaluationError for a sensor that never gets this run */
+function checkRun({ name, watchesRuns }: SensorDefinition, { status }: StatusRun): void {
+  const statuses = watchesRuns?.statuses;
   if (statuses === undefined)
-    throw new EvaluationError(`sensor '${sensor.name}' is not one of runs: it is tested with buildSensorContext`);
-  if (!statuses.includes(run.status)) {
-    throw new EvaluationError(
-      `sensor '${sensor.name}' reacts to ${statuses.join(', ')}, so it never gets this run, whose status is '${run.status}'`
-    );
-  }
-  return new EvaluationContext(sensor, { ...facts, sensor: sensor.name }, services, undefined);
-}
-
-/** What the handler gets of `base`. */
-function contextFor(
-  base: EventContextBase,
-  run: StatusRun,
-  parts: ContextParts,
-  requests: RunRequest[],
-  recorded: AssetRequest[]
-): RunStatusTestContext {
-  const { services } = parts;
-  const context = {
-    ...handlerContext(base, services.signal, recorded),
-    run: (request?: GivenRequest) => {
-      const made = eventRequest(base, feedOf(base), run, request);
-      requests.push(made);
-      return made;
-    },
-    requests,
-    get assetEvents() {
-      return recorded.map(({ event }) => event);
-    },
-    get logs() {
-      return services.book.lines;
-    },
-    [BIND]: (sensor: SensorDefinition, event: StatusRun) =>
-      contextFor(contextOf(sensor, event, parts), event, parts, requests, recorded),
-  };
-  return context;
+    throw new EvaluationError(`sensor '${name}' is not one of runs: it is tested with buildSensorContext`);
+  if (statuses.includes(status)) return;
+  throw new EvaluationError(
+    `sensor '${name}' reacts to ${statuses.join(', ')}, so it never gets this run, whose status is '${status}'`
+  );
 }

@@ -25,10 +25,10 @@ import type { AssetRead, AssetState } from '../sensors/asset-event.js';
 import { MAX_HISTORY_BYTES, MAX_LOG_HISTORY_EVENTS } from '../sensors/limits.js';
 import {
   ASSET_LOG_ID_PREFIX,
+  ASSET_LOG_RECOVERING,
   ASSET_QUERIES,
   ASSET_SIGNALS,
   LOOP_ID_PREFIX,
-  RECOVERING,
   SIGNALS,
 } from '../sensors/protocol.js';
 import * as rules from './asset-log-state.js';
@@ -96,7 +96,7 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
 
   /** A log that is being recovered knows less than it will: whoever asks has to ask again. */
   function known(): rules.LogState {
-    if (recovering) throw new Error(`the log of asset '${asset}' ${RECOVERING}`);
+    if (recovering) throw new Error(`the log of asset '${asset}' ${ASSET_LOG_RECOVERING}`);
     return state;
   }
 

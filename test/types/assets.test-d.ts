@@ -1,6 +1,17 @@
 /** What must compile and what must not, of assets. Checked by `tsc` in `npm run check`; never run. */
 import { z } from 'zod';
-import { defineAsset, defineJob, defineSensor, type AssetDefinition, type JobDefinition } from '../../src/index.js';
+import {
+  allOf,
+  anyOf,
+  defineAsset,
+  defineJob,
+  defineMultiAssetSensor,
+  defineSensor,
+  type AssetDefinition,
+  type AssetMatch,
+  type AssetSensorEvent,
+  type JobDefinition,
+} from '../../src/index.js';
 
 const orders = defineAsset({ key: ['sales', 'orders'] });
 const report = defineAsset({ key: 'report', upstream: [orders, { asset: orders, mapping: 'all' }] });
@@ -59,3 +70,54 @@ defineSensor({
 defineSensor({ name: 'any', job: any, evaluate: (ctx) => ctx.run({ config: {}, assets: ['whatever'] }) });
 // @ts-expect-error a job is not an asset
 defineSensor({ name: 'watcher', watches: [make], evaluate: () => null });
+
+const day = defineJob({ name: 'day', config: z.object({ day: z.string() }) });
+const both = { orders, report };
+
+const matching = defineMultiAssetSensor({
+  name: 'matching',
+  assets: both,
+  when: allOf('orders', 'report', { within: '1h' }),
+  job: day,
+  handle(ctx, match) {
+    same<Equal<typeof match, AssetMatch<'orders' | 'report', 'allOf'>>>();
+    same<Equal<typeof match.events.orders, AssetSensorEvent>>();
+    // @ts-expect-error not part of the match
+    void match.events.unmade;
+    // @ts-expect-error a match is consumed by being handled
+    ctx.advanceAll();
+    // @ts-expect-error the job needs its config
+    void ctx.run({});
+    return ctx.run({ config: { day: match.partitionKey ?? '' } });
+  },
+});
+same<Equal<Parameters<typeof matching.handle>[1], AssetMatch<'orders' | 'report', 'allOf'>>>();
+
+defineMultiAssetSensor({
+  name: 'any',
+  assets: both,
+  when: anyOf('orders'),
+  handle: (_, { events }) => same<Equal<typeof events, { readonly orders?: AssetSensorEvent }>>(),
+});
+
+const looking = defineMultiAssetSensor({
+  name: 'looking',
+  assets: both,
+  jobs: [day, plain],
+  handle: async function* (ctx) {
+    const latest = ctx.assets.orders.latest();
+    if (latest !== undefined) ctx.assets.report.advance(latest);
+    // @ts-expect-error not in the map
+    void ctx.assets.unmade;
+    yield ctx.run({ job: plain });
+    return ctx.skip('none');
+  },
+});
+same<Equal<Parameters<typeof looking.handle>['length'], 1>>();
+
+// @ts-expect-error not in the map
+defineMultiAssetSensor({ name: 'typo', assets: both, when: allOf('orders', 'reports'), handle: () => null });
+// @ts-expect-error the only key
+allOf('orders', 'customers', { by: 'day' });
+// @ts-expect-error a job is not an asset
+defineMultiAssetSensor({ name: 'no', assets: { make }, handle: () => null });

@@ -3,9 +3,24 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { defineJob, defineResource, defineRunFailureSensor, defineSensor } from 'temporal-sensors';
+import {
+  allOf,
+  defineAsset,
+  defineJob,
+  defineMultiAssetSensor,
+  defineResource,
+  defineRunFailureSensor,
+  defineSensor,
+  staticPartitions,
+} from 'temporal-sensors';
 import { z } from 'zod';
-import { buildRunStatusSensorContext, buildSensorContext, evaluateTick, simulate } from 'temporal-sensors/testing';
+import {
+  buildMultiAssetSensorContext,
+  buildRunStatusSensorContext,
+  buildSensorContext,
+  evaluateTick,
+  simulate,
+} from 'temporal-sensors/testing';
 
 interface Inbox {
   list(): readonly { readonly name: string; readonly mtimeMs: number }[];
@@ -142,6 +157,28 @@ test('asks for a clean-up after the file that failed', async () => {
   }).forRunFailure();
   const request = await onFailure.handle(ctx, run);
   expect(request).toMatchObject({ runKey: run.eventId, config: { path: 'a.csv' }, tags: { why: 'RangeError' } });
+});
+
+export const day = defineJob({ name: 'day', config: z.object({ day: z.string() }) });
+const week = staticPartitions(['mon', 'tue']);
+export const orders = defineAsset({ key: 'orders', partitions: week });
+export const customers = defineAsset({ key: 'customers', partitions: week });
+export const daily = defineMultiAssetSensor({
+  name: 'daily',
+  assets: { orders, customers },
+  when: allOf('orders', 'customers', { by: 'partition' }),
+  job: day,
+  handle: (ctx, match) => ctx.run({ config: { day: match.partitionKey ?? '' } }),
+});
+
+test('asks for the day that has both', () => {
+  const tick = buildMultiAssetSensorContext({
+    sensor: daily,
+    events: { orders: [{ partitionKey: 'mon' }, { partitionKey: 'tue' }], customers: [{ partitionKey: 'tue' }] },
+  });
+  for (const match of tick.matches) daily.handle(tick.ctx, match);
+  expect(tick.ctx.requests).toMatchObject([{ runKey: 'customers@1+orders@2', config: { day: 'tue' } }]);
+  expect(tick.waiting).toBe('waiting for customers of mon (orders came now)');
 });
 
 test('every snippet is run by a test', async () => {

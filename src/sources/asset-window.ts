@@ -1,0 +1,98 @@
+/**
+ * The events of an asset that a sensor has not consumed, kept between the ticks of a process: a long window is not read
+ * again at each tick, and what was consumed is let go of.
+ */
+import type { Client } from '@temporalio/client';
+import type { AssetSensorEvent } from '../sensors/asset-sensor-event.js';
+import { sensorEvent } from '../sensors/asset-sensor-event.js';
+import type { AssetReading } from '../sensors/asset-view.js';
+import { jsonBytes } from '../sensors/json.js';
+import { doneUntil, includesAll, lowOf, union, type Positions } from '../sensors/positions.js';
+import type { AssetReader } from './asset-reader.js';
+
+const READ_AT_ONCE = 500;
+/** Of events that are not consumed; newer ones are read when some of them are. */
+const MAX_WINDOW_BYTES = 32 * 1024 * 1024;
+
+interface Held {
+  readonly event: AssetSensorEvent;
+  readonly bytes: number;
+}
+
+/** What was read for consumed events like these. */
+interface Known {
+  readonly client: Client;
+  readonly positions: Positions;
+  readonly held: readonly Held[];
+  readonly passed: readonly number[];
+  /** The position up to which it was read. */
+  readonly read: number;
+}
+
+export interface WindowReading extends AssetReading {
+  /** There is more than the window holds: events that were recorded after this time are not known. */
+  readonly fullUntil: number | undefined;
+  /** What is gone from the log without having been read. */
+  readonly gone: string | undefined;
+}
+
+export class AssetWindow {
+  readonly #reader: AssetReader;
+  readonly #observations: boolean;
+  #known: Known | undefined;
+
+  constructor(reader: AssetReader, observations: boolean) {
+    this.#reader = reader;
+    this.#observations = observations;
+  }
+
+  /** @param positions what is consumed, as it is stored */
+  async open(
+    { client, signal }: { readonly client: Client; readonly signal: AbortSignal },
+    positions: Positions
+  ): Promise<WindowReading> {
+    const known = this.#reusable(client, positions);
+    const held = known.held.filter(({ event }) => doneUntil(positions, event.position) === undefined);
+    const passed = known.passed.filter((position) => doneUntil(positions, position) === undefined);
+    let bytes = held.reduce((sum, each) => sum + each.bytes, 0);
+    let { read } = known;
+    let gone: readonly [from: number, to: number] | undefined;
+    for (;;) {
+      read = doneUntil(positions, read + 1) ?? read;
+      const events = await this.#reader.read(client, read, READ_AT_ONCE);
+      signal.throwIfAborted();
+      for (const event of events) {
+        // a log lets go of its oldest events, and of no others
+        if (event.position > read + 1) gone = [read + 1, event.position - 1];
+        read = event.position;
+        if (doneUntil(positions, read) !== undefined) continue;
+        if (event.kind === 'observation' && !this.#observations) passed.push(read);
+        else {
+          const size = jsonBytes(event);
+          held.push({ event: sensorEvent(event), bytes: size });
+          bytes += size;
+        }
+      }
+      // kept also if the tick comes to nothing
+      const now = gone === undefined ? positions : union(positions, [gone]);
+      this.#known = { client, positions: now, held, passed, read };
+      const isLast = events.length < READ_AT_ONCE;
+      if (!isLast && bytes <= MAX_WINDOW_BYTES) continue;
+      return {
+        positions: now,
+        events: held.map(({ event }) => event),
+        passed,
+        read,
+        fullUntil: isLast ? undefined : events.at(-1)?.at,
+        gone: gone && this.#reader.gone(...gone),
+      };
+    }
+  }
+
+  /** What is known already, if everything is still consumed that was so when it was read: an operator may set the cursor back. */
+  #reusable(client: Client, positions: Positions): Known {
+    const known = this.#known;
+    if (known?.client === client && includesAll(positions, known.positions)) return known;
+    return { client, positions, held: [], passed: [], read: lowOf(positions) };
+  }
+}

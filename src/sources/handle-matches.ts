@@ -1,0 +1,142 @@
+/** A tick of a sensor of several assets with a condition: its handler is called for each complete match, on its own. */
+import type { AssetCondition } from '../sensors/asset-condition.js';
+import { matchOf, type AssetMatch } from '../sensors/asset-match.js';
+import type { AssetSensorEvent } from '../sensors/asset-sensor-event.js';
+import { assetEventId } from '../sensors/asset-sensor-event.js';
+import type { EventHandlers } from '../sensors/event-handlers.js';
+import { feedOf } from '../sensors/feed-host.js';
+import { EventHandling } from '../sensors/handle-events.js';
+import type { Json } from '../sensors/json.js';
+import { MAX_CONSUMED_BYTES } from '../sensors/limits.js';
+import {
+  describeExpired,
+  describeWaiting,
+  matchEvents,
+  summarizeExpired,
+  type Done,
+  type MatchOutcome,
+} from '../sensors/match-events.js';
+import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
+import { endTick } from './end-tick.js';
+import {
+  bytesAbove,
+  refSchema,
+  storedOf,
+  tooManyOpen,
+  type Cursor,
+  type MultiAssetContext,
+  type MultiAssetFeed,
+  type Opened,
+} from './multi-asset-feed.js';
+
+interface MatchOptions {
+  readonly handlers: EventHandlers<AssetMatch>;
+  readonly condition: AssetCondition;
+  readonly maxAttempts: number;
+  readonly handleTimeoutMs: number;
+  readonly intervalMs: () => number;
+}
+type Outcomes = readonly MatchOutcome<AssetSensorEvent>[];
+
+/** What one consumed position adds to the cursor at most. */
+const BYTES_OF_ONE = 24;
+/** Beyond the limit, events that are given up still find room: mostly they make some. */
+const SPARE_BYTES = 8 * 1024;
+
+export async function handleMatches(
+  ctx: MultiAssetContext,
+  feed: MultiAssetFeed,
+  options: MatchOptions
+): Promise<readonly (RunRequest | SkipReason | More)[]> {
+  const { condition } = options;
+  const opened = await feed.open(ctx);
+  const handling = handlingOf(ctx, feed, options);
+  await handling.again();
+  for (const { reading } of opened) if (reading.gone !== undefined) handling.report(new Error(reading.gone));
+  const now = feedOf(ctx).scheduledAt;
+  const full = opened.flatMap(({ reading }) => reading.fullUntil ?? []);
+  const events = Object.fromEntries(opened.map(({ key, asset }) => [key, asset.open]));
+  const { outcomes, waiting } = matchEvents(condition, events, {
+    until: Math.min(...full, Number.POSITIVE_INFINITY),
+    now: full.length === 0 ? now : undefined,
+  });
+  const { behindSince, expired } = await takeAll(ctx, condition, outcomes, opened, handling);
+  const reasons = [summarizeExpired(expired), describeWaiting(waiting, condition, now)].filter(
+    (each) => each !== undefined
+  );
+  return endTick(ctx, handling, {
+    place: { assets: storedOf(opened) },
+    behindSince,
+    left: behindSince !== undefined || full.length > 0,
+    nothing: reasons.length === 0 ? `no new events of assets ${feed.names}` : reasons.join('; '),
+  });
+}
+
+function handlingOf(ctx: MultiAssetContext, feed: MultiAssetFeed, options: MatchOptions): EventHandling<AssetMatch> {
+  const { handlers, maxAttempts, handleTimeoutMs, intervalMs } = options;
+  const find = async (ref: Json): Promise<AssetMatch | undefined> => {
+    const found = Object.entries(refSchema.parse(ref)).map(
+      async ([key, position]) => [key, await feed.readerOf(key)?.find(ctx.client, position)] as const
+    );
+    const events: Record<string, AssetSensorEvent> = {};
+    for (const [key, event] of await Promise.all(found)) {
+      if (event === undefined) return undefined;
+      events[key] = event;
+    }
+    return matchOf(events);
+  };
+  const idOf = (ref: Json): string =>
+    Object.entries(refSchema.parse(ref))
+      .map(([key, position]) => assetEventId(feed.readerOf(key)?.asset ?? key, position))
+      .toSorted()
+      .join('+');
+  return new EventHandling<AssetMatch>(
+    ctx,
+    { handlers, maxAttempts, handleTimeoutMs, intervalMs: intervalMs(), idOf, find },
+    ctx.cursor as Cursor
+  );
+}
+
+/** Takes the matches in their order, as long as it may; consumes them, and what expired before. */
+async function takeAll(
+  ctx: MultiAssetContext,
+  condition: AssetCondition,
+  outcomes: Outcomes,
+  opened: readonly Opened[],
+  handling: EventHandling<AssetMatch>
+): Promise<{ readonly behindSince?: number; readonly expired: readonly string[] }> {
+  const byKey = new Map(opened.map(({ key, asset }) => [key, asset]));
+  const expired: string[] = [];
+  let bytes = bytesAbove(storedOf(opened));
+  let isFull = false;
+
+  function fits(done: readonly Done[], most: number): boolean {
+    const more = BYTES_OF_ONE * done.reduce((sum, { positions }) => sum + positions.length, 0);
+    if (bytes + more > most) bytes = bytesAbove(storedOf(opened));
+    bytes += more;
+    return bytes <= most;
+  }
+
+  for (const outcome of outcomes) {
+    if (outcome.kind === 'match') {
+      isFull ||= !fits(outcome.done, MAX_CONSUMED_BYTES);
+      if (isFull) continue;
+      const match = matchOf(outcome.events);
+      if (!(await handling.take(refOf(outcome.events), async () => match)))
+        return { behindSince: match.event.recordedAt.getTime(), expired };
+    } else if (!fits(outcome.done, MAX_CONSUMED_BYTES + SPARE_BYTES)) break;
+    if (outcome.kind === 'expired') {
+      const text = describeExpired(outcome, condition);
+      ctx.log.warn(text);
+      expired.push(text);
+    }
+    for (const { key, positions } of outcome.done) byKey.get(key)?.consume(positions);
+  }
+  if (isFull)
+    handling.report(tooManyOpen(opened, "give the condition a shorter 'within', or record what the events wait for"));
+  return { expired };
+}
+
+function refOf(events: Readonly<Record<string, AssetSensorEvent>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(events).map(([key, { position }]) => [key, position]));
+}

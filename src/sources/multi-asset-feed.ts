@@ -1,0 +1,133 @@
+/**
+ * Reads the events of several assets from where a sensor's cursor is in each, and has them handled: all at once by a
+ * handler that consumes what it wants, or by complete matches of a condition, each on its own.
+ *
+ * The cursor has what is consumed of each asset. What is not, and with it every partial match, is derived from the logs,
+ * which keep what comes after the first open event.
+ */
+import { z } from 'zod';
+import { unsubscribeAsset } from '../client/assets.js';
+import { OpenAsset } from '../sensors/asset-view.js';
+import type { AssetDefinition } from '../sensors/define-asset.js';
+import type { InitialCursorContext, SensorContextBase } from '../sensors/define-sensor.js';
+import { EvaluationError } from '../sensors/errors.js';
+import { feedOf } from '../sensors/feed-host.js';
+import { handlingSchema } from '../sensors/handle-events.js';
+import { jsonBytes } from '../sensors/json.js';
+import { MAX_CONSUMED_BYTES } from '../sensors/limits.js';
+import { lowOf, parsePositions, positionsSchema, storePositions, upTo, type Positions } from '../sensors/positions.js';
+import { AssetReader } from './asset-reader.js';
+import { AssetWindow, type WindowReading } from './asset-window.js';
+
+/** The cursor of a sensor of several assets. */
+export const cursorSchema = z.object({
+  /** What is consumed, by the name of the asset. */
+  assets: z.record(z.string(), positionsSchema),
+  ...handlingSchema.shape,
+});
+export type Cursor = z.output<typeof cursorSchema>;
+
+/** How to find a match again: positions by the names in the sensor's map. */
+export const refSchema = z.record(z.string(), z.int());
+
+export type MultiAssetContext = SensorContextBase<typeof cursorSchema, typeof refSchema, {}>;
+export type AssetMap = Readonly<Record<string, AssetDefinition>>;
+
+/** An asset in a tick. */
+export interface Opened {
+  /** Its name in the sensor's map. */
+  readonly key: string;
+  readonly asset: OpenAsset;
+  readonly reading: WindowReading;
+}
+
+interface Watched {
+  readonly key: string;
+  readonly definition: AssetDefinition;
+  readonly reader: AssetReader;
+  readonly window: AssetWindow;
+}
+
+export class MultiAssetFeed {
+  readonly #assets: readonly Watched[];
+  readonly #startFrom: Date | undefined;
+
+  constructor(assets: AssetMap, options: { readonly observations: boolean; readonly startFrom: Date | undefined }) {
+    this.#startFrom = options.startFrom;
+    this.#assets = Object.entries(assets).map(([key, definition]) => {
+      const reader = new AssetReader(definition.name);
+      return { key, definition, reader, window: new AssetWindow(reader, options.observations) };
+    });
+  }
+
+  /** Names of the assets. */
+  get names(): string {
+    return this.#assets.map(({ definition }) => definition.name).join(', ');
+  }
+
+  readerOf(key: string): AssetReader | undefined {
+    return this.#assets.find((each) => each.key === key)?.reader;
+  }
+
+  /** Before the first events that count. */
+  async start({ client, sensorStartedAt }: InitialCursorContext): Promise<Cursor> {
+    const from = this.#startFrom ?? sensorStartedAt;
+    const starts = this.#assets.map(async ({ reader }) => {
+      const position = await reader.positionAt(client, from);
+      return [reader.asset, storePositions(upTo(position))] as const;
+    });
+    return { assets: Object.fromEntries(await Promise.all(starts)), retries: [] };
+  }
+
+  /** Tells the logs how far they are read, and reads what is open. */
+  async open(ctx: MultiAssetContext): Promise<readonly Opened[]> {
+    const cursor = ctx.cursor as Cursor;
+    await this.#leave(ctx, cursor);
+    return await Promise.all(
+      this.#assets.map(async ({ key, definition, reader, window }) => {
+        const positions = await this.#consumed(ctx, cursor, reader);
+        await reader.tell(ctx, neededOf(key, positions, cursor));
+        const reading = await window.open(ctx, positions);
+        return { key, asset: new OpenAsset(definition, reading, ctx.now), reading };
+      })
+    );
+  }
+
+  /** An asset that the sensor did not have before begins now, where `startFrom` does not say otherwise. */
+  async #consumed(ctx: MultiAssetContext, { assets }: Cursor, reader: AssetReader): Promise<Positions> {
+    const stored = Object.hasOwn(assets, reader.asset) ? assets[reader.asset] : undefined;
+    if (stored !== undefined) return parsePositions(stored);
+    const from = this.#startFrom ?? new Date(feedOf(ctx).scheduledAt);
+    return upTo(await reader.positionAt(ctx.client, from));
+  }
+
+  /** The logs of assets that the sensor no longer has need keep nothing for it. */
+  async #leave({ client, sensor }: MultiAssetContext, { assets }: Cursor): Promise<void> {
+    const names = new Set(this.#assets.map(({ definition }) => definition.name));
+    for (const name of Object.keys(assets)) if (!names.has(name)) await unsubscribeAsset(client, name, sensor);
+  }
+}
+
+/** The assets' part of the cursor. */
+export function storedOf(assets: readonly Opened[]): Cursor['assets'] {
+  return Object.fromEntries(assets.map(({ asset }) => [asset.name, storePositions(asset.positions)]));
+}
+
+/** Bytes of consumed positions between open ones. */
+export function bytesAbove(stored: Cursor['assets']): number {
+  return Object.values(stored).reduce((sum, { above }) => sum + jsonBytes(above), 0);
+}
+
+/** @returns why no more can be remembered; `remedy` says what to do */
+export function tooManyOpen(assets: readonly Opened[], remedy: string): EvaluationError {
+  const open = assets.map(({ key, asset }) => `${asset.open.length} events of ${key}`).join(', ');
+  return new EvaluationError(
+    `what is consumed between open events takes more than ${MAX_CONSUMED_BYTES / 1024} KB of the cursor, so no more of it can be (open: ${open}): ${remedy}`
+  );
+}
+
+/** The last position that is done with everything before it: what is tried again is read again. */
+function neededOf(key: string, positions: Positions, { retries }: Cursor): number {
+  const waiting = retries.flatMap(({ ref }) => refSchema.safeParse(ref).data?.[key] ?? []);
+  return Math.min(lowOf(positions), ...waiting.map((position) => position - 1));
+}

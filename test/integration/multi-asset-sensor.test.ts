@@ -1,0 +1,159 @@
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import type { AssetEvent, SensorDefinition } from '../../src/index.js';
+import {
+  allOf,
+  defineAsset,
+  defineJob,
+  defineMultiAssetSensor,
+  defineSensor,
+  dynamicPartitions,
+  staticPartitions,
+  type AssetDefinition,
+} from '../../src/index.js';
+import { recordAssetEvents } from '../../src/client/assets.js';
+import { Harness, waitFor } from '../support/harness.js';
+
+const DAYS = ['mon', 'tue', 'wed', 'thu'];
+const echo = defineJob({ name: 'echo', config: z.object({ day: z.string() }) });
+
+/** Two assets, and the sensor after its first look at them. */
+async function watching(make: (h: Harness, orders: AssetDefinition, customers: AssetDefinition) => SensorDefinition) {
+  const h = await Harness.create();
+  const days = staticPartitions(DAYS);
+  const orders = defineAsset({ key: [`${h.prefix}orders`], partitions: days });
+  const customers = defineAsset({ key: [`${h.prefix}customers`], partitions: days });
+  const sensor = make(h, orders, customers);
+  await h.work([sensor]);
+  await h.tickWhere(sensor, ({ skipReason }) => skipReason?.startsWith('no new events') ?? false, 'its first look');
+  const record = async (asset: AssetDefinition, partition: string): Promise<void> =>
+    await h.sensors.materialize(asset, { partition, taskQueue: h.taskQueue });
+  return { h, orders, customers, sensor, record };
+}
+
+test('matches by partition are handled each on its own, wait visibly for what is missing, and are not asked for twice', async () => {
+  const seen: string[] = [];
+  const { h, orders, customers, sensor, record } = await watching((_, orders, customers) =>
+    defineMultiAssetSensor({
+      name: 'daily',
+      assets: { orders, customers },
+      when: allOf('orders', 'customers', { by: 'partition', within: '1h' }),
+      job: echo,
+      interval: '1h',
+      defaultStatus: 'running',
+      maxAttempts: 1,
+      handle(ctx, { partitionKey = '', eventId, events }) {
+        if (partitionKey === 'tue') throw new Error('not this one');
+        seen.push(`${partitionKey} ${events.orders.position} ${events.customers.position}`);
+        expect(eventId).toBe(`${customers.name}@${events.customers.position}+${orders.name}@${events.orders.position}`);
+        return ctx.run({ config: { day: partitionKey } });
+      },
+    })
+  );
+  const name = h.name(sensor);
+  for (const day of ['mon', 'tue', 'mon', 'wed', 'thu']) await record(orders, day);
+  await waitFor(async () => {
+    const { evaluation } = await h.sensors.describe(name);
+    expect(evaluation?.lastOutcome).toMatch(
+      /waiting for customers of (mon|tue) \(orders came .*, expires in .*\); 3 more/
+    );
+    return true;
+  }, 'four partial matches to be described');
+  for (const day of ['wed', 'tue', 'mon']) await record(customers, day);
+  await waitFor(() => seen.length === 2, 'two matches');
+  expect(seen).toEqual(['wed 4 1', 'mon 3 3']);
+  const runs = await h.settledRuns(sensor, 2);
+  expect(new Set(runs.map(({ runKey }) => runKey))).toEqual(
+    new Set([`${customers.name}@1+${orders.name}@4`, `${customers.name}@3+${orders.name}@3`])
+  );
+  const { deadLetters, cursor } = await h.sensors.state(name);
+  expect(deadLetters.map(({ error }) => error)).toEqual([`${customers.name}@2+${orders.name}@2: Error: not this one`]);
+  expect(cursor?.value).toMatchObject({
+    assets: { [orders.name]: { low: 4, above: '' }, [customers.name]: { low: 3, above: '' } },
+  });
+});
+
+test('what waits longer than it may expires, which the tick says', async () => {
+  const { h, orders, sensor, record } = await watching((_, orders, customers) =>
+    defineMultiAssetSensor({
+      name: 'impatient',
+      assets: { orders, customers },
+      when: allOf('orders', 'customers', { within: '100ms' }),
+      interval: '100ms',
+      defaultStatus: 'running',
+      handle: () => undefined,
+    })
+  );
+  await record(orders, 'mon');
+  const { logs, skipReason } = await h.tickWhere(
+    sensor,
+    (tick) => tick.skipReason?.includes('expired') ?? false,
+    'the event to expire'
+  );
+  expect(skipReason).toBe('orders of mon (position 1) expired: no customers within 100 ms');
+  expect(logs?.map(({ message }) => message)).toContain(skipReason);
+});
+
+test('what is consumed stays so whatever the handler gives, and hundreds of partitions can be passed over', async () => {
+  const h = await Harness.create();
+  const orders = defineAsset({ key: [`${h.prefix}orders`], partitions: dynamicPartitions('regions') });
+  const customers = defineAsset({ key: [`${h.prefix}customers`] });
+  const calls: string[] = [];
+  const sensor = defineMultiAssetSensor({
+    name: 'byHand',
+    assets: { orders, customers },
+    job: echo,
+    interval: '200ms',
+    startFrom: new Date(0),
+    defaultStatus: 'running',
+    handle(ctx) {
+      const { orders, customers } = ctx.assets;
+      calls.push(`${orders.position} ${orders.unconsumed().length} ${orders.eventsSince().length}`);
+      const customer = customers.latest();
+      if (customer !== undefined) {
+        ctx.advanceAll();
+        return ctx.run({ config: { day: `${customer.position}` } });
+      }
+      const odd = [...orders.latestByPartition().values()].filter(({ position }) => position % 2 === 1);
+      if (orders.position === 0) {
+        for (const event of odd.slice(0, 200)) orders.advance(event);
+        return null;
+      }
+      if (orders.position === 399) {
+        for (const event of odd) orders.advance(event);
+        return ctx.skip('only odd ones');
+      }
+      return undefined;
+    },
+  });
+  const producer = defineSensor({ name: 'producer', interval: '1h', evaluate: () => null });
+  await h.work([producer]);
+  const event = (asset: AssetDefinition, index: number): Omit<AssetEvent, 'position' | 'at'> => ({
+    asset: asset.name,
+    kind: 'materialization',
+    eventId: `${index}`,
+    partitionKey: `region ${index}`,
+    metadata: {},
+    producer: {},
+  });
+  const events = Array.from({ length: 600 }, (_, index) => event(orders, index));
+  await recordAssetEvents(h.client, events, { taskQueue: h.taskQueue });
+  await h.work([sensor], { taskQueue: `${h.taskQueue}-other` });
+  await h.tickWhere(
+    sensor,
+    ({ skipReason }) => skipReason === 'not consumed: 400 events of orders',
+    'the first advance'
+  );
+  await h.tickWhere(sensor, ({ skipReason }) => skipReason === 'only odd ones', 'the second advance');
+  await waitFor(() => calls.length >= 3, 'a third call');
+  expect(calls.slice(0, 3)).toEqual(['0 0 600', '399 199 201', '599 299 1']);
+  await recordAssetEvents(h.client, [event(customers, 0)], { taskQueue: h.taskQueue });
+  const [run] = await h.settledRuns(sensor, 1);
+  expect(run?.job).toBe('echo');
+  // else it would ask a log whose worker ends with its own
+  await h.sensors.stop(h.name(sensor));
+  const { cursor } = await h.sensors.state(h.name(sensor));
+  expect(cursor?.value).toMatchObject({
+    assets: { [orders.name]: { low: 600, above: '' }, [customers.name]: { low: 1, above: '' } },
+  });
+});
