@@ -38,11 +38,11 @@ import {
   type TickRecord,
 } from '../sensors/protocol.js';
 import type { AssetReference } from '../sensors/asset-name.js';
-import { inBatches } from './batches.js';
 import { recordFromClient, type ClientRecordOptions } from './asset-events.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
 import { listExecutions } from './executions.js';
-import { findLoop, loopId, PRUNED, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
+import { isPruned, latestRuns } from './latest-runs.js';
+import { findLoop, loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
 import { Outbox } from './outbox.js';
 import { readPartitions } from './partitions.js';
 import { prune, type Pruned } from './prune.js';
@@ -50,9 +50,7 @@ import { quoted } from './query.js';
 import { statusOf } from './read-run.js';
 import { isSignalLimit } from './signal-limit.js';
 import { readEnd } from './run-end.js';
-import { readCloseEvent } from './run-history.js';
 
-const LOOKUPS_AT_ONCE = 20;
 /** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
 const WORKFLOW_TASKS = 1;
 /** `PENDING_WORKFLOW_TASK_STATE_SCHEDULED` of Temporal's API. */
@@ -180,21 +178,8 @@ export class SensorClient {
 
   /** All sensors of the namespace, by name. */
   async list(): Promise<SensorSummary[]> {
-    const query = `WorkflowType = '${LOOP_TYPE}' AND ExecutionStatus != 'ContinuedAsNew'`;
-    const latest = new Map<string, SensorSummary>();
-    // newest first: the first one of a name is its last run
-    for await (const execution of listExecutions(this.client, query)) {
-      if (!execution.workflowId.startsWith(LOOP_ID_PREFIX) || latest.has(execution.workflowId)) continue;
-      latest.set(execution.workflowId, summaryOf(execution));
-    }
-    const pruned = new Set<string>();
-    const closed = [...latest.values()].filter(({ status }) => status === 'closed');
-    await inBatches(closed, LOOKUPS_AT_ONCE, async (each) => {
-      if (await isPruned(this.client, each)) pruned.add(each.workflowId);
-    });
-    return [...latest.values()]
-      .filter(({ workflowId }) => !pruned.has(workflowId))
-      .sort((a, b) => a.sensor.localeCompare(b.sensor));
+    const loops = await latestRuns(this.client, LOOP_TYPE, LOOP_ID_PREFIX);
+    return loops.map(summaryOf).sort((a, b) => a.sensor.localeCompare(b.sensor));
   }
 
   /**
@@ -491,15 +476,6 @@ export class SensorClient {
       undefined
     );
   }
-}
-
-/** Whether a closed loop was ended for good. */
-async function isPruned(
-  client: Client,
-  execution: { readonly workflowId: string; readonly runId: string }
-): Promise<boolean> {
-  const closed = await readCloseEvent(client, execution);
-  return closed?.workflowExecutionTerminatedEventAttributes?.reason === PRUNED;
 }
 
 interface LoopExecution {
