@@ -55,6 +55,23 @@ export class AssetLogBusyError extends Error {
   }
 }
 
+/** The log does not answer: no worker runs it, or it is being recovered. */
+export class AssetLogUnavailableError extends Error {
+  override readonly name = 'AssetLogUnavailableError';
+  constructor(
+    readonly asset: string,
+    readonly taskQueue: string | undefined,
+    reason: string,
+    options?: ErrorOptions
+  ) {
+    const where = taskQueue === undefined ? '' : ` on task queue '${taskQueue}'`;
+    super(
+      `the log of asset '${asset}' does not answer; is a worker with SensorsPlugin running${where}? ${reason}`,
+      options
+    );
+  }
+}
+
 /** Batches on their way, by task queue and asset. */
 const outboxes = new WeakMap<Client, Map<string, Outbox<NewAssetEvent>>>();
 const pages = new PageCache();
@@ -157,6 +174,7 @@ async function signal(client: Client, asset: string, name: string, arg: unknown,
  * Events after a position, oldest first; none when there are no newer ones, or nothing was recorded yet. Positions
  * that the retention has let go of are passed over. Asks a worker.
  *
+ * @throws {@link AssetLogUnavailableError}
  * @param after position of the last event that is known. @default 0
  * @param limit at most so many events. @default 1,000
  */
@@ -188,9 +206,19 @@ async function readEventPage(client: Client, asset: string, id: string): Promise
   return events.map((event, index) => ({ position: from + index, asset, ...event }));
 }
 
-/** What the log knows: newest events, last materialization of each partition, subscribers; `undefined` before the first event. Asks a worker. */
-export async function assetState(client: Client, asset: AssetReference): Promise<AssetState | undefined> {
-  return await query<AssetState>(client, assetNameOf(asset), ASSET_QUERIES.state);
+/**
+ * What the log knows: newest events, last materialization of each partition, subscribers; `undefined` before the first
+ * event. Asks a worker.
+ *
+ * @param timeoutMs how long to wait for the worker. @default 10,000
+ * @throws {@link AssetLogUnavailableError}
+ */
+export async function assetState(
+  client: Client,
+  asset: AssetReference,
+  { timeoutMs = QUERY_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}
+): Promise<AssetState | undefined> {
+  return await query<AssetState>(client, assetNameOf(asset), ASSET_QUERIES.state, undefined, timeoutMs);
 }
 
 /**
@@ -227,17 +255,19 @@ export async function retainAsset(
   await signal(client, assetNameOf(asset), ASSET_SIGNALS.retain, retention, taskQueue);
 }
 
-async function query<T>(client: Client, asset: string, name: string, ...args: unknown[]): Promise<T | undefined> {
+async function query<T>(
+  client: Client,
+  asset: string,
+  name: string,
+  arg: unknown,
+  timeoutMs = QUERY_TIMEOUT_MS
+): Promise<T | undefined> {
   const handle = client.workflow.getHandle(ASSET_LOG_ID_PREFIX + asset);
   try {
-    return await client.withDeadline(Date.now() + QUERY_TIMEOUT_MS, () => handle.query<T, unknown[]>(name, ...args));
+    return await client.withDeadline(Date.now() + timeoutMs, () => handle.query<T, [unknown]>(name, arg));
   } catch (error) {
     if (isNotFound(error)) return undefined;
     const log = await describeExecution(client, ASSET_LOG_ID_PREFIX + asset).catch(() => undefined);
-    const where = log === undefined ? '' : ` on task queue '${log.taskQueue}'`;
-    throw new Error(
-      `the log of asset '${asset}' does not answer; is a worker with SensorsPlugin running${where}? ${describeError(error, name)}`,
-      { cause: error }
-    );
+    throw new AssetLogUnavailableError(asset, log?.taskQueue, describeError(error, name), { cause: error });
   }
 }

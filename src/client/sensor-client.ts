@@ -37,12 +37,18 @@ import {
   type SensorState,
   type TickRecord,
 } from '../sensors/protocol.js';
-import type { AssetReference } from '../sensors/asset-name.js';
+import type { AssetEvent, AssetRetention } from '../sensors/asset-event.js';
+import { assetNameOf, type AssetReference } from '../sensors/asset-name.js';
+import { logQueueOf } from './asset-queue.js';
+import { retainAsset } from './assets.js';
+import { assetsLike, readCatalog, requireAsset, type AssetSummary } from './asset-catalog.js';
 import { recordFromClient, type ClientRecordOptions } from './asset-events.js';
+import { describeAsset, type AssetDescription } from './describe-asset.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
 import { listExecutions } from './executions.js';
 import { isPruned, latestRuns } from './latest-runs.js';
 import { findLoop, loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
+import { listAssetEvents, type AssetEventsOptions } from './list-asset-events.js';
 import { Outbox } from './outbox.js';
 import { readPartitions } from './partitions.js';
 import { prune, type Pruned } from './prune.js';
@@ -352,6 +358,48 @@ export class SensorClient {
   /** Records what was seen of an asset without making it; otherwise like {@link materialize}. */
   async observe(asset: AssetReference, options: ClientRecordOptions = {}): Promise<void> {
     await recordFromClient(this.client, 'observation', asset, options);
+  }
+
+  /**
+   * The assets that sensors of the namespace tell of or that something was recorded of, by name. Asks no worker.
+   *
+   * @param options.name pattern such as `sales/*` or `sales/**`; without a slash it is that of the last part. @default all
+   */
+  async assets({ name }: { readonly name?: string } = {}): Promise<AssetSummary[]> {
+    return assetsLike(await readCatalog(this.client), name);
+  }
+
+  /**
+   * An asset with its lineage, the last materialization of each partition and how far its readers are.
+   *
+   * @throws {@link AssetNotFoundError}
+   */
+  async describeAsset(asset: AssetReference): Promise<AssetDescription> {
+    return await describeAsset(this.client, assetNameOf(asset));
+  }
+
+  /**
+   * Events of an asset in the order in which they were recorded: the newest, or those after a position. Asks a worker.
+   *
+   * @throws {@link AssetNotFoundError}
+   */
+  async assetEvents(asset: AssetReference, options: AssetEventsOptions = {}): Promise<readonly AssetEvent[]> {
+    const name = assetNameOf(asset);
+    const events = await listAssetEvents(this.client, name, options);
+    if (events.length === 0) requireAsset(await readCatalog(this.client), name, this.namespace);
+    return events;
+  }
+
+  /**
+   * Sets how much of an asset's log is kept beyond what its readers have still to read. Needs no worker.
+   *
+   * @throws {@link AssetNotFoundError}
+   * @throws `ApplicationFailure` when nothing was recorded of it yet
+   */
+  async retainAsset(asset: AssetReference, retention: AssetRetention): Promise<void> {
+    const { asset: name } = requireAsset(await readCatalog(this.client), assetNameOf(asset), this.namespace);
+    const taskQueue = await logQueueOf(this.client, name);
+    await retainAsset(this.client, name, { ...retention, taskQueue });
   }
 
   /** Why a run failed or was terminated, in one message; undefined for any other. */
