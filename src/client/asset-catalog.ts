@@ -185,7 +185,9 @@ function problemsOf({ circular, logs, cut }: AssetCatalog, asset: string, owners
         ]
       : []),
     ...(circular.has(asset)
-      ? ['it is made from itself: workers contradict each other about upstream; start those with the newest definitions']
+      ? [
+          'it is made from itself: workers contradict each other about upstream; start those with the newest definitions',
+        ]
       : []),
     ...(status === 'RUNNING' ? [] : [`its log was ended (${status}); it comes back, whole, with its next event`]),
     ...(silent.length === 0

@@ -3,13 +3,8 @@
  * with a short deadline, and left out, with why, when nobody answers.
  */
 import type { Client } from '@temporalio/client';
-import type {
-  AssetEvent,
-  AssetRetention,
-  AssetState,
-  AssetSubscriber,
-  PartitionMark,
-} from '../sensors/asset-event.js';
+import type { AssetEvent, AssetRetention, AssetState, AssetSubscriber, PartitionMark } from '../sensors/asset-event.js';
+import { positionIn } from '../sensors/asset-position.js';
 import { allDownstream, allUpstream } from '../sensors/lineage.js';
 import type { PartitionMapping } from '../sensors/partition-mapping.js';
 import { QUERIES, SENSOR_MEMO, type SensorMemo, type SensorState } from '../sensors/protocol.js';
@@ -170,11 +165,4 @@ async function placeOf(
     }
   }
   return { position, lag: Math.max(0, last - position), at: new Date(at) };
-}
-
-/** How far a sensor of one asset is, by its cursor. */
-export function positionIn(cursor: unknown): number | undefined {
-  if (typeof cursor !== 'object' || cursor === null) return undefined;
-  const { position, retries } = cursor as { readonly position?: unknown; readonly retries?: unknown };
-  return typeof position === 'number' && Array.isArray(retries) ? position : undefined;
 }

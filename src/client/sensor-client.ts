@@ -17,6 +17,7 @@ import { optionalTsToDate } from '@temporalio/common/lib/time.js';
 import { jsonBytes, type Json } from '../sensors/json.js';
 import { MAX_EVENT_BYTES } from '../sensors/limits.js';
 import {
+  ASSET_LOG_ID_PREFIX,
   LOOP_ID_PREFIX,
   LOOP_TYPE,
   QUERIES,
@@ -45,7 +46,7 @@ import { assetsLike, readCatalog, requireAsset, type AssetSummary } from './asse
 import { recordFromClient, type ClientRecordOptions } from './asset-events.js';
 import { describeAsset, type AssetDescription } from './describe-asset.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
-import { listExecutions } from './executions.js';
+import { describeExecution, listExecutions } from './executions.js';
 import { isPruned, latestRuns } from './latest-runs.js';
 import { findLoop, loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
 import { listAssetEvents, type AssetEventsOptions } from './list-asset-events.js';
@@ -55,6 +56,7 @@ import { prune, type Pruned } from './prune.js';
 import { quoted } from './query.js';
 import { statusOf } from './read-run.js';
 import { isSignalLimit } from './signal-limit.js';
+import { watchedAssets, type WatchedAsset } from './watched-assets.js';
 import { readEnd } from './run-end.js';
 
 /** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
@@ -121,6 +123,8 @@ export interface SensorDescription extends Omit<SensorSummary, 'health'> {
   readonly dueSince?: Date;
   /** The evaluation that runs or waits, as Temporal sees it. */
   readonly evaluation?: EvaluationStatus;
+  /** Assets that it watches. */
+  readonly watches: readonly WatchedAsset[];
 }
 
 /** A worker that polls a task queue. */
@@ -214,6 +218,7 @@ export class SensorClient {
         : {}),
       ...(dueSince === undefined ? {} : { dueSince }),
       ...(evaluation === undefined ? {} : { evaluation }),
+      watches: await watchedAssets(this.client, (loop.memo?.[SENSOR_MEMO] as SensorMemo | undefined)?.options),
     };
   }
 
@@ -386,7 +391,8 @@ export class SensorClient {
   async assetEvents(asset: AssetReference, options: AssetEventsOptions = {}): Promise<readonly AssetEvent[]> {
     const name = assetNameOf(asset);
     const events = await listAssetEvents(this.client, name, options);
-    if (events.length === 0) requireAsset(await readCatalog(this.client), name, this.namespace);
+    if (events.length === 0 && (await describeExecution(this.client, ASSET_LOG_ID_PREFIX + name)) === undefined)
+      requireAsset(await readCatalog(this.client), name, this.namespace);
     return events;
   }
 
