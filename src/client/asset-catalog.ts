@@ -80,11 +80,11 @@ export class AssetNotFoundError extends Error {
     /** Names that may be meant, the nearest first. */
     readonly similar: readonly string[]
   ) {
-    const meant = similar.length === 0 ? '' : `; is '${similar.join("' or '")}' meant?`;
-    super(
-      `there is no asset '${asset}' in namespace '${namespace}'${meant === '' ? ';' : meant} An asset appears when a worker starts whose ` +
-        `sensors watch it or start a job that makes it, or when an event of it is recorded ('sensors assets list' shows those that exist)`
-    );
+    const rule =
+      'n asset appears when a worker starts whose sensors watch it or start a job that makes it, or when an event of it is ' +
+      "recorded ('sensors assets list' shows those that exist)";
+    const meant = similar.length === 0 ? ' a' : ` is '${similar.join("' or '")}' meant? A`;
+    super(`there is no asset '${asset}' in namespace '${namespace}';${meant}${rule}`);
   }
 }
 

@@ -18,6 +18,7 @@ import { rejected } from '../sensors/failures.js';
 import { jsonBytes } from '../sensors/json.js';
 import { MAX_ASSET_BATCH_BYTES, MAX_ASSET_EVENT_BYTES } from '../sensors/limits.js';
 import { ASSET_LOG_ID_PREFIX, ASSET_LOG_TYPE, ASSET_QUERIES, ASSET_SIGNALS } from '../sensors/protocol.js';
+import { RECOVERING } from '../workflows/asset-log-state.js';
 import { describeExecution } from './executions.js';
 import { isNotFound } from './not-found.js';
 import { Outbox } from './outbox.js';
@@ -31,6 +32,7 @@ const CHECK_AFTER_BYTES = 2 * 1024 * 1024;
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 const ROOM_PAUSE_MS = 250;
 const ROOM_TIMEOUT_MS = 60_000;
+const RECOVERY_PAUSE_MS = 100;
 const DEFAULT_LIMIT = 1_000;
 
 /** Where a log runs that does not exist yet. */
@@ -263,8 +265,20 @@ async function query<T>(
   timeoutMs = QUERY_TIMEOUT_MS
 ): Promise<T | undefined> {
   const handle = client.workflow.getHandle(ASSET_LOG_ID_PREFIX + asset);
+  const deadline = Date.now() + timeoutMs;
   try {
-    return await client.withDeadline(Date.now() + timeoutMs, () => handle.query<T, [unknown]>(name, arg));
+    return await client.withDeadline(deadline, async () => {
+      for (;;) {
+        try {
+          return await handle.query<T, [unknown]>(name, arg);
+        } catch (error) {
+          // a new log looks first whether there was one before it
+          const soon = describeError(error, name).includes(RECOVERING) && Date.now() + RECOVERY_PAUSE_MS < deadline;
+          if (!soon) throw error;
+          await sleep(RECOVERY_PAUSE_MS);
+        }
+      }
+    });
   } catch (error) {
     if (isNotFound(error)) return undefined;
     const log = await describeExecution(client, ASSET_LOG_ID_PREFIX + asset).catch(() => undefined);

@@ -104,7 +104,7 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
 
   /** A log that is being recovered knows less than it will: whoever asks has to ask again. */
   function known(): rules.LogState {
-    if (recovering) throw new Error(`the log of asset '${asset}' is being recovered; ask again in a moment`);
+    if (recovering) throw new Error(`the log of asset '${asset}' ${rules.RECOVERING}`);
     return state;
   }
 
