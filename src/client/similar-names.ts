@@ -1,14 +1,15 @@
 /** Names that somebody may have meant: pure. */
 
 const MAX_SHOWN = 3;
+/** Names have long beginnings in common, so more would find too many. */
+const MAX_AWAY = 2;
 
-/** The nearest first: those that contain it or that it contains, and those of a few other characters. */
+/** The nearest first: those that contain it or that it contains, and those that differ in one or two characters. */
 export function similarNames(given: string, names: Iterable<string>): readonly string[] {
   const wanted = given.toLowerCase();
-  const tolerated = Math.max(1, Math.floor(wanted.length / 4));
   return [...names]
     .map((name) => ({ name, away: distance(wanted, name.toLowerCase()) }))
-    .filter(({ name, away }) => away <= tolerated || contains(name.toLowerCase(), wanted))
+    .filter(({ name, away }) => away <= MAX_AWAY || contains(name.toLowerCase(), wanted))
     .sort((a, b) => a.away - b.away || (a.name < b.name ? -1 : 1))
     .slice(0, MAX_SHOWN)
     .map(({ name }) => name);
