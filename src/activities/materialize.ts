@@ -1,6 +1,7 @@
 /** What an author's activity says of the assets it makes. */
 import { Context } from '@temporalio/activity';
 import { newAssetEvent, type RecordOptions } from '../client/asset-events.js';
+import { chooseLogQueue } from '../client/asset-queue.js';
 import { recordAssetEvents } from '../client/assets.js';
 import type { AssetEvent, AssetProducer } from '../sensors/asset-event.js';
 import { producerOf } from '../sensors/asset-metadata.js';
@@ -12,7 +13,14 @@ import { RUN_MEMO, type RunMemo } from '../sensors/protocol.js';
 interface Attempt {
   /** How often each event that looks the same came. */
   readonly counts: Map<string, number>;
-  producer?: Promise<AssetProducer>;
+  run?: Promise<Run>;
+}
+
+/** The run of the activity. */
+interface Run {
+  readonly producer: AssetProducer;
+  /** Of the workflow: a worker with activities alone runs no logs. */
+  readonly taskQueue?: string;
 }
 
 /** Their attempts may record nothing by themselves: most of what they find is not committed. */
@@ -56,16 +64,18 @@ async function send(kind: AssetEvent['kind'], asset: AssetReference, options: Re
     kind,
     count,
   ]);
-  attempt.producer ??= readProducer(context);
-  const event = await newAssetEvent(client, kind, asset, options, { eventId, producer: await attempt.producer });
-  await recordAssetEvents(client, [event], { taskQueue: info.taskQueue });
+  attempt.run ??= readRun(context);
+  const { producer, taskQueue: workflowQueue = info.taskQueue } = await attempt.run;
+  const event = await newAssetEvent(client, kind, asset, options, { eventId, producer });
+  const queues = options.taskQueue === undefined ? [info.taskQueue, workflowQueue] : [options.taskQueue];
+  await recordAssetEvents(client, [event], { taskQueue: await chooseLogQueue(client, event.asset, queues) });
 }
 
-/** The run of the activity, and the sensor that started it. */
-async function readProducer({ client, info }: Context): Promise<AssetProducer> {
+/** What is known of the run, and of the sensor that started it. */
+async function readRun({ client, info }: Context): Promise<Run> {
   const { workflowExecution: execution, workflowType } = info;
-  if (execution === undefined) return {};
-  const { memo } = await client.workflow.getHandle(execution.workflowId, execution.runId).describe();
+  if (execution === undefined) return { producer: {} };
+  const { memo, taskQueue } = await client.workflow.getHandle(execution.workflowId, execution.runId).describe();
   const startedBy = memo?.[RUN_MEMO] as RunMemo | undefined;
-  return producerOf({ ...execution, job: workflowType ?? '' }, startedBy);
+  return { producer: producerOf({ ...execution, job: workflowType ?? '' }, startedBy), taskQueue };
 }

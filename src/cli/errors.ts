@@ -78,9 +78,13 @@ export function explainError(error: unknown, place: Place | undefined): Explaine
   switch (name) {
     case 'SensorNotFoundError':
       return { code: 'sensor-not-found', exitCode: EXIT.noSuchSensor, message };
+    case 'AssetNotFoundError':
+      return { code: 'asset-not-found', exitCode: EXIT.noSuchSensor, message };
     case 'SensorRejectedError':
+    case 'ApplicationFailure':
       return { code: 'refused', exitCode: EXIT.refused, message };
     case 'NoWorkerError':
+    case 'AssetLogUnavailableError':
       return { code: 'no-worker', exitCode: EXIT.refused, message };
     case 'TemporalServerError':
     case 'TemporalNotFoundError':

@@ -6,6 +6,7 @@ export const EXIT = {
   /** The command line or the connection's configuration is wrong; nothing was sent. */
   usage: 2,
   unreachable: 3,
+  /** There is no such sensor, or no such asset. */
   noSuchSensor: 4,
   /** The sensor refused, or no worker answered for it. */
   refused: 5,

@@ -3,6 +3,7 @@ import { InvalidArgumentError } from 'commander';
 import type { Json } from '../sensors/json.js';
 
 const MAX_LIMIT = 10_000;
+const MAX_RETAINED_EVENTS = 1_000_000_000;
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$/;
 
 export function text(value: string): string {
@@ -28,6 +29,14 @@ export function seconds(value: string): number {
 
 export function limit(value: string): number {
   return wholeNumber(value, MAX_LIMIT);
+}
+
+export function position(value: string): number {
+  return value === '0' ? 0 : wholeNumber(value, Number.MAX_SAFE_INTEGER);
+}
+
+export function events(value: string): number {
+  return wholeNumber(value, MAX_RETAINED_EVENTS);
 }
 
 export function port(value: string): number {

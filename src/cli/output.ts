@@ -14,6 +14,8 @@ export type Colors = ReturnType<typeof createColors>;
 export interface Output {
   /** Prints the result of the command: `value` with `--json`, else the lines that `text` gives. */
   result(value: unknown, text: (colors: Colors, width: number) => readonly string[]): void;
+  /** One of many results, as it comes: `value` as one line of JSON with `--json`, else the line that `text` gives. */
+  line(value: unknown, text: () => string): void;
   /** A remark for people, on stderr; not printed with `--json`. */
   note(text: string): void;
   error(error: ExplainedError): void;
@@ -26,6 +28,9 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
     result(value, text) {
       const lines = json ? [printableJson(value)] : text(colors, process.stdout.columns ?? Infinity);
       process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+    },
+    line(value, text) {
+      process.stdout.write(`${json ? printableJson(value, 0) : text()}\n`);
     },
     note(text) {
       if (!json) process.stderr.write(`${text}\n`);

@@ -7,6 +7,10 @@
 import { createRequire } from 'node:module';
 import { debuglog } from 'node:util';
 import { Command, CommanderError } from 'commander';
+import { showAssetEvents, type AssetEventsCommandOptions } from './commands/assets-events.js';
+import { listAssets } from './commands/assets-list.js';
+import type { RetainOptions } from './commands/assets-retain.js';
+import { showAsset } from './commands/assets-show.js';
 import { describe } from './commands/describe.js';
 import type { DevOptions } from './commands/dev.js';
 import type { InitOptions } from './commands/init.js';
@@ -18,7 +22,7 @@ import { tick } from './commands/tick.js';
 import { ticks } from './commands/ticks.js';
 import { explainError, type Place } from './errors.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
-import { futureTime, json, limit, port, seconds, text } from './options.js';
+import { events, futureTime, json, limit, port, position, seconds, text } from './options.js';
 import { createOutput, type Output } from './output.js';
 import type { GlobalOptions, Session } from './session.js';
 
@@ -48,7 +52,7 @@ export async function runCli(args: readonly string[]): Promise<ExitCode> {
     debug('%O', error);
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.ok;
-      // no command at all: the help is on stderr
+      // no command at all, or none of assets: the help is on stderr
       if (error.code === 'commander.help') return EXIT.usage;
     }
     const explained = explainError(error, run.place);
@@ -167,6 +171,37 @@ function createProgram(run: Run): Command {
     .action((sensor: string, own: { readonly limit: number }) =>
       inSession((session) => runs(session, output, sensor, own))
     );
+  const assets = program.command('assets').description('list and explain assets: lineage, events, who reads them');
+  assets
+    .command('list [name]')
+    .description("list all assets, or those of a name such as 'sales/*'")
+    .action((name: string | undefined) => inSession((session) => listAssets(session, output, name)));
+  assets
+    .command('show <asset>')
+    .description(
+      'show an asset: lineage, last materialization of each partition, where the sensors that watch it stand'
+    )
+    .action((asset: string) => inSession((session) => showAsset(session, output, asset)));
+  assets
+    .command('events <asset>')
+    .description('list the events of an asset in their order: the newest, or those after a position')
+    .option('--after <number>', 'only events after this position, the oldest first', position)
+    .option('--limit <number>', 'at most this many', limit, limit(DEFAULT_LIMIT))
+    .option('--partition <key>', 'only those of this partition', text)
+    .option('--follow', 'then print what comes, a line each, until Ctrl-C')
+    .action((asset: string, own: AssetEventsCommandOptions) =>
+      inSession((session) => showAssetEvents(session, output, asset, own))
+    );
+  assets
+    .command('retain <asset>')
+    .description('set how much of the log of an asset is kept beyond what its sensors have still to read')
+    .option('--events <number>', 'the newest so many events (default: 100000)', events)
+    .option('--age <duration>', 'only what is younger, such as 30d (default: any age)', text)
+    .action(async (asset: string, own: RetainOptions) => {
+      const { parseRetainOptions, retainAsset } = await import('./commands/assets-retain.js');
+      const retention = parseRetainOptions(own);
+      await inSession((session) => retainAsset(session, output, asset, retention));
+    });
   return program;
 }
 

@@ -13,10 +13,11 @@ import type {
   SensorWorker,
   TickRecord,
 } from '../client/index.js';
+import { positionIn } from '../sensors/asset-position.js';
 
 type Rejected = TickRecord['rejected']['sample'][number];
 
-function iso(at: Date | number | undefined): string | undefined {
+export function iso(at: Date | number | undefined): string | undefined {
   return at === undefined ? undefined : new Date(at).toISOString();
 }
 
@@ -32,6 +33,7 @@ export function sensorView(sensor: SensorSummary | SensorDescription) {
     statusReason,
     statusUntil: iso(statusUntil),
     health,
+    behindSince: iso(sensor.behindSince),
     unfolded: sensor.unfolded,
     intervalMs,
     jobs,
@@ -71,6 +73,7 @@ export function descriptionView(
     timeoutMs: description.timeoutMs,
     historyLength: description.historyLength,
     failedTaskAttempts: description.failedTaskAttempts,
+    watches: description.watches.length === 0 ? undefined : watchedViews(description, state),
     evaluation:
       evaluation === undefined
         ? undefined
@@ -92,6 +95,16 @@ export function descriptionView(
     stateError,
     webUrl,
   };
+}
+
+/** What a sensor watches, and how far it has read: its cursor says so if it is a sensor of one asset. */
+export function watchedViews({ watches }: SensorDescription, state: SensorState | undefined) {
+  const position = watches.length === 1 ? positionIn(state?.cursor?.value) : undefined;
+  return watches.map(({ asset, last: told }) => {
+    // what the log tells without being asked may be a minute old
+    const last = position === undefined ? told : Math.max(position, told ?? 0);
+    return { asset, position, last, lag: position === undefined || last === undefined ? undefined : last - position };
+  });
 }
 
 function stateView(state: SensorState) {

@@ -9,16 +9,20 @@ import type { AssetDefinition } from '../sensors/define-asset.js';
 import { rejected } from '../sensors/failures.js';
 import { utf8Bytes } from '../sensors/json.js';
 import { MAX_EVENT_ID_BYTES } from '../sensors/limits.js';
-import { ASSET_LOG_ID_PREFIX } from '../sensors/protocol.js';
 import { shortHash } from '../sensors/short-hash.js';
+import { logQueueOf } from './asset-queue.js';
 import { recordAssetEvents } from './assets.js';
-import { describeExecution } from './executions.js';
 import { readPartitions } from './partitions.js';
 
 /** The partition is checked when the asset is given by its definition. */
 export interface RecordOptions extends AssetEventOptions {
   /** Prefix of the plugin whose dynamic partition set the asset has. @default none */
   readonly prefix?: string;
+  /**
+   * Where the asset's log starts if this is its first event: a worker with `SensorsPlugin`.
+   * @default from an activity, its own task queue or that of its workflow, on whichever sensors run; a program has to say it
+   */
+  readonly taskQueue?: string;
 }
 
 /** An event that can be recorded. A long `eventId` is hashed. @throws `ApplicationFailure`, not retryable, when it cannot be */
@@ -66,8 +70,6 @@ export async function checkMembership(
 export interface ClientRecordOptions extends RecordOptions {
   /** The same ID is recorded once. @default a new one for each call */
   readonly eventId?: string;
-  /** Where the asset's log starts if this is its first event: a worker with `SensorsPlugin`. @default where it is */
-  readonly taskQueue?: string;
 }
 
 /** Records an event that no run and no sensor produced. */
@@ -78,13 +80,5 @@ export async function recordFromClient(
   { eventId = randomUUID(), taskQueue, ...options }: ClientRecordOptions
 ): Promise<void> {
   const event = await newAssetEvent(client, kind, asset, options, { eventId, producer: {} });
-  await recordAssetEvents(client, [event], { taskQueue: taskQueue ?? (await taskQueueOf(client, event.asset)) });
-}
-
-async function taskQueueOf(client: Client, asset: string): Promise<string> {
-  const log = await describeExecution(client, ASSET_LOG_ID_PREFIX + asset);
-  if (log !== undefined) return log.taskQueue;
-  throw rejected(
-    `asset '${asset}' has no log yet: give taskQueue, that of a worker with SensorsPlugin, so that the log can be started there`
-  );
+  await recordAssetEvents(client, [event], { taskQueue: taskQueue ?? (await logQueueOf(client, event.asset)) });
 }

@@ -31,13 +31,14 @@ import { PageCache } from './page-cache.js';
 import { isSignalLimit } from './signal-limit.js';
 
 const QUERY_TIMEOUT_MS = 10_000;
-const RECOVERING_PAUSE_MS = 50;
+
 /** So many bytes are sent before the log is looked at again. */
 const CHECK_AFTER_BYTES = 2 * 1024 * 1024;
 /** History of the log's run at which senders wait; the server ends it at 50 MB. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 const ROOM_PAUSE_MS = 250;
 const ROOM_TIMEOUT_MS = 60_000;
+const RECOVERY_PAUSE_MS = 50;
 const DEFAULT_LIMIT = 1_000;
 
 /** Where a log runs that does not exist yet. */
@@ -57,6 +58,23 @@ export class AssetLogBusyError extends Error {
     super(
       `the log of asset '${asset}' takes no more events until it has worked off those that wait: is a worker with ` +
         `SensorsPlugin running on task queue '${taskQueue}'? Send them again then; none is recorded twice`,
+      options
+    );
+  }
+}
+
+/** The log does not answer: no worker runs it, or it is being recovered. */
+export class AssetLogUnavailableError extends Error {
+  override readonly name = 'AssetLogUnavailableError';
+  constructor(
+    readonly asset: string,
+    readonly taskQueue: string | undefined,
+    reason: string,
+    options?: ErrorOptions
+  ) {
+    const where = taskQueue === undefined ? '' : ` on task queue '${taskQueue}'`;
+    super(
+      `the log of asset '${asset}' does not answer; is a worker with SensorsPlugin running${where}? ${reason}`,
       options
     );
   }
@@ -164,6 +182,7 @@ async function signal(client: Client, asset: string, name: string, arg: unknown,
  * Events after a position, oldest first; none when there are no newer ones, or nothing was recorded yet. Positions
  * that the retention has let go of are passed over. Asks a worker.
  *
+ * @throws {@link AssetLogUnavailableError}
  * @param after position of the last event that is known. @default 0
  * @param limit at most so many events. @default 1,000
  */
@@ -195,9 +214,19 @@ async function readEventPage(client: Client, asset: string, id: string): Promise
   return events.map((event, index) => ({ position: from + index, asset, ...event }));
 }
 
-/** What the log knows: newest events, last materialization of each partition, subscribers; `undefined` before the first event. Asks a worker. */
-export async function assetState(client: Client, asset: AssetReference): Promise<AssetState | undefined> {
-  return await query<AssetState>(client, assetNameOf(asset), ASSET_QUERIES.state);
+/**
+ * What the log knows: newest events, last materialization of each partition, subscribers; `undefined` before the first
+ * event. Asks a worker.
+ *
+ * @param timeoutMs how long to wait for the worker. @default 10,000
+ * @throws {@link AssetLogUnavailableError}
+ */
+export async function assetState(
+  client: Client,
+  asset: AssetReference,
+  { timeoutMs = QUERY_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}
+): Promise<AssetState | undefined> {
+  return await query<AssetState>(client, assetNameOf(asset), ASSET_QUERIES.state, undefined, timeoutMs);
 }
 
 /**
@@ -234,28 +263,32 @@ export async function retainAsset(
   await signal(client, assetNameOf(asset), ASSET_SIGNALS.retain, retention, taskQueue);
 }
 
-async function query<T>(client: Client, asset: string, name: string, ...args: unknown[]): Promise<T | undefined> {
+async function query<T>(
+  client: Client,
+  asset: string,
+  name: string,
+  arg: unknown,
+  timeoutMs = QUERY_TIMEOUT_MS
+): Promise<T | undefined> {
   const handle = client.workflow.getHandle(ASSET_LOG_ID_PREFIX + asset);
-  const deadline = Date.now() + QUERY_TIMEOUT_MS;
-  const ask = async (): Promise<T> => {
-    try {
-      return await client.withDeadline(deadline, () => handle.query<T, unknown[]>(name, ...args));
-    } catch (error) {
-      // one that has just begun first looks whether there was a log before
-      if (!String(error).includes(ASSET_LOG_RECOVERING) || Date.now() > deadline) throw error;
-      await sleep(RECOVERING_PAUSE_MS);
-      return await ask();
-    }
-  };
+  const deadline = Date.now() + timeoutMs;
   try {
-    return await ask();
+    return await client.withDeadline(deadline, async () => {
+      for (;;) {
+        try {
+          return await handle.query<T, [unknown]>(name, arg);
+        } catch (error) {
+          // a new log looks first whether there was one before it
+          const soon =
+            describeError(error, name).includes(ASSET_LOG_RECOVERING) && Date.now() + RECOVERY_PAUSE_MS < deadline;
+          if (!soon) throw error;
+          await sleep(RECOVERY_PAUSE_MS);
+        }
+      }
+    });
   } catch (error) {
     if (isNotFound(error)) return undefined;
     const log = await describeExecution(client, ASSET_LOG_ID_PREFIX + asset).catch(() => undefined);
-    const where = log === undefined ? '' : ` on task queue '${log.taskQueue}'`;
-    throw new Error(
-      `the log of asset '${asset}' does not answer; is a worker with SensorsPlugin running${where}? ${describeError(error, name)}`,
-      { cause: error }
-    );
+    throw new AssetLogUnavailableError(asset, log?.taskQueue, describeError(error, name), { cause: error });
   }
 }

@@ -18,6 +18,7 @@ export type {
 } from '../sensors/protocol.js';
 export {
   AssetLogBusyError,
+  AssetLogUnavailableError,
   assetState,
   readAsset,
   recordAssetEvents,
@@ -26,4 +27,9 @@ export {
   unsubscribeAsset,
 } from './assets.js';
 export type { AssetLogOptions } from './assets.js';
+export { AssetNotFoundError } from './asset-catalog.js';
+export type { AssetRecorded, AssetSummary } from './asset-catalog.js';
+export type { AssetDescription, AssetLogFacts, AssetReader, AssetRelative } from './describe-asset.js';
+export type { WatchedAsset } from './watched-assets.js';
+export type { AssetEventsOptions } from './list-asset-events.js';
 export type { ClientRecordOptions, RecordOptions } from './asset-events.js';

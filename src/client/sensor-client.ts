@@ -17,6 +17,7 @@ import { optionalTsToDate } from '@temporalio/common/lib/time.js';
 import { jsonBytes, type Json } from '../sensors/json.js';
 import { MAX_EVENT_BYTES } from '../sensors/limits.js';
 import {
+  ASSET_LOG_ID_PREFIX,
   LOOP_ID_PREFIX,
   LOOP_TYPE,
   QUERIES,
@@ -37,22 +38,27 @@ import {
   type SensorState,
   type TickRecord,
 } from '../sensors/protocol.js';
-import type { AssetReference } from '../sensors/asset-name.js';
-import { inBatches } from './batches.js';
+import type { AssetEvent, AssetRetention } from '../sensors/asset-event.js';
+import { assetNameOf, type AssetReference } from '../sensors/asset-name.js';
+import { logQueueOf } from './asset-queue.js';
+import { retainAsset } from './assets.js';
+import { assetsLike, readCatalog, requireAsset, type AssetSummary } from './asset-catalog.js';
 import { recordFromClient, type ClientRecordOptions } from './asset-events.js';
+import { describeAsset, type AssetDescription } from './describe-asset.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
-import { listExecutions } from './executions.js';
-import { findLoop, loopId, PRUNED, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
+import { describeExecution, listExecutions } from './executions.js';
+import { isPruned, latestRuns } from './latest-runs.js';
+import { findLoop, loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
+import { listAssetEvents, type AssetEventsOptions } from './list-asset-events.js';
 import { Outbox } from './outbox.js';
 import { readPartitions } from './partitions.js';
 import { prune, type Pruned } from './prune.js';
 import { quoted } from './query.js';
 import { statusOf } from './read-run.js';
 import { isSignalLimit } from './signal-limit.js';
+import { watchedAssets, type WatchedAsset } from './watched-assets.js';
 import { readEnd } from './run-end.js';
-import { readCloseEvent } from './run-history.js';
 
-const LOOKUPS_AT_ONCE = 20;
 /** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
 const WORKFLOW_TASKS = 1;
 /** `PENDING_WORKFLOW_TASK_STATE_SCHEDULED` of Temporal's API. */
@@ -117,6 +123,8 @@ export interface SensorDescription extends Omit<SensorSummary, 'health'> {
   readonly dueSince?: Date;
   /** The evaluation that runs or waits, as Temporal sees it. */
   readonly evaluation?: EvaluationStatus;
+  /** Assets that it watches. */
+  readonly watches: readonly WatchedAsset[];
 }
 
 /** A worker that polls a task queue. */
@@ -180,21 +188,8 @@ export class SensorClient {
 
   /** All sensors of the namespace, by name. */
   async list(): Promise<SensorSummary[]> {
-    const query = `WorkflowType = '${LOOP_TYPE}' AND ExecutionStatus != 'ContinuedAsNew'`;
-    const latest = new Map<string, SensorSummary>();
-    // newest first: the first one of a name is its last run
-    for await (const execution of listExecutions(this.client, query)) {
-      if (!execution.workflowId.startsWith(LOOP_ID_PREFIX) || latest.has(execution.workflowId)) continue;
-      latest.set(execution.workflowId, summaryOf(execution));
-    }
-    const pruned = new Set<string>();
-    const closed = [...latest.values()].filter(({ status }) => status === 'closed');
-    await inBatches(closed, LOOKUPS_AT_ONCE, async (each) => {
-      if (await isPruned(this.client, each)) pruned.add(each.workflowId);
-    });
-    return [...latest.values()]
-      .filter(({ workflowId }) => !pruned.has(workflowId))
-      .sort((a, b) => a.sensor.localeCompare(b.sensor));
+    const loops = await latestRuns(this.client, LOOP_TYPE, LOOP_ID_PREFIX);
+    return loops.map(summaryOf).sort((a, b) => a.sensor.localeCompare(b.sensor));
   }
 
   /**
@@ -223,6 +218,7 @@ export class SensorClient {
         : {}),
       ...(dueSince === undefined ? {} : { dueSince }),
       ...(evaluation === undefined ? {} : { evaluation }),
+      watches: await watchedAssets(this.client, (loop.memo?.[SENSOR_MEMO] as SensorMemo | undefined)?.options),
     };
   }
 
@@ -369,6 +365,49 @@ export class SensorClient {
     await recordFromClient(this.client, 'observation', asset, options);
   }
 
+  /**
+   * The assets that sensors of the namespace tell of or that something was recorded of, by name. Asks no worker.
+   *
+   * @param options.name pattern such as `sales/*` or `sales/**`; without a slash it is that of the last part. @default all
+   */
+  async assets({ name }: { readonly name?: string } = {}): Promise<AssetSummary[]> {
+    return assetsLike(await readCatalog(this.client), name);
+  }
+
+  /**
+   * An asset with its lineage, the last materialization of each partition and how far its readers are.
+   *
+   * @throws {@link AssetNotFoundError}
+   */
+  async describeAsset(asset: AssetReference): Promise<AssetDescription> {
+    return await describeAsset(this.client, assetNameOf(asset));
+  }
+
+  /**
+   * Events of an asset in the order in which they were recorded: the newest, or those after a position. Asks a worker.
+   *
+   * @throws {@link AssetNotFoundError}
+   */
+  async assetEvents(asset: AssetReference, options: AssetEventsOptions = {}): Promise<readonly AssetEvent[]> {
+    const name = assetNameOf(asset);
+    const events = await listAssetEvents(this.client, name, options);
+    if (events.length === 0 && (await describeExecution(this.client, ASSET_LOG_ID_PREFIX + name)) === undefined)
+      requireAsset(await readCatalog(this.client), name, this.namespace);
+    return events;
+  }
+
+  /**
+   * Sets how much of an asset's log is kept beyond what its readers have still to read. Needs no worker.
+   *
+   * @throws {@link AssetNotFoundError}
+   * @throws `ApplicationFailure` when nothing was recorded of it yet
+   */
+  async retainAsset(asset: AssetReference, retention: AssetRetention): Promise<void> {
+    const { asset: name } = requireAsset(await readCatalog(this.client), assetNameOf(asset), this.namespace);
+    const taskQueue = await logQueueOf(this.client, name);
+    await retainAsset(this.client, name, { ...retention, taskQueue });
+  }
+
   /** Why a run failed or was terminated, in one message; undefined for any other. */
   async runError(run: SensorRun): Promise<string | undefined> {
     const status = statusOf({ status: { name: run.status } });
@@ -491,15 +530,6 @@ export class SensorClient {
       undefined
     );
   }
-}
-
-/** Whether a closed loop was ended for good. */
-async function isPruned(
-  client: Client,
-  execution: { readonly workflowId: string; readonly runId: string }
-): Promise<boolean> {
-  const closed = await readCloseEvent(client, execution);
-  return closed?.workflowExecutionTerminatedEventAttributes?.reason === PRUNED;
 }
 
 interface LoopExecution {

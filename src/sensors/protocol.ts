@@ -47,6 +47,8 @@ export const ASSET_SIGNALS = {
   retain: 'retain',
 } as const;
 export const ASSET_QUERIES = { read: 'read', state: 'state' } as const;
+/** Memo key of an asset's log: an {@link AssetMemo}. */
+export const ASSET_MEMO = 'asset';
 /** Memo key of a page: a {@link PageMemo}. */
 export const PAGE_MEMO = 'sensorPage';
 /** Memo key of a loop: a {@link SensorMemo}. */
@@ -119,6 +121,19 @@ export interface AssetFacts {
   /** Kind of its partition set. */
   readonly partitions?: string;
   readonly description?: string;
+}
+
+/** What an asset's log shows without being asked; it may be a minute old. Times are in milliseconds since the epoch. */
+export interface AssetMemo {
+  /** Position of the newest event. */
+  readonly last: number;
+  readonly materializations: number;
+  readonly observations: number;
+  /** Partitions that were materialized. */
+  readonly partitions: number;
+  /** When it was last materialized and observed. */
+  readonly materializedAt?: number;
+  readonly observedAt?: number;
 }
 
 /** Runs that wake a sensor. */

@@ -4,20 +4,25 @@
  * Recording is a signal, so an event is safe as soon as the server has taken it. The rules are pure functions in
  * `asset-log-state.ts`; this file seals what is old into pages, wakes the subscribers, and continues as new.
  *
+ * The memo says what a list of assets shows; a change of it costs an event, so it is told at once after a pause and then
+ * at most once a minute.
+ *
  * Traps it avoids: what comes while the log is recovered waits; it never continues as new with more than one payload
  * holds, but seals first; a nudge is a signal to a workflow that may not exist, and no failure of it fails the log.
  */
 import {
   condition,
-  continueAsNew,
   defineQuery,
   defineSignal,
   getExternalWorkflowHandle,
   log,
+  makeContinueAsNewFunc,
   proxyActivities,
+  setCurrentDetails,
   setHandler,
   setWorkflowOptions,
   sleep,
+  upsertMemo,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { SensorActivities } from '../activities/index.js';
@@ -26,11 +31,13 @@ import { MAX_HISTORY_BYTES, MAX_LOG_HISTORY_EVENTS } from '../sensors/limits.js'
 import {
   ASSET_LOG_ID_PREFIX,
   ASSET_LOG_RECOVERING,
+  ASSET_MEMO,
   ASSET_QUERIES,
   ASSET_SIGNALS,
   LOOP_ID_PREFIX,
   SIGNALS,
 } from '../sensors/protocol.js';
+import { assetDetailsOf, assetMemoOf } from './asset-log-views.js';
 import * as rules from './asset-log-state.js';
 import { applyAssetMessage, type AssetMessage } from './apply-asset-message.js';
 import { parseLogState, parseRead } from './parse-asset-log.js';
@@ -38,6 +45,8 @@ import { versioning } from './versioning.js';
 
 /** Between two nudges of the same subscribers. */
 const NUDGE_PAUSE_MS = 500;
+/** Between two changes of the memo. */
+const TELL_PAUSE_MS = 60_000;
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   [ASSET_SIGNALS.record]: 'Records events: an array of { kind, eventId, partitionKey, metadata, producer }.',
@@ -63,6 +72,9 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
   let news = rules.behind(state).length > 0;
   let waking = false;
   let nudging = false;
+  /** The run before this one told everything when it ended. */
+  let toldAt = recovering ? Number.NEGATIVE_INFINITY : Date.now();
+  let telling = false;
 
   // without a limit: events must neither be forgotten nor let the state grow
   const { sealAssetEvents, recoverAssetLog } = proxyActivities<
@@ -89,9 +101,11 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
   function apply(message: AssetMessage): void {
     const { last } = state;
     state = applyAssetMessage(state, asset, message);
+    setCurrentDetails(assetDetailsOf(state, asset));
     if (state.last === last) return;
     news = true;
     startNudging();
+    startTelling();
   }
 
   /** A log that is being recovered knows less than it will: whoever asks has to ask again. */
@@ -141,6 +155,25 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
     }
   }
 
+  // -------------------------------------------------------------------------------------------- the memo
+
+  function startTelling(): void {
+    if (telling) return;
+    telling = true;
+    // cancelled in Temporal Web: the log itself ends
+    void tell().catch(() => undefined);
+  }
+
+  async function tell(): Promise<void> {
+    // what arrives in the same moment is told with it
+    await Promise.resolve();
+    const pauseMs = toldAt + TELL_PAUSE_MS - Date.now();
+    if (pauseMs > 0) await sleep(pauseMs);
+    upsertMemo({ [ASSET_MEMO]: assetMemoOf(state) });
+    toldAt = Date.now();
+    telling = false;
+  }
+
   // -------------------------------------------------------------------------------------------- the log
 
   function isFull(): boolean {
@@ -174,9 +207,11 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
     state = parseLogState(await recoverAssetLog({ asset, runId: workflowInfo().runId })) ?? rules.NEW_LOG;
     recovering = false;
     for (const message of early.splice(0)) apply(message);
+    startTelling();
   }
 
   if (recovering) await recover();
+  setCurrentDetails(assetDetailsOf(state, asset));
   startNudging();
   for (;;) {
     await condition(() => rules.planSeal(state) !== undefined || state.released.length > 0 || (isFull() && !waking));
@@ -185,6 +220,7 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
     else if (state.released.length > 0) await release(state.released);
     else break;
   }
-  await continueAsNew<typeof sensorAssetLog>(state);
+  const memo = { ...workflowInfo().memo, [ASSET_MEMO]: assetMemoOf(state) };
+  await makeContinueAsNewFunc<typeof sensorAssetLog>({ memo })(state);
 }
 setWorkflowOptions(versioning, sensorAssetLog);

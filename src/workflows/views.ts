@@ -139,11 +139,12 @@ function describeEvents({ counters, inbox }: LoopState): string {
   return `Pushed events: taken ${events} · waiting ${inbox.length} · dropped ${eventsDropped} · too large ${eventsTooLarge}`;
 }
 
-function iso(at: number): string {
+export function iso(at: number): string {
   if (!Number.isFinite(at)) return '?';
   return new Date(at).toISOString().replace('.000Z', 'Z');
 }
 
-function cell(text: string): string {
+/** Text in a cell of a Markdown table. */
+export function cell(text: string): string {
   return text.slice(0, 200).replaceAll('|', '\\|').replaceAll(/\s+/g, ' ');
 }

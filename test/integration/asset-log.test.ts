@@ -1,5 +1,6 @@
 /** The log of an asset: recorded once by runs, activities and clients, in order, and kept whatever happens to it. */
 import { ApplicationFailure, Context } from '@temporalio/activity';
+import { Worker } from '@temporalio/worker';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { assetState, readAsset, recordAssetEvents, retainAsset, subscribeAsset } from '../../src/client/index.js';
@@ -102,6 +103,27 @@ test('a run, its activity and a client record events of one asset, each once, wi
   expect(await readAsset(h.client, asset, { after: 5, limit: 2 })).toEqual(events.slice(5, 7));
 });
 
+test('the first event that a worker with activities alone records starts a log that sensors can read', async () => {
+  const h = await Harness.create();
+  await h.work([defineSensor({ name: 'idle', interval: '1h', evaluate: () => null })]);
+  const elsewhere = `${h.taskQueue}-activities`;
+  const activities = { make: async (name: string) => await materialize(name, { partition: 'a' }) };
+  const worker = await Worker.create({ connection: h.native, taskQueue: elsewhere, activities });
+  const asset = `${h.prefix}orders`;
+  await waitFor(async () => {
+    const query = `WorkflowType = 'sensorLoop' AND TaskQueue = '${h.taskQueue}'`;
+    return (await h.client.workflow.count(query)).count > 0;
+  }, 'the loop to be listed');
+  await worker.runUntil(
+    h.client.workflow.execute('makesElsewhere', {
+      taskQueue: h.taskQueue,
+      workflowId: `${h.prefix}makes`,
+      args: [asset, elsewhere],
+    })
+  );
+  expect(await readAsset(h.client, asset)).toMatchObject([{ position: 1, partitionKey: 'a' }]);
+});
+
 test('what cannot be recorded is refused where it is said, by name of the limit', async () => {
   const h = await Harness.create();
   await h.work([defineSensor({ name: 'idle', interval: '1h', evaluate: () => null })]);
@@ -142,10 +164,11 @@ test('events beyond the state are read from pages, in order, also when the log h
   await recordAssetEvents(h.client, events.slice(-300), { taskQueue });
   const log = h.client.workflow.getHandle(`asset/${asset}`);
   await waitFor(async () => (await assetState(h.client, asset))?.duplicates === 300, 'the repeated events');
-  await waitFor(async () => {
-    const { runId, raw } = await log.describe();
-    return runId !== raw.workflowExecutionInfo?.firstRunId;
+  const memo = await waitFor(async () => {
+    const { runId, raw, memo } = await log.describe();
+    return runId !== raw.workflowExecutionInfo?.firstRunId && memo;
   }, 'a new run of the log');
+  expect(memo).toMatchObject({ asset: { last: expect.any(Number), partitions: 10 } });
   const all = await readAll(h, asset);
   expect(all.map(({ position }) => position)).toEqual(events.map((_, n) => n + 1));
   expect(all.map(({ eventId }) => eventId)).toEqual(events.map(({ eventId }) => eventId));

@@ -13,8 +13,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { z } from 'zod';
 import { accepts, answers, freePort } from '../../src/cli/dev-server.js';
+import { assetState } from '../../src/client/index.js';
 import { startLoop } from '../../src/client/loops.js';
-import { defineJob, defineSensor } from '../../src/index.js';
+import { defineAsset, defineAssetSensor, defineJob, defineSensor, staticPartitions } from '../../src/index.js';
 import { loopOptions } from '../../src/sensors/loop-options.js';
 import { Harness, waitFor } from '../support/harness.js';
 
@@ -416,6 +417,148 @@ describe('a sensor without a worker', () => {
   });
 });
 
+describe('assets', () => {
+  test('are listed, shown and followed: lineage, last materializations, and where each sensor stands', async () => {
+    const h = await Harness.create();
+    const folder = `${h.prefix}sales`;
+    const raw = defineAsset({ key: [folder, 'raw'], description: 'files as they come' });
+    const orders = defineAsset({
+      key: [folder, 'orders'],
+      upstream: [raw],
+      partitions: staticPartitions(['a', 'b']),
+    });
+    const report = defineAsset({ key: [folder, 'report'], upstream: [orders] });
+    const make = defineJob({ name: 'echo', assets: [orders, report] });
+    const also = defineJob({ name: 'noop', assets: [orders] });
+    const maker = defineSensor({ name: 'maker', job: make, interval: '1h', evaluate: () => null });
+    const second = defineSensor({ name: 'second', job: also, interval: '1h', evaluate: () => null });
+    const onOrders = defineAssetSensor({
+      name: 'onOrders',
+      asset: orders,
+      interval: '1h',
+      defaultStatus: 'running',
+      observations: true,
+      handle: () => undefined,
+    });
+    const { taskQueue } = h;
+    await h.work([maker, onOrders]);
+    await h.work([second], { taskQueue: `${taskQueue}-other` });
+    await h.tickWhere(onOrders, ({ skipReason }) => skipReason?.startsWith('no new') ?? false, 'its first look');
+    await h.sensors.materialize(orders, { partition: 'a', taskQueue, metadata: { rows: 3, text: 'x \u001b[31my' } });
+    await h.sensors.materialize(orders, { partition: 'b' });
+    await h.sensors.observe(orders);
+    const name = h.name(onOrders);
+    const cursor = async (): Promise<unknown> => (await h.sensors.state(name)).cursor?.value;
+    await waitFor(async () => ((await cursor()) as { position?: number } | undefined)?.position === 3, 'all events');
+    // nobody runs this log
+    await h.sensors.materialize(`${folder}/lost`, { taskQueue: `${taskQueue}-nobody` });
+    await waitFor(async () => {
+      const assets = await h.sensors.assets({ name: `${folder}/*` });
+      return assets.length === 4 && assets.some(({ recorded }) => recorded !== undefined);
+    }, 'the list');
+
+    const [table, page, shown] = await Promise.all([
+      text('assets', 'list', `${folder}/*`),
+      text('assets', 'show', orders.name),
+      json('assets', 'show', orders.name),
+    ]);
+    expect(table).toMatch(/^ASSET +MATERIALIZED +TIMES +OBSERVED +PARTITIONS +MADE BY +WATCHED BY\n/);
+    expect(table).toMatch(new RegExp(`^${orders.name} .* static +echo, noop +${name} +1 problem$`, 'm'));
+    expect(table).toMatch(new RegExp(`^${folder}/lost +unknown$`, 'm'));
+    const listed = await h.sensors.assets({ name: `${folder}/*` });
+    expect(listed.map(({ asset }) => asset)).toEqual(
+      ['lost', 'orders', 'raw', 'report'].map((each) => `${folder}/${each}`)
+    );
+    expect(listed[2]).toEqual({
+      asset: raw.name,
+      owners: [],
+      watchers: [],
+      upstream: {},
+      downstream: [orders.name],
+      description: 'files as they come',
+      log: 'none',
+      problems: [],
+    });
+
+    expect(page).toMatch(new RegExp(`^${orders.name}: materialized .* ago\\.$`, 'm'));
+    expect(page).toContain('warning: 2 jobs say that they make it (echo, noop)');
+    expect(page).toMatch(/Events +2 materializations, 1 observation; 1 to 3 are kept/);
+    expect(page).toContain(`Made from:\n  ${raw.name}  (all)\n`);
+    expect(page).toContain(`Made into:\n  ${report.name}  (all, made by echo)\n`);
+    expect(page).toMatch(/PARTITION +MATERIALIZED +BY\n +b .* event 2\n +a .* event 1\n/);
+    expect(page).toMatch(new RegExp(`^ +${name} +running +3 +0 `, 'm'));
+    expect(shown).toMatchObject({
+      asset: orders.name,
+      recorded: { last: expect.any(Number) as number },
+      readers: [{ sensor: name, status: 'running', position: 3, lag: 0, at: ISO }],
+      state: {
+        last: 3,
+        latestMaterialization: { position: 2, at: ISO },
+        partitions: [
+          { partitionKey: 'a', position: 1, at: ISO },
+          { partitionKey: 'b', position: 2, at: ISO },
+        ],
+      },
+    });
+    const [eventTable, events, retained] = await Promise.all([
+      text('assets', 'events', orders.name, '--limit', '2'),
+      json<Record<string, unknown>[]>('assets', 'events', orders.name, '--after', '0', '--partition', 'a'),
+      text('assets', 'retain', orders.name, '--events', '50', '--age', '30d'),
+    ]);
+    const { stateError } = await h.sensors.describeAsset(`${folder}/lost`);
+    expect(stateError).toContain(
+      `does not answer; is a worker with SensorsPlugin running on task queue '${taskQueue}-nobody'?`
+    );
+
+    expect(eventTable).toMatch(/^EVENT +RECORDED +KIND +PARTITION.*\n2 .* materialization +b\n3 .* observation\n$/);
+    expect(events).toEqual([
+      {
+        position: 1,
+        kind: 'materialization',
+        at: ISO,
+        partitionKey: 'a',
+        metadata: { rows: { type: 'number', value: 3 }, text: { type: 'text', value: 'x \u001b[31my' } },
+        producer: {},
+        eventId: expect.any(String) as string,
+      },
+    ]);
+    expect(retained).toContain('keep the newest 50 events of the last 30 d');
+    await waitFor(async () => (await assetState(h.client, orders))?.retention.events === 50, 'the retention');
+    const following = spawnCli(
+      ['assets', 'events', orders.name, '--limit', '1', '--follow', '--json'].concat([
+        '--address',
+        inject('temporalAddress'),
+      ])
+    );
+    let followed = '';
+    following.stdout.setEncoding('utf8').on('data', (chunk: string) => (followed += chunk));
+
+    const [described, unknown] = await Promise.all([
+      text('describe', name),
+      sensors('assets', 'show', `${folder}/order`, '--json'),
+    ]);
+    expect(described).toMatch(new RegExp(`Watches +${orders.name}: at 3 of 3$`, 'm'));
+    expect(unknown.code).toBe(4);
+    expect(JSON.parse(unknown.stderr)).toMatchObject({
+      error: { code: 'asset-not-found', message: expect.stringContaining(`is '${orders.name}' meant?`) as string },
+    });
+
+    await waitFor(() => followed.includes('\n'), 'the newest event');
+    await h.sensors.observe(orders, { metadata: { late: 1 } });
+    const lines = await waitFor(
+      () => (followed.split('\n').length === 3 ? followed.trim().split('\n') : undefined),
+      'a new event'
+    );
+    expect(lines.map((line) => (JSON.parse(line) as { position: number }).position)).toEqual([3, 4]);
+    // who reads no more ends the command with its next event
+    following.stdout.destroy();
+    const ended = once(following, 'close') as Promise<[number | null]>;
+    await h.sensors.observe(orders);
+    expect((await ended)[0]).toBe(0);
+    await h.client.workflow.getHandle(`asset/${folder}/lost`).terminate();
+  });
+});
+
 describe.concurrent('mistakes', () => {
   test.for([
     [['describe', 'no-such-sensor'], 4, 'sensor-not-found'],
@@ -433,6 +576,8 @@ describe.concurrent('mistakes', () => {
     [['list', '--address', 'http://localhost'], 2, 'usage'],
     [['list', '--address', '127.0.0.1:9'], 3, 'server-unreachable'],
     [['list', '--namespace', 'no-such-namespace'], 6, 'namespace-not-found'],
+    [['assets', 'events', 'no/such-asset', '--after', '3'], 4, 'asset-not-found'],
+    [['assets', 'retain', 'x', '--age', 'long'], 2, 'usage'],
   ] as const)('sensors %j ends with %i', async ([args, code, kind]) => {
     const result = await sensors('--json', ...args);
     expect(result).toMatchObject({ code, stdout: '' });

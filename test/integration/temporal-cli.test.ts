@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, inject, test } from 'vitest';
 import { z } from 'zod';
+import { assetState } from '../../src/client/index.js';
 import { defineJob, defineSensor, dynamicPartitions } from '../../src/index.js';
 import { Harness, waitFor } from '../support/harness.js';
 
@@ -36,6 +37,8 @@ test('every command in docs/temporal-web.md works', async () => {
   const name = h.name(sensor);
   await h.work([sensor]);
   await h.tickWhere(sensor, ({ tick }) => tick === 1, 'the first tick');
+  const asset = `${h.prefix}sales/orders`;
+  await h.sensors.materialize(asset, { taskQueue: h.taskQueue });
   const commands = await documentedCommands();
   expect(commands.length).toBeGreaterThan(8);
   const outputs = new Map<string, string>();
@@ -44,6 +47,7 @@ test('every command in docs/temporal-web.md works', async () => {
     const shell = command
       .replace(/^temporal/, '"$TEMPORAL"')
       .replaceAll('sensor/newFiles', `sensor/${name}`)
+      .replaceAll('asset/sales/orders', `asset/${asset}`)
       .replaceAll('partitions/customers', `partitions/${h.name('customers')}`)
       .replace('page/newFiles/preview/…', id?.id ?? '');
     const { stdout } = await run('sh', ['-c', shell], {
@@ -74,4 +78,5 @@ test('every command in docs/temporal-web.md works', async () => {
   expect(state.counters.events).toBeGreaterThan(0);
   expect([...outputs.values()].join('\n')).toContain('no new files');
   expect(await h.sensors.partitions(h.name('customers'))).toEqual(['acme']);
+  expect(await assetState(h.client, asset)).toMatchObject({ last: 1, retention: { events: 10_000 } });
 });

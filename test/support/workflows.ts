@@ -90,6 +90,12 @@ export async function makes(asset: string): Promise<void> {
   await make(asset);
 }
 
+/** Has an asset made by an activity of another worker. */
+export async function makesElsewhere(asset: string, taskQueue: string): Promise<void> {
+  const elsewhere = proxyActivities<{ make(name: string): Promise<void> }>({ taskQueue, startToCloseTimeout: '10s' });
+  await elsewhere.make(asset);
+}
+
 /** Says something of an asset that cannot be recorded. */
 export async function misnames(): Promise<void> {
   await materialize('sales/orders', { metadata: { rows: Number.NaN } });

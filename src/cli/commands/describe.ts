@@ -10,10 +10,11 @@ import { explainError, isUnanswered } from '../errors.js';
 import { colored, fields, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
 import { count, formatDuration, plain, relative } from '../../sensors/text.js';
-import { descriptionView, type DescriptionExtras } from '../views.js';
+import { descriptionView, watchedViews, type DescriptionExtras } from '../views.js';
 
 const STATE_TIMEOUT_MS = 3_000;
 const SHOWN_LETTERS = 5;
+const SHOWN_ASSETS = 5;
 
 /** `sensors describe <sensor>` */
 export async function describe(session: Session, output: Output, sensor: string): Promise<void> {
@@ -63,6 +64,8 @@ function text(sensor: SensorDescription, extras: DescriptionExtras, colors: Colo
         ['Last tick', lastTick === undefined ? lastTickOf(sensor) : tickLine(lastTick)],
         ['Idle', idleLine(sensor)],
         ['Interval', `${formatDuration(sensor.intervalMs)}${timeoutLine(sensor)}`],
+        ['Watches', watchesLine(sensor, state)],
+        ['Behind', behindLine(sensor)],
         ['Jobs', plain(sensor.jobs.join(', '))],
         ['Pending', pendingLine(sensor)],
         ['Dead letters', String(sensor.deadLetters)],
@@ -190,6 +193,23 @@ function timeoutLine({ timeoutMs }: SensorDescription): string {
 
 function pendingLine({ pending }: SensorDescription): string {
   return pending === 0 ? '0' : `${pending}; they run first when the sensor runs`;
+}
+
+function watchesLine(sensor: SensorDescription, state: SensorState | undefined): string | undefined {
+  const all = watchedViews(sensor, state);
+  if (all.length === 0) return undefined;
+  const shown = all.slice(0, SHOWN_ASSETS).map(({ asset, position, last }) => {
+    if (position !== undefined) return `${plain(asset)}: at ${position} of ${last ?? position}`;
+    return last === undefined ? plain(asset) : `${plain(asset)} (${count(last, 'event')})`;
+  });
+  const hidden = all.length - shown.length;
+  return `${shown.join(', ')}${hidden > 0 ? ` and ${hidden} more` : ''}`;
+}
+
+function behindLine({ behindSince }: SensorDescription): string | undefined {
+  return behindSince === undefined
+    ? undefined
+    : `the oldest event that it has still to handle is of ${at(behindSince)}`;
 }
 
 function totals({ counters, eventsWaiting }: SensorState): string {

@@ -1,0 +1,60 @@
+/** Words for assets on a terminal: events, who produced them, and lineage as an indented tree. Pure. */
+import type { AssetEvent, AssetProducer, Metadata, MetadataValue } from '../sensors/asset-event.js';
+import { count, plain } from '../sensors/text.js';
+
+/** Who recorded an event: the run, and the sensor behind it. */
+export function producerText({ workflowId, job, sensor, runKey }: AssetProducer): string {
+  if (workflowId === undefined) return sensor === undefined ? '' : `sensor ${plain(sensor)}`;
+  const by =
+    sensor === undefined ? '' : ` (${plain(sensor)}${runKey === undefined ? '' : `, key ${plain(runKey, 40)}`})`;
+  return `${plain(job ?? workflowId)}${by}`;
+}
+
+/** `rows=120 file=/data/orders.csv`. */
+export function metadataText(metadata: Metadata, max = 80): string {
+  const values = Object.entries(metadata).map(([name, value]) => `${name}=${valueText(value)}`);
+  return plain(values.join(' '), max);
+}
+
+function valueText(value: MetadataValue): string {
+  if (value.type === 'table') return `(${count(value.rows.length, 'row')} of ${value.columns.join(', ')})`;
+  return String(value.value);
+}
+
+/** Cells of an event in the order of {@link EVENT_HEADER}. */
+export function eventCells({ position, at, kind, partitionKey = '', producer, metadata }: AssetEvent): string[] {
+  return [
+    String(position),
+    new Date(at).toISOString(),
+    kind,
+    plain(partitionKey, 60),
+    producerText(producer),
+    metadataText(metadata),
+  ];
+}
+
+export const EVENT_HEADER = ['EVENT', 'RECORDED', 'KIND', 'PARTITION', 'BY', 'METADATA'] as const;
+
+/** An asset in a tree. */
+export interface Branch {
+  readonly asset: string;
+  /** What is said of it besides its name. */
+  readonly note: string;
+}
+
+/**
+ * What hangs below an asset, indented. An asset that is in the tree more than once has its own branches once: a diamond
+ * does not grow, and a circle ends.
+ */
+export function treeLines(root: string, branchesOf: (asset: string) => readonly Branch[], indent = '  '): string[] {
+  const walked = new Set<string>();
+  const walk = (asset: string, depth: number): string[] => {
+    walked.add(asset);
+    return branchesOf(asset).flatMap(({ asset: below, note }) => {
+      const again = walked.has(below) && branchesOf(below).length > 0;
+      const line = `${indent.repeat(depth)}${plain(below)}${note}${again ? ' …' : ''}`;
+      return again ? [line] : [line, ...walk(below, depth + 1)];
+    });
+  };
+  return walk(root, 1);
+}

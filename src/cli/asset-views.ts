@@ -1,0 +1,98 @@
+/** The JSON of `sensors assets … --json`; see views.ts for its rules. */
+import type { AssetDescription, AssetReader, AssetSummary } from '../client/index.js';
+import type { AssetEvent } from '../sensors/asset-event.js';
+import { iso } from './views.js';
+
+/** One element of `assets list`. */
+export function assetView(asset: AssetSummary) {
+  const { owners, watchers, upstream, downstream, partitions, description, log, recorded, unknown, problems } = asset;
+  return {
+    asset: asset.asset,
+    owners,
+    watchers,
+    upstream,
+    downstream,
+    partitions,
+    description,
+    log,
+    recorded:
+      recorded === undefined
+        ? undefined
+        : {
+            last: recorded.last,
+            materializations: recorded.materializations,
+            observations: recorded.observations,
+            partitions: recorded.partitions,
+            materializedAt: iso(recorded.materializedAt),
+            observedAt: iso(recorded.observedAt),
+          },
+    unknown,
+    problems,
+  };
+}
+
+/** Temporal Web's page of a run, when its address is known. */
+export type WebUrlOf = (run: { readonly workflowId: string; readonly runId: string }) => string | undefined;
+
+/** The object of `assets show`. */
+export function assetDescriptionView(asset: AssetDescription, webUrlOf: WebUrlOf) {
+  const { state, stateError, taskQueue, workflowId, runId, ancestors, descendants } = asset;
+  const latest = (event: AssetEvent | undefined) => (event === undefined ? undefined : assetEventView(event, webUrlOf));
+  return {
+    ...assetView(asset),
+    ancestors,
+    descendants,
+    readers: asset.readers.map(readerView),
+    taskQueue,
+    workflowId,
+    state:
+      state === undefined
+        ? undefined
+        : {
+            first: state.first,
+            last: state.last,
+            materializations: state.materializations,
+            observations: state.observations,
+            duplicates: state.duplicates,
+            refused: state.refused,
+            latestMaterialization: latest(state.latestMaterialization),
+            latestObservation: latest(state.latestObservation),
+            partitions: state.partitions.map(({ partitionKey, position, at }) => ({
+              partitionKey,
+              position,
+              at: iso(at),
+            })),
+            partitionsForgotten: state.partitionsForgotten,
+            retention: state.retention,
+            droppedSubscribers: state.droppedSubscribers.map(({ sensor, position, at, droppedAt, reason }) => ({
+              sensor,
+              position,
+              at: iso(at),
+              droppedAt: iso(droppedAt),
+              reason,
+            })),
+          },
+    stateError,
+    webUrl: workflowId === undefined || runId === undefined ? undefined : webUrlOf({ workflowId, runId }),
+  };
+}
+
+function readerView({ sensor, status, position, lag, at }: AssetReader) {
+  return { sensor, status, position, lag, at: iso(at) };
+}
+
+/** One element of `assets events`. */
+export function assetEventView(event: AssetEvent, webUrlOf: WebUrlOf) {
+  const { position, kind, eventId, at, partitionKey, metadata, producer } = event;
+  const { workflowId, runId, job, sensor, tick, runKey } = producer;
+  return {
+    position,
+    kind,
+    at: iso(at),
+    partitionKey,
+    metadata,
+    producer: { workflowId, runId, job, sensor, tick, runKey },
+    eventId,
+    webUrl: workflowId === undefined || runId === undefined ? undefined : webUrlOf({ workflowId, runId }),
+  };
+}

@@ -1,0 +1,56 @@
+/** `sensors assets events`: what was recorded, in its order; with `--follow` also what comes. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AssetEvent } from '../../sensors/asset-event.js';
+import { plain } from '../../sensors/text.js';
+import { EVENT_HEADER, eventCells } from '../asset-text.js';
+import { assetEventView } from '../asset-views.js';
+import { table, type Output } from '../output.js';
+import type { Session } from '../session.js';
+
+const FOLLOW_PAUSE_MS = 1_000;
+const FOLLOW_LIMIT = 1_000;
+
+export interface AssetEventsCommandOptions {
+  readonly after?: number;
+  readonly limit: number;
+  readonly partition?: string;
+  readonly follow?: true;
+}
+
+/** `sensors assets events <asset>` */
+export async function showAssetEvents(
+  session: Session,
+  output: Output,
+  asset: string,
+  { follow, ...options }: AssetEventsCommandOptions
+): Promise<void> {
+  const events = await session.call(() => session.sensors.assetEvents(asset, options));
+  if (follow === true) return await followEvents(session, output, asset, { ...options, events });
+  output.result(
+    events.map((event) => assetEventView(event, session.webUrlOf)),
+    (colors) => {
+      if (events.length === 0) return [`${plain(asset)} has no such events.`];
+      return table(EVENT_HEADER, events.map(eventCells), colors);
+    }
+  );
+}
+
+/** Each event as a line, those that were there first, until somebody ends the command or stops reading. */
+async function followEvents(
+  session: Session,
+  output: Output,
+  asset: string,
+  { events, after, partition }: { readonly events: readonly AssetEvent[] } & Partial<AssetEventsCommandOptions>
+): Promise<never> {
+  let position = after ?? 0;
+  for (let found = events; ;) {
+    for (const event of found) {
+      position = event.position;
+      if (partition !== undefined && event.partitionKey !== partition) continue;
+      output.line(assetEventView(event, session.webUrlOf), () => eventCells(event).join('  ').trimEnd());
+    }
+    if (found.length < FOLLOW_LIMIT) await sleep(FOLLOW_PAUSE_MS);
+    // of all partitions: the position moves on also where there is nothing to show
+    found = await session.call(() => session.sensors.assetEvents(asset, { after: position, limit: FOLLOW_LIMIT }));
+  }
+}

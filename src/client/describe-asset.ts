@@ -1,0 +1,168 @@
+/**
+ * One asset with all that is known of it. Lineage and counts come without a worker; what only the log knows is asked for
+ * with a short deadline, and left out, with why, when nobody answers.
+ */
+import type { Client } from '@temporalio/client';
+import type { AssetEvent, AssetRetention, AssetState, AssetSubscriber, PartitionMark } from '../sensors/asset-event.js';
+import { positionIn } from '../sensors/asset-position.js';
+import { allDownstream, allUpstream } from '../sensors/lineage.js';
+import type { PartitionMapping } from '../sensors/partition-mapping.js';
+import { QUERIES, SENSOR_MEMO, type SensorMemo, type SensorState } from '../sensors/protocol.js';
+import { readCatalog, requireAsset, type AssetCatalog, type AssetSummary } from './asset-catalog.js';
+import { assetState } from './assets.js';
+import { inBatches } from './batches.js';
+import { loopId } from './loops.js';
+
+const ANSWER_TIMEOUT_MS = 3_000;
+const LOOPS_AT_ONCE = 20;
+
+/** A sensor that watches an asset, or reads its log. */
+export interface AssetReader {
+  readonly sensor: string;
+  /** Absent: there is no such sensor any more. */
+  readonly status?: 'running' | 'stopped' | 'closed';
+  /** The last event that it has read; absent for one that watches the asset and does not read its log. */
+  readonly position?: number;
+  /** How many events it has still to read. */
+  readonly lag?: number;
+  /** When it last told the log how far it is. */
+  readonly at?: Date;
+}
+
+/** An asset among those that one is made from, or that are made from it. */
+export interface AssetRelative {
+  readonly asset: string;
+  readonly owners: readonly string[];
+  /** What it is made from, and how partitions follow. */
+  readonly upstream: Readonly<Record<string, PartitionMapping>>;
+}
+
+/** What only the log itself knows. */
+export interface AssetLogFacts {
+  /** Positions of the oldest event that is kept and of the newest. */
+  readonly first: number;
+  readonly last: number;
+  readonly materializations: number;
+  readonly observations: number;
+  /** Events that came again, and those that could not be taken. */
+  readonly duplicates: number;
+  readonly refused: number;
+  readonly latestMaterialization?: AssetEvent;
+  readonly latestObservation?: AssetEvent;
+  /** The last materialization of each partition, that of the newest last; at most 2,000. */
+  readonly partitions: readonly PartitionMark[];
+  /** Partitions that found no room among them. */
+  readonly partitionsForgotten: number;
+  readonly retention: AssetRetention;
+  readonly droppedSubscribers: AssetState['droppedSubscribers'];
+}
+
+/** An asset as `describeAsset` shows it. */
+export interface AssetDescription extends AssetSummary {
+  /** Everything that it is made from, and everything that is made from it, nearest first. */
+  readonly ancestors: readonly AssetRelative[];
+  readonly descendants: readonly AssetRelative[];
+  readonly readers: readonly AssetReader[];
+  /** Of its log. */
+  readonly taskQueue?: string;
+  readonly workflowId?: string;
+  readonly runId?: string;
+  /** Asks a worker; absent without a log, and where `stateError` says why. */
+  readonly state?: AssetLogFacts;
+  readonly stateError?: string;
+}
+
+/** @throws {@link AssetNotFoundError} */
+export async function describeAsset(client: Client, asset: string): Promise<AssetDescription> {
+  const catalog = await readCatalog(client);
+  const summary = requireAsset(catalog, asset, client.options.namespace);
+  const log = catalog.logs.get(asset);
+  const { state, stateError } = summary.log === 'running' ? await askLog(client, asset) : {};
+  const relatives = (names: readonly string[]): readonly AssetRelative[] =>
+    names.map((name) => relativeOf(catalog, name));
+  const readers = await readersOf(client, catalog, summary, state);
+  const gone = readers.filter(({ status }) => status === undefined).map(({ sensor }) => sensor);
+  return {
+    ...summary,
+    problems: [
+      ...summary.problems,
+      ...(gone.length === 0
+        ? []
+        : [
+            `${gone.join(', ')} reads it but is no sensor of this namespace any more: what it has not read is kept until it has been silent for 30 days`,
+          ]),
+    ],
+    ancestors: relatives(allUpstream(catalog.lineage, asset)),
+    descendants: relatives(allDownstream(catalog.lineage, asset)),
+    readers,
+    ...(log === undefined ? {} : { taskQueue: log.taskQueue, workflowId: log.workflowId, runId: log.runId }),
+    ...(state === undefined ? {} : { state: factsOf(state) }),
+    ...(stateError === undefined ? {} : { stateError }),
+  };
+}
+
+async function askLog(
+  client: Client,
+  asset: string
+): Promise<{ readonly state?: AssetState; readonly stateError?: string }> {
+  try {
+    const state = await assetState(client, asset, { timeoutMs: ANSWER_TIMEOUT_MS });
+    return state === undefined ? {} : { state };
+  } catch (error) {
+    return { stateError: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function factsOf({ asset: _, subscribers: __, ...facts }: AssetState): AssetLogFacts {
+  return facts;
+}
+
+function relativeOf({ lineage }: AssetCatalog, asset: string): AssetRelative {
+  const { owners = [], upstream = [] } = lineage.get(asset) ?? {};
+  return { asset, owners, upstream: Object.fromEntries(upstream) };
+}
+
+/** Those that watch it and those that read its log, by name. */
+async function readersOf(
+  client: Client,
+  catalog: AssetCatalog,
+  { watchers }: AssetSummary,
+  state: AssetState | undefined
+): Promise<readonly AssetReader[]> {
+  const subscribers = new Map((state?.subscribers ?? []).map((each) => [each.sensor, each]));
+  const readers: AssetReader[] = [];
+  await inBatches([...new Set([...watchers, ...subscribers.keys()])], LOOPS_AT_ONCE, async (sensor) => {
+    const loop = catalog.loops.get(sensor);
+    const status = loop?.status.name === 'RUNNING' ? (memoOf(loop)?.status ?? 'running') : 'closed';
+    const place = await placeOf(client, sensor, subscribers.get(sensor), state?.last ?? 0);
+    readers.push({ sensor, ...(loop === undefined ? {} : { status }), ...place });
+  });
+  return readers.sort((a, b) => (a.sensor < b.sensor ? -1 : 1));
+}
+
+function memoOf({ memo }: { readonly memo?: Record<string, unknown> }): SensorMemo | undefined {
+  return memo?.[SENSOR_MEMO] as SensorMemo | undefined;
+}
+
+/** A sensor tells the log how far it is at its next evaluation, so one that seems to be behind is asked itself. */
+async function placeOf(
+  client: Client,
+  sensor: string,
+  subscriber: AssetSubscriber | undefined,
+  last: number
+): Promise<Pick<AssetReader, 'position' | 'lag' | 'at'>> {
+  if (subscriber === undefined) return {};
+  const { at } = subscriber;
+  let { position } = subscriber;
+  if (position < last) {
+    try {
+      const { cursor } = await client.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, () =>
+        client.workflow.getHandle(loopId(sensor)).query<SensorState>(QUERIES.state)
+      );
+      position = Math.max(position, positionIn(cursor?.value) ?? 0);
+    } catch {
+      // closed or without a worker: what the log knows
+    }
+  }
+  return { position, lag: Math.max(0, last - position), at: new Date(at) };
+}

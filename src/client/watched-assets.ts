@@ -1,0 +1,28 @@
+/** The assets that a sensor watches, as its memo tells, and how much was recorded of them. Needs no worker. */
+import type { Client } from '@temporalio/client';
+import { parseSensorAssets } from '../sensors/lineage.js';
+import { ASSET_LOG_ID_PREFIX, ASSET_MEMO, type AssetMemo } from '../sensors/protocol.js';
+import { inBatches } from './batches.js';
+import { describeExecution } from './executions.js';
+
+const LOOKUPS_AT_ONCE = 20;
+
+/** An asset that a sensor watches. */
+export interface WatchedAsset {
+  readonly asset: string;
+  /** Position of the newest event, as its log told at most a minute ago; absent before the first. */
+  readonly last?: number;
+}
+
+/** @param options those in the memo of the sensor's loop */
+export async function watchedAssets(client: Client, options: unknown): Promise<readonly WatchedAsset[]> {
+  const told = Object.entries(parseSensorAssets(options)?.assets ?? {});
+  const names = told.flatMap(([asset, { watched }]) => (watched === true ? [asset] : []));
+  const found = new Map<string, WatchedAsset>();
+  await inBatches(names, LOOKUPS_AT_ONCE, async (asset) => {
+    const log = await describeExecution(client, ASSET_LOG_ID_PREFIX + asset);
+    const { last } = (log?.memo?.[ASSET_MEMO] as AssetMemo | undefined) ?? {};
+    found.set(asset, { asset, ...(last === undefined ? {} : { last }) });
+  });
+  return names.flatMap((name) => found.get(name) ?? []);
+}

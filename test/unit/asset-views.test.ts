@@ -1,0 +1,84 @@
+/** What operators see of assets: trees of lineage, names that may be meant, and Temporal Web's details of a log. */
+import { expect, test } from 'vitest';
+import { metadataText, producerText, treeLines } from '../../src/cli/asset-text.js';
+import { similarNames } from '../../src/client/similar-names.js';
+import { positionIn } from '../../src/sensors/asset-position.js';
+import { jsonBytes } from '../../src/sensors/json.js';
+import { NEW_LOG, record, subscribe } from '../../src/workflows/asset-log-state.js';
+import { assetDetailsOf, assetMemoOf } from '../../src/workflows/asset-log-views.js';
+
+function tree(edges: Readonly<Record<string, readonly string[]>>): string[] {
+  return treeLines('root', (asset) => (edges[asset] ?? []).map((below) => ({ asset: below, note: '' })));
+}
+
+test('a tree has the branches of an asset once, so that diamonds do not grow and circles end', () => {
+  expect(tree({ root: ['a', 'b'], a: ['c'], b: ['c'], c: ['d'] })).toEqual([
+    '  a',
+    '    c',
+    '      d',
+    '  b',
+    '    c …',
+  ]);
+  expect(tree({ root: ['a'], a: ['root'] })).toEqual(['  a', '    root …']);
+  const wide = Object.fromEntries(
+    Array.from({ length: 30 }, (_, n) => [n === 0 ? 'root' : `l${n}`, [`l${n + 1}`, 'x']])
+  );
+  expect(tree(wide).length).toBeLessThan(100);
+});
+
+test('a misspelt name is told those that are near it, and nothing that is not', () => {
+  const names = ['sales/orders', 'sales/report', 'hr/people'];
+  expect(similarNames('sales/order', names)).toEqual(['sales/orders']);
+  expect(similarNames('Orders', names)).toEqual(['sales/orders']);
+  expect(similarNames('sales/reprot', names)).toEqual(['sales/report']);
+  expect(similarNames('weather', names)).toEqual([]);
+});
+
+test('metadata and producers are one line that a terminal does not obey', () => {
+  expect(
+    metadataText({
+      rows: { type: 'number', value: 3 },
+      file: { type: 'path', value: '/data/\u001b[31m.csv' },
+      sample: { type: 'table', columns: ['a', 'b'], rows: [[1, 2]] },
+    })
+  ).toBe('rows=3 file=/data/\\u001b[31m.csv sample=(1 row of a, b)');
+  expect(producerText({ workflowId: 'w', job: 'load', sensor: 'files', runKey: 'a.csv' })).toBe(
+    'load (files, key a.csv)'
+  );
+  expect(producerText({ sensor: 'files' })).toBe('sensor files');
+  expect(producerText({})).toBe('');
+});
+
+test('only the cursor of an asset sensor says how far it has read', () => {
+  expect(positionIn({ position: 7, retries: [] })).toBe(7);
+  expect(positionIn({ position: 7 })).toBeUndefined();
+  expect(positionIn(undefined)).toBeUndefined();
+});
+
+test("a log's details are a few lines whatever it holds, and its memo a few bytes", () => {
+  const events = Array.from({ length: 300 }, (_, n) => ({
+    kind: n % 3 === 0 ? ('observation' as const) : ('materialization' as const),
+    eventId: `e${n}`,
+    partitionKey: `p|${'x'.repeat(200)}${n}`,
+    metadata: {},
+    // anybody may send anything
+    producer: { workflowId: 5 as unknown as string },
+  }));
+  let state = record(NEW_LOG, 'sales/orders', events, Date.UTC(2030, 0, 1));
+  for (let n = 0; n < 50; n++) state = subscribe(state, `sensor${n}`, 290, Date.UTC(2030, 0, 2));
+  const details = assetDetailsOf(state, 'sales/orders');
+  expect(details).toContain('**sales/orders** has 300 events: materializations 200 · observations 100');
+  expect(details).toContain('| 300 | materialization | 2030-01-01T00:00:00Z | p\\|xxx');
+  expect(details).toContain('| sensor0 | 290 | 10 | 2030-01-02T00:00:00Z |');
+  expect(details).toContain('and 30 more');
+  expect(details.split('\n').length).toBeLessThan(45);
+  expect(jsonBytes(details)).toBeLessThan(8_000);
+  expect(assetMemoOf(state)).toEqual({
+    last: 300,
+    materializations: 200,
+    observations: 100,
+    partitions: 200,
+    materializedAt: Date.UTC(2030, 0, 1),
+    observedAt: Date.UTC(2030, 0, 1),
+  });
+});
