@@ -1,16 +1,17 @@
 /** What the log of an asset takes: many events in batches, and single ones without a pause. */
 import type { WorkflowHandle } from '@temporalio/client';
 import { assetState, readAsset, recordAssetEvents } from '../src/client/index.js';
+import { readFirstEvent } from '../src/client/run-history.js';
 import { defineSensor, type AssetEvent, type NewAssetEvent, type SensorDefinition } from '../src/index.js';
 import { jsonBytes } from '../src/sensors/json.js';
 import { ASSET_LOG_ID_PREFIX } from '../src/sensors/protocol.js';
 import { pause, percentile, round, until, type Bench, type Result } from './support.js';
 
-const EVENTS = 20_000;
+const EVENTS = 100_000;
 const BATCH = 1_000;
 const READ_AT_ONCE = 10_000;
 const RATE = 50;
-const STEADY_MS = 10_000;
+const STEADY_MS = 30_000;
 const SAMPLE_MS = 250;
 
 /** A sensor that does nothing: its worker has the plugin, and so the logs. */
@@ -88,10 +89,9 @@ async function sizesOf({ client }: Pick<Bench, 'client'>, { workflowId }: Workfl
   let [runs, historyEvents, historyBytes, stateBytes] = [0, 0, 0, 0];
   await until(async () => (await client.workflow.count(`WorkflowId = '${workflowId}'`)).count > 0);
   for await (const { runId } of client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
-    const handle = client.workflow.getHandle(workflowId, runId);
-    const { historyLength, historySize = 0 } = await handle.describe();
-    const { events } = await handle.fetchHistory();
-    const [input] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+    const { historyLength, historySize = 0 } = await client.workflow.getHandle(workflowId, runId).describe();
+    const first = await readFirstEvent(client, { workflowId, runId });
+    const [input] = first?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
     runs++;
     historyEvents = Math.max(historyEvents, historyLength);
     historyBytes = Math.max(historyBytes, historySize);

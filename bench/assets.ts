@@ -15,11 +15,11 @@ import { counters } from './activities.js';
 import { loadLog, logHost, steadyLog } from './asset-log.js';
 import { pause, percentile, round, until, untilLoopExists, type Bench, type Result } from './support.js';
 
-const ROUNDS = 4;
+const ROUNDS = 60;
 const WARM_UPS = 5;
 /** Longer than the log's pause between two nudges: each event is one of its own. */
 const ROUND_PAUSE_MS = 600;
-const LOST_ROUNDS = 4;
+const LOST_ROUNDS = 12;
 const LOST_INTERVAL_MS = 2_000;
 
 export async function* assets(bench: Bench): AsyncGenerator<Result> {
