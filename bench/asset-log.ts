@@ -31,11 +31,12 @@ function newEvent(asset: string, n: number): NewAssetEvent {
 }
 
 /** Many events in batches, against as many of the same bytes signalled to a workflow that only counts them. */
-export async function loadLog({ client, withWorker }: Bench): Promise<Result> {
+export async function loadLog(bench: Bench): Promise<Result> {
+  const { client } = bench;
   const asset = 'bench/load';
   const events = Array.from({ length: EVENTS }, (_, n) => newEvent(asset, n));
   const batches = Array.from({ length: EVENTS / BATCH }, (_, n) => events.slice(n * BATCH, (n + 1) * BATCH));
-  return await withWorker([logHost('load')], async (taskQueue) => {
+  return await bench.withWorker([logHost('load')], async (taskQueue) => {
     const counter = await client.workflow.start('countsSignals', { workflowId: 'counts', taskQueue });
     const hand = await perSecond(async () => {
       for (const batch of batches) await counter.signal('take', batch);
@@ -45,7 +46,7 @@ export async function loadLog({ client, withWorker }: Bench): Promise<Result> {
     const log = client.workflow.getHandle(ASSET_LOG_ID_PREFIX + asset);
     const ours = await perSecond(async () => {
       for (const batch of batches) await recordAssetEvents(client, batch, { taskQueue });
-      await until(async () => (await lastOf({ client }, asset)) === EVENTS);
+      await until(async () => (await lastOf(bench, asset)) === EVENTS);
     });
     const read: AssetEvent[] = [];
     const readPerSecond = await perSecond(async () => {
@@ -68,7 +69,7 @@ export async function loadLog({ client, withWorker }: Bench): Promise<Result> {
         ({ position, eventId }, index) => position !== index + 1 || eventId !== events[index]?.eventId
       ).length,
       readPerSecond: round(readPerSecond),
-      ...(await sizesOf({ client }, log)),
+      ...(await sizesOf(bench, log)),
     };
   });
 }
@@ -79,13 +80,13 @@ async function perSecond(act: () => Promise<void>): Promise<number> {
   return EVENTS / ((performance.now() - began) / 1000);
 }
 
-async function lastOf({ client }: Pick<Bench, 'client'>, asset: string): Promise<number> {
+async function lastOf({ client }: Bench, asset: string): Promise<number> {
   const state = await assetState(client, asset).catch(() => undefined);
   return state?.last ?? 0;
 }
 
 /** The longest history of the log's runs, how many runs there were, and the largest state that one handed to the next. */
-async function sizesOf({ client }: Pick<Bench, 'client'>, { workflowId }: WorkflowHandle) {
+async function sizesOf({ client }: Bench, { workflowId }: WorkflowHandle) {
   let [runs, historyEvents, historyBytes, stateBytes] = [0, 0, 0, 0];
   await until(async () => (await client.workflow.count(`WorkflowId = '${workflowId}'`)).count > 0);
   for await (const { runId } of client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
@@ -101,9 +102,10 @@ async function sizesOf({ client }: Pick<Bench, 'client'>, { workflowId }: Workfl
 }
 
 /** One event after the other, each a signal of its own, against signals to a workflow that only counts. */
-export async function steadyLog({ client, withWorker }: Bench): Promise<Result> {
+export async function steadyLog(bench: Bench): Promise<Result> {
+  const { client } = bench;
   const asset = 'bench/steady';
-  return await withWorker([logHost('steady')], async (taskQueue) => {
+  return await bench.withWorker([logHost('steady')], async (taskQueue) => {
     const counter = await client.workflow.start('countsSignals', { workflowId: 'counts-steadily', taskQueue });
     const hand = await steadily(
       (n) => counter.signal('take', [newEvent(asset, n)]),
@@ -112,7 +114,7 @@ export async function steadyLog({ client, withWorker }: Bench): Promise<Result> 
     await counter.terminate();
     const ours = await steadily(
       (n) => recordAssetEvents(client, [newEvent(asset, n)], { taskQueue }),
-      () => lastOf({ client }, asset)
+      () => lastOf(bench, asset)
     );
     return {
       bench: 'assets',
@@ -126,7 +128,7 @@ export async function steadyLog({ client, withWorker }: Bench): Promise<Result> 
       perSecond: round(ours.rate),
       sendMs: round(ours.sendMs),
       sendMsByHand: round(hand.sendMs),
-      ...(await sizesOf({ client }, client.workflow.getHandle(ASSET_LOG_ID_PREFIX + asset))),
+      ...(await sizesOf(bench, client.workflow.getHandle(ASSET_LOG_ID_PREFIX + asset))),
     };
   });
 }

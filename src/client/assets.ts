@@ -17,7 +17,13 @@ import { describeError } from '../sensors/errors.js';
 import { rejected } from '../sensors/failures.js';
 import { jsonBytes } from '../sensors/json.js';
 import { MAX_ASSET_BATCH_BYTES, MAX_ASSET_EVENT_BYTES } from '../sensors/limits.js';
-import { ASSET_LOG_ID_PREFIX, ASSET_LOG_TYPE, ASSET_QUERIES, ASSET_SIGNALS } from '../sensors/protocol.js';
+import {
+  ASSET_LOG_ID_PREFIX,
+  ASSET_LOG_RECOVERING,
+  ASSET_LOG_TYPE,
+  ASSET_QUERIES,
+  ASSET_SIGNALS,
+} from '../sensors/protocol.js';
 import { describeExecution } from './executions.js';
 import { isNotFound } from './not-found.js';
 import { Outbox } from './outbox.js';
@@ -25,6 +31,8 @@ import { PageCache } from './page-cache.js';
 import { isSignalLimit } from './signal-limit.js';
 
 const QUERY_TIMEOUT_MS = 10_000;
+/** How long a log that has just been started, and reads what it knew before, is left alone. */
+const RECOVERY_PAUSE_MS = 50;
 /** So many bytes are sent before the log is looked at again. */
 const CHECK_AFTER_BYTES = 2 * 1024 * 1024;
 /** History of the log's run at which senders wait; the server ends it at 50 MB. */
@@ -229,8 +237,19 @@ export async function retainAsset(
 
 async function query<T>(client: Client, asset: string, name: string, ...args: unknown[]): Promise<T | undefined> {
   const handle = client.workflow.getHandle(ASSET_LOG_ID_PREFIX + asset);
+  const deadline = Date.now() + QUERY_TIMEOUT_MS;
+  const ask = async (): Promise<T> => {
+    try {
+      return await client.withDeadline(deadline, () => handle.query<T, unknown[]>(name, ...args));
+    } catch (error) {
+      const soon = Date.now() + RECOVERY_PAUSE_MS;
+      if (soon > deadline || !String(error).includes(ASSET_LOG_RECOVERING)) throw error;
+      await sleep(RECOVERY_PAUSE_MS);
+      return await ask();
+    }
+  };
   try {
-    return await client.withDeadline(Date.now() + QUERY_TIMEOUT_MS, () => handle.query<T, unknown[]>(name, ...args));
+    return await ask();
   } catch (error) {
     if (isNotFound(error)) return undefined;
     const log = await describeExecution(client, ASSET_LOG_ID_PREFIX + asset).catch(() => undefined);

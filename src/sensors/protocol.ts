@@ -43,6 +43,8 @@ export const ASSET_SIGNALS = {
   unsubscribe: 'unsubscribe',
   retain: 'retain',
 } as const;
+/** What a log answers that does not know yet what it knew when it was closed. */
+export const ASSET_LOG_RECOVERING = 'is being recovered; ask again in a moment';
 export const ASSET_QUERIES = { read: 'read', state: 'state' } as const;
 /** Memo key of a page: a {@link PageMemo}. */
 export const PAGE_MEMO = 'sensorPage';

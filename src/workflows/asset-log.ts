@@ -23,7 +23,14 @@ import {
 import type { SensorActivities } from '../activities/index.js';
 import type { AssetRead, AssetState } from '../sensors/asset-event.js';
 import { MAX_HISTORY_BYTES, MAX_LOG_HISTORY_EVENTS } from '../sensors/limits.js';
-import { ASSET_LOG_ID_PREFIX, ASSET_QUERIES, ASSET_SIGNALS, LOOP_ID_PREFIX, SIGNALS } from '../sensors/protocol.js';
+import {
+  ASSET_LOG_ID_PREFIX,
+  ASSET_LOG_RECOVERING,
+  ASSET_QUERIES,
+  ASSET_SIGNALS,
+  LOOP_ID_PREFIX,
+  SIGNALS,
+} from '../sensors/protocol.js';
 import * as rules from './asset-log-state.js';
 import { applyAssetMessage, type AssetMessage } from './apply-asset-message.js';
 import { parseLogState, parseRead } from './parse-asset-log.js';
@@ -84,7 +91,7 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
 
   /** A log that is being recovered knows less than it will: whoever asks has to ask again. */
   function known(): rules.LogState {
-    if (recovering) throw new Error(`the log of asset '${asset}' is being recovered; ask again in a moment`);
+    if (recovering) throw new Error(`the log of asset '${asset}' ${ASSET_LOG_RECOVERING}`);
     return state;
   }
 
