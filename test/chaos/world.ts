@@ -65,6 +65,8 @@ const REACTOR: Shape = { name: 'on-asset', keyed: false, looks: 'asset', interva
 export const ASSET = 'chaos/items';
 /** A big sensor has so many times the items of another: with 2,000 requests, more than one run of a loop starts. */
 const BIG_SHARES = 10;
+/** Events of 8 KB: enough for pages of the asset's log. */
+const MAKER_SHARES = 3;
 /** For so many good items one bad one. */
 const GOOD_PER_BAD = 5;
 /** How long the weather stays as it is. */
@@ -110,7 +112,7 @@ export interface WorldSizes {
 export function createWorld(seed: number, { sensors, requests, worldMs }: WorldSizes): World {
   const random = seededRandom(seed, 1);
   const shapes = SHAPES.slice(0, sensors);
-  const shares = shapes.map(({ big, makes }) => (big || makes ? BIG_SHARES : 1));
+  const shares = shapes.map(({ big, makes }) => (big ? BIG_SHARES : makes ? MAKER_SHARES : 1));
   const share = requests / shares.reduce((sum, each) => sum + each, 0);
   let given = 0;
   let due = 0;

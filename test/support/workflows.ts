@@ -92,7 +92,7 @@ export async function makes(asset: string): Promise<void> {
 
 /** Makes the part of an asset that has the item's number, and says much of it. */
 export async function makesItem({ asset, item }: { asset: string; item: number }): Promise<void> {
-  await materialize(asset, { partition: String(item), metadata: { text: 'x'.repeat(7_000) } });
+  await materialize(asset, { partition: String(item), metadata: { text: 'x'.repeat(7_900) } });
 }
 
 /** Says something of an asset that cannot be recorded. */
