@@ -3,7 +3,6 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { assetState, readAsset, recordAssetEvents } from '../src/client/index.js';
 import { readFirstEvent } from '../src/client/run-history.js';
 import { defineSensor, type AssetEvent, type NewAssetEvent, type SensorDefinition } from '../src/index.js';
-import { jsonBytes } from '../src/sensors/json.js';
 import { ASSET_LOG_ID_PREFIX } from '../src/sensors/protocol.js';
 import { pause, percentile, round, until, type Bench, type Result } from './support.js';
 
@@ -139,9 +138,9 @@ async function steadily(send: (n: number) => Promise<void>, received: () => Prom
   const lags: number[] = [];
   const sendMs: number[] = [];
   let sent = 0;
-  let over = false;
+  const over = new AbortController();
   const sampling = (async () => {
-    while (!over) {
+    while (!over.signal.aborted) {
       await pause(SAMPLE_MS);
       const sentBefore = sent;
       lags.push(Math.max(0, sentBefore - (await received())));
@@ -155,7 +154,7 @@ async function steadily(send: (n: number) => Promise<void>, received: () => Prom
     sendMs.push(performance.now() - sentAt);
   }
   const tookMs = performance.now() - began;
-  over = true;
+  over.abort();
   await sampling;
   await until(async () => (await received()) >= sent);
   return {
