@@ -2,7 +2,12 @@
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 
 /** Counts what happened, for the whole process. */
-export const counters = { looks: 0, stamps: new Map<string, number>(), broken: new Map<string, number>() };
+export const counters = {
+  looks: 0,
+  stamps: new Map<string, number>(),
+  broken: new Map<string, number>(),
+  made: new Map<string, number>(),
+};
 
 /** 1 KB of config. */
 export const CONFIG_TEXT = 'x'.repeat(1000);
@@ -43,6 +48,10 @@ export const activities = {
   },
   async stamp(id: string): Promise<void> {
     counters.stamps.set(id, performance.now());
+  },
+  /** Makes something, and notes when. */
+  async make(id: string): Promise<void> {
+    counters.made.set(id, performance.now());
   },
   /** Fails, and tells when. */
   async break(id: string): Promise<void> {

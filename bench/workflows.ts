@@ -3,6 +3,7 @@ import {
   ApplicationFailure,
   condition,
   continueAsNew,
+  defineQuery,
   defineSignal,
   getExternalWorkflowHandle,
   ParentClosePolicy,
@@ -13,6 +14,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 export * from 'temporal-sensors/workflows';
+import { materialize } from 'temporal-sensors/job';
 import type { BenchActivities } from './activities.js';
 
 const {
@@ -22,6 +24,7 @@ const {
   stamp,
   lookAtEvents,
   break: breakDown,
+  make,
 } = proxyActivities<BenchActivities>({
   startToCloseTimeout: '60s',
 });
@@ -130,4 +133,42 @@ export async function failureHandler(): Promise<void> {
     await condition(() => failed.length > 0);
     for (const id of failed.splice(0)) await stamp(id);
   }
+}
+
+/** A job that makes an asset in an activity, and says so. */
+export async function makesAsset(asset: string, id: string): Promise<void> {
+  await make(id);
+  await materialize(asset, { partition: id });
+}
+
+/** The same, and it tells a workflow that it knows. */
+export async function makesAndTells(id: string): Promise<void> {
+  await make(id);
+  await getExternalWorkflowHandle('chain').signal('made', id);
+}
+
+/** Takes such signals and starts the job downstream for each. */
+export async function startsDownstream(): Promise<void> {
+  const made: string[] = [];
+  setHandler(defineSignal<[string]>('made'), (id) => void made.push(id));
+  for (;;) {
+    await condition(() => made.length > 0);
+    for (const id of made.splice(0)) {
+      await startChild(stamped, {
+        args: [{ id }],
+        workflowId: `downstream:${id}`,
+        parentClosePolicy: ParentClosePolicy.ABANDON,
+        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+      });
+    }
+  }
+}
+
+/** Takes batches by signal and only counts them: the floor of what a log can cost. */
+export async function countsSignals(before = 0): Promise<void> {
+  let count = before;
+  setHandler(defineSignal<[readonly unknown[]]>('take'), (batch) => void (count += batch.length));
+  setHandler(defineQuery<number>('count'), () => count);
+  await condition(() => workflowInfo().continueAsNewSuggested);
+  await continueAsNew<typeof countsSignals>(count);
 }

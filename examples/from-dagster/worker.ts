@@ -8,6 +8,7 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import { env } from 'temporal-sensors';
 import { SensorsPlugin } from 'temporal-sensors/worker';
 import { emailAlerts, slackAlerts } from './alerts.js';
+import { bothTables, onOrders, rawTables } from './assets.js';
 import { backlog } from './backlog.js';
 import { activities, customerData, everyObject } from './bucket.js';
 import { conditional } from './conditional.js';
@@ -30,6 +31,7 @@ const ofApi = [configurable, robust, changedTables, conditional, newRecords, thr
 const ofSystems = [...ofApi, updatedOrders, backlog, newUsers, outages];
 const ofTime = [every30Seconds, every45Seconds, finishedDays];
 const ofRuns = [tellSuccess, tellFailure, loggedFiles, everyFailure, slackAlerts, emailAlerts];
+const ofAssets = [rawTables, onOrders, bothTables];
 
 const { connectionOptions, namespace } = loadClientConnectConfig();
 const connection = await NativeConnection.connect(connectionOptions);
@@ -41,7 +43,7 @@ const worker = await Worker.create({
   activities,
   plugins: [
     new SensorsPlugin({
-      sensors: [...ofFiles, ...ofSystems, ...ofTime, ...ofRuns],
+      sensors: [...ofFiles, ...ofSystems, ...ofTime, ...ofRuns, ...ofAssets],
       resourceConfig: {
         inbox: { path: env('INBOX', 'inbox') },
         s3: { region: env('AWS_REGION', 'eu-central-1'), forcePathStyle: true },

@@ -1,7 +1,8 @@
 /** The jobs as workflows, and the sensors' loop. Of the other files it takes the types only. */
 import { log, proxyActivities } from '@temporalio/workflow';
 import type { JobConfig } from 'temporal-sensors';
-import { runInfo } from 'temporal-sensors/job';
+import { materialize, runInfo } from 'temporal-sensors/job';
+import type * as assets from './assets.js';
 import type * as backlog from './backlog.js';
 import type * as customers from './bucket.js';
 import type * as conditional from './conditional.js';
@@ -44,6 +45,19 @@ export async function refreshOrders(): Promise<void> {
 
 export async function refreshCustomers(): Promise<void> {
   log.info(`customers of version ${runInfo()?.runKey}`);
+}
+
+export async function processTables(): Promise<void> {
+  const { assets = [], runKey = '' } = runInfo() ?? {};
+  for (const asset of assets) await materialize(asset, { metadata: { version: runKey } });
+}
+
+export async function readMaterialization({ assetKey }: JobConfig<typeof assets.readMaterialization>): Promise<void> {
+  log.info(`there is a new ${assetKey.join('/')}`);
+}
+
+export async function joinTables(): Promise<void> {
+  log.info('both tables are new');
 }
 
 export async function incrementalLoad({ batch }: JobConfig<typeof conditional.incrementalLoad>): Promise<void> {

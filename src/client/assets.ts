@@ -31,14 +31,14 @@ import { PageCache } from './page-cache.js';
 import { isSignalLimit } from './signal-limit.js';
 
 const QUERY_TIMEOUT_MS = 10_000;
-
+/** How long a log that has just been started, and reads what it knew before, is left alone. */
+const RECOVERY_PAUSE_MS = 50;
 /** So many bytes are sent before the log is looked at again. */
 const CHECK_AFTER_BYTES = 2 * 1024 * 1024;
 /** History of the log's run at which senders wait; the server ends it at 50 MB. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 const ROOM_PAUSE_MS = 250;
 const ROOM_TIMEOUT_MS = 60_000;
-const RECOVERY_PAUSE_MS = 50;
 const DEFAULT_LIMIT = 1_000;
 
 /** Where a log runs that does not exist yet. */

@@ -1,17 +1,18 @@
-/** A short form of `npm run chaos`: workers and the server are killed, and each item of the world runs once. */
+/** A short form of `npm run chaos`: workers, the server and an asset's log are killed, and each item of the world runs once. */
 import { expect, inject, test } from 'vitest';
 import { describeProblem, runChaos } from './chaos.js';
 
-test('workers and the server are killed: no request is lost, none runs twice', async () => {
+test('workers, the server and the log of an asset are killed: no request and no event is lost, none counts twice', async () => {
   const { problems, logs, ...report } = await runChaos({
     seed: 20,
     sizes: {
-      sensors: 8,
+      sensors: 9,
       requests: 120,
       worldMs: 5_000,
       workers: 2,
       workerKills: 3,
       serverKills: 1,
+      logKills: 2,
       operations: 10,
       mischiefMs: 5_000,
       calmMs: 60_000,

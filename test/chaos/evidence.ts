@@ -1,22 +1,18 @@
 /** What can be seen on the server after a run: all runs of jobs, and what each loop says and has in its histories. */
 import type { Client } from '@temporalio/client';
-import type { SensorClient } from '../../src/client/index.js';
+import { readAsset, type SensorClient } from '../../src/client/index.js';
+import type { AssetEvent } from '../../src/index.js';
 import { loopId } from '../../src/client/loops.js';
-import {
-  LOOP_TYPE,
-  PAGE_TYPE,
-  RUN_MEMO,
-  type RunMemo,
-  type SensorState,
-  type TickRecord,
-} from '../../src/sensors/protocol.js';
+import { OWN_TYPES, RUN_MEMO, type RunMemo, type SensorState, type TickRecord } from '../../src/sensors/protocol.js';
 import { persist } from './patience.js';
-import type { SensorPlan } from './world.js';
+import { ASSET, type SensorPlan } from './world.js';
 
 /** `WorkflowTaskFailedCause`: signals that race a command of the loop make the server ask again. */
 const UNHANDLED_COMMAND = 1;
-const JOBS_QUERY = `WorkflowType != '${LOOP_TYPE}' AND WorkflowType != '${PAGE_TYPE}'`;
+const JOBS_QUERY = `WorkflowType NOT IN (${OWN_TYPES.map((type) => `'${type}'`).join(', ')})`;
 const LIST_PATIENCE_MS = 60_000;
+/** More than any world has. */
+const MAX_EVENTS = 100_000;
 
 /** One run of a job, as the server has it. */
 export interface SeenRun {
@@ -45,6 +41,8 @@ export interface Evidence {
   readonly runs: readonly SeenRun[];
   readonly sensors: ReadonlyMap<string, SensorEvidence>;
   readonly stuck: ReadonlyMap<string, string>;
+  /** All events of the asset's log, in its order. */
+  readonly made: readonly AssetEvent[];
 }
 
 export async function countJobs(client: Client): Promise<{ readonly runs: number; readonly open: number }> {
@@ -72,7 +70,8 @@ export async function gatherEvidence(
       }
     })
   );
-  return { runs: await listRuns(client), sensors: found, stuck };
+  const made = await persist(client, 'the log', () => readAsset(client, ASSET, { limit: MAX_EVENTS }), patienceMs);
+  return { runs: await listRuns(client), sensors: found, stuck, made };
 }
 
 async function gatherSensor(
@@ -92,12 +91,14 @@ async function gatherSensor(
 async function caughtUp(sensors: SensorClient, { name, looks, items }: SensorPlan): Promise<void> {
   const { cursor, eventsWaiting } = await sensors.state(name);
   if (eventsWaiting > 0) throw new Error(`${eventsWaiting} events wait`);
-  if (looks === 'cursor' && seenItems(cursor?.value) < items.length) throw new Error('its cursor is not at the end');
+  if ((looks === 'cursor' || looks === 'asset') && seenItems(cursor?.value) < items.length)
+    throw new Error('its cursor is not at the end');
 }
 
 /** What a stored cursor of these sensors says. */
 export function seenItems(cursor: unknown): number {
-  return (cursor as { readonly seen: number } | undefined)?.seen ?? 0;
+  const { seen, position } = (cursor ?? {}) as { readonly seen?: number; readonly position?: number };
+  return seen ?? position ?? 0;
 }
 
 async function readHistories(

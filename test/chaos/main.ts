@@ -39,6 +39,7 @@ try {
       workers: 3,
       workerKills: 10,
       serverKills: 4,
+      logKills: 2,
       operations: 60,
       mischiefMs: 36_000,
       calmMs: 300_000,

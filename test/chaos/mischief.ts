@@ -1,11 +1,12 @@
 /** What is done to a world while it runs: kills and operators, planned from the seed before it begins. */
-import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { SensorClient } from '../../src/client/index.js';
+import { ASSET_LOG_ID_PREFIX } from '../../src/sensors/protocol.js';
 import type { ChaosServer, Fleet } from './cluster.js';
 import { seenItems } from './evidence.js';
 import { persist, sleepUntil } from './patience.js';
 import { below, pick, seededRandom, type Random } from './random.js';
-import type { SensorPlan, StartedWorld, World } from './world.js';
+import { ASSET, type SensorPlan, type StartedWorld, type World } from './world.js';
 
 /** How long a sensor that an operator stops stays stopped, at most. */
 const MAX_STOP_MS = 4_000;
@@ -15,6 +16,7 @@ const OPERATOR_PATIENCE_MS = 20_000;
 type Action =
   | { readonly kind: 'kill worker'; readonly worker: number }
   | { readonly kind: 'kill server' }
+  | { readonly kind: 'terminate log' }
   | { readonly kind: 'stop' | 'start' | 'tick' | 'clear cursor'; readonly sensor: string }
   /** Back to this fraction of where it is. */
   | { readonly kind: 'set cursor'; readonly sensor: string; readonly fraction: number };
@@ -28,6 +30,8 @@ export interface MischiefSizes {
   readonly workers: number;
   readonly workerKills: number;
   readonly serverKills: number;
+  /** How often somebody terminates the log of the asset. */
+  readonly logKills: number;
   /** Things that operators do; a stop and its start are one. */
   readonly operations: number;
   /** Everything is begun by then. */
@@ -36,11 +40,12 @@ export interface MischiefSizes {
 
 export function planMischief(world: World, sizes: MischiefSizes): readonly PlannedAction[] {
   const random = seededRandom(world.seed, 2);
-  const { workers, workerKills, serverKills, operations, mischiefMs } = sizes;
+  const { workers, workerKills, serverKills, logKills, operations, mischiefMs } = sizes;
   const planned: PlannedAction[] = [];
   for (const atMs of spread(random, workerKills, mischiefMs))
     planned.push({ atMs, action: { kind: 'kill worker', worker: below(random, workers) } });
   for (const atMs of spread(random, serverKills, mischiefMs)) planned.push({ atMs, action: { kind: 'kill server' } });
+  for (const atMs of spread(random, logKills, mischiefMs)) planned.push({ atMs, action: { kind: 'terminate log' } });
   for (const atMs of spread(random, operations, mischiefMs)) planned.push(...planOperation(random, world, atMs));
   return planned.sort((a, b) => a.atMs - b.atMs);
 }
@@ -91,6 +96,8 @@ export async function doMischief(
     if (action.kind === 'kill worker') return victims.fleet.kill(action.worker);
     // one after the other: it has to be up to be killed
     if (action.kind === 'kill server') return (server = server.then(() => victims.server.killAndRestart()));
+    if (action.kind === 'terminate log')
+      return await persist(victims.client, action.kind, () => terminateLog(victims), OPERATOR_PATIENCE_MS);
     const what = `${action.kind} ${action.sensor}`;
     return persist(victims.client, what, () => operate(victims.sensors, action), OPERATOR_PATIENCE_MS).catch(() =>
       gaveUp.push(what)
@@ -100,10 +107,16 @@ export async function doMischief(
   return gaveUp;
 }
 
-async function operate(
-  sensors: SensorClient,
-  action: Exclude<Action, { kind: 'kill worker' | 'kill server' }>
-): Promise<void> {
+/** It comes back with the next event, or with a sensor that says how far it has read. */
+async function terminateLog({ client }: Victims): Promise<void> {
+  try {
+    await client.workflow.getHandle(ASSET_LOG_ID_PREFIX + ASSET).terminate('chaos');
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+  }
+}
+
+async function operate(sensors: SensorClient, action: Extract<Action, { readonly sensor: string }>): Promise<void> {
   const { sensor } = action;
   switch (action.kind) {
     case 'stop':

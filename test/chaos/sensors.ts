@@ -1,24 +1,41 @@
 /** The sensors of a world, as an author would write them. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { defineJob, defineSensor, type SensorDefinition } from '../../src/index.js';
-import { appeared, isStormy, type Item, type SensorPlan, type World } from './world.js';
+import { defineAsset, defineAssetSensor, defineJob, defineSensor, type SensorDefinition } from '../../src/index.js';
+import { appeared, ASSET, isStormy, type Item, type SensorPlan, type World } from './world.js';
 
 const HOUR_MS = 3_600_000;
 const config = z.object({ item: z.number() });
-const jobs = { echo: defineJob({ name: 'echo', config }), noop: defineJob({ name: 'noop', config }) };
+const asset = defineAsset({ key: ASSET.split('/') });
+const jobs = {
+  echo: defineJob({ name: 'echo', config }),
+  noop: defineJob({ name: 'noop', config }),
+  makesItem: defineJob({ name: 'makesItem', config, args: ({ item }) => [{ asset: ASSET, item }] }),
+};
 
 /** How long ago the world began; negative before. */
 export type Clock = () => Promise<number>;
 
 export function chaosSensors(world: World, clock: Clock): readonly SensorDefinition[] {
-  return world.plans.map((plan) => chaosSensor(world, clock, plan));
+  return world.plans.map((plan) => (plan.looks === 'asset' ? reactor(plan) : chaosSensor(world, clock, plan)));
+}
+
+/** Asks for a run for each event, by the key that an event gives. */
+function reactor({ name, intervalMs }: SensorPlan): SensorDefinition {
+  return defineAssetSensor({
+    name,
+    asset,
+    job: jobs.echo,
+    interval: `${intervalMs}ms`,
+    defaultStatus: 'running',
+    handle: (ctx, { partitionKey: item = '' }) => ctx.run({ config: { item: Number(item) }, tags: { item } }),
+  });
 }
 
 function chaosSensor(world: World, clock: Clock, plan: SensorPlan): SensorDefinition {
   return defineSensor({
     name: plan.name,
-    jobs: [jobs.echo, jobs.noop],
+    jobs: [jobs.echo, jobs.noop, jobs.makesItem],
     cursor: z.object({ seen: z.number() }).default({ seen: 0 }),
     events: z.number(),
     interval: `${plan.intervalMs}ms`,

@@ -11,8 +11,11 @@ interface Shape {
   readonly name: string;
   /** Requests have run keys; without, each must be asked for exactly once. */
   readonly keyed: boolean;
-  /** `cursor`: looks at what is beyond its cursor; `all`: at everything, every time; `events`: at what was pushed. */
-  readonly looks: 'cursor' | 'all' | 'events';
+  /**
+   * `cursor`: looks at what is beyond its cursor; `all`: at everything, every time; `events`: at what was pushed; `asset`: at
+   * the log of the asset that others make.
+   */
+  readonly looks: 'cursor' | 'all' | 'events' | 'asset';
   readonly intervalMs: number;
   /** Its items go to two jobs, two of them with the same run key. */
   readonly twoJobs?: true;
@@ -24,6 +27,8 @@ interface Shape {
   readonly bad?: true;
   /** All its items appear at one moment, and it has many. */
   readonly big?: true;
+  /** Its runs make an asset, and there are many. */
+  readonly makes?: true;
   /** Asks for so many a tick, and for the next tick at once. */
   readonly batch?: number;
   readonly hashedIds?: true;
@@ -35,6 +40,7 @@ const SHAPES: readonly Shape[] = [
   { name: 'keyless', keyed: false, looks: 'cursor', intervalMs: 900 },
   { name: 'keyed-all', keyed: true, looks: 'all', intervalMs: 1_200 },
   { name: 'pushed', keyed: true, looks: 'events', intervalMs: 60_000 },
+  { name: 'makers', keyed: true, looks: 'cursor', intervalMs: 500, makes: true },
   { name: 'big-keyless', keyed: false, looks: 'cursor', intervalMs: 1_000, big: true },
   { name: 'bad-keyed', keyed: true, looks: 'cursor', intervalMs: 1_000, bad: true },
   { name: 'throwing-keyless', keyed: false, looks: 'cursor', intervalMs: 900, storm: 'throws' },
@@ -54,15 +60,20 @@ const SHAPES: readonly Shape[] = [
 ];
 
 export const MAX_SENSORS = SHAPES.length;
+/** Wants one run for each part of the asset. Comes on top of the others, with their makers. */
+const REACTOR: Shape = { name: 'on-asset', keyed: false, looks: 'asset', intervalMs: 900 };
+export const ASSET = 'chaos/items';
 /** A big sensor has so many times the items of another: with 2,000 requests, more than one run of a loop starts. */
 const BIG_SHARES = 10;
+/** Events of 8 KB: enough for pages of the asset's log. */
+const MAKER_SHARES = 3;
 /** For so many good items one bad one. */
 const GOOD_PER_BAD = 5;
 /** How long the weather stays as it is. */
 const WEATHER_MS = 700;
 const BAD_WEATHER = 0.35;
 
-export type JobName = 'echo' | 'noop';
+export type JobName = 'echo' | 'noop' | 'makesItem';
 
 /** Something that appears in the world and asks for one run. */
 export interface Item {
@@ -92,7 +103,7 @@ export interface StartedWorld extends World {
 
 export interface WorldSizes {
   readonly sensors: number;
-  /** Items that must run; bad ones come on top. */
+  /** Items that must run; bad ones and reactions to assets come on top. */
   readonly requests: number;
   /** From the first item to the last. */
   readonly worldMs: number;
@@ -101,7 +112,7 @@ export interface WorldSizes {
 export function createWorld(seed: number, { sensors, requests, worldMs }: WorldSizes): World {
   const random = seededRandom(seed, 1);
   const shapes = SHAPES.slice(0, sensors);
-  const shares = shapes.map(({ big }) => (big ? BIG_SHARES : 1));
+  const shares = shapes.map(({ big, makes }) => (big ? BIG_SHARES : makes ? MAKER_SHARES : 1));
   const share = requests / shares.reduce((sum, each) => sum + each, 0);
   let given = 0;
   let due = 0;
@@ -111,7 +122,10 @@ export function createWorld(seed: number, { sensors, requests, worldMs }: WorldS
     given += good;
     return { ...shape, items: createItems(random, shape, good, worldMs) };
   });
-  return { seed, calmAfterMs: worldMs, plans };
+  const made = plans.filter(({ makes }) => makes).flatMap(({ items }) => items);
+  const reactions = made.map(({ n, afterMs }) => ({ n, afterMs, job: 'echo' as const }));
+  const reactors = made.length === 0 ? [] : [{ ...REACTOR, items: reactions }];
+  return { seed, calmAfterMs: worldMs, plans: [...plans, ...reactors] };
 }
 
 function createItems(random: Random, shape: Shape, good: number, worldMs: number): readonly Item[] {
@@ -125,10 +139,15 @@ function createItems(random: Random, shape: Shape, good: number, worldMs: number
     .map((afterMs, n) => ({
       n,
       afterMs: Math.round(afterMs),
-      job: shape.twoJobs && n % 2 === 1 ? 'noop' : 'echo',
+      job: jobOf(shape, n),
       ...(shape.keyed ? { runKey: `key ${shape.twoJobs ? Math.floor(n / 2) : n}` } : {}),
       ...(badOnes.has(n) ? { bad: true as const } : {}),
     }));
+}
+
+function jobOf({ makes, twoJobs }: Shape, n: number): JobName {
+  if (makes) return 'makesItem';
+  return twoJobs && n % 2 === 1 ? 'noop' : 'echo';
 }
 
 /** How many of a sensor's items can be seen so long after the beginning. */

@@ -26,6 +26,9 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   newUsers: ['ann'],
   changedTables: ['c1', 'o1'],
   conditional: ['b1'],
+  rawTables: ['customers_c1', 'orders_o1'],
+  onOrders: ['processed_orders@1'],
+  bothTables: [''],
   threeStreams: ['customers:1', 'orders:1', 'products:1'],
   observable: ['2'],
   newCustomers: ['acme'],
@@ -118,8 +121,8 @@ test('every example runs on one worker', { timeout: 200_000 }, async () => {
   );
   expect((await sensors.list()).map(({ sensor }) => sensor).toSorted()).toEqual([...all, ...telling].toSorted());
 
-  // those of runs first: what ended before their start is not theirs
-  await Promise.all([...telling, 'loggedFiles'].map((name) => sensors.start(name)));
+  // those of events first: what happened before their start is not theirs
+  await Promise.all([...telling, 'loggedFiles', 'onOrders'].map((name) => sensors.start(name)));
   await Promise.all(all.map((name) => sensors.start(name)));
   const runsOf = async (name: string): Promise<SensorRun[]> => {
     const runs: SensorRun[] = [];

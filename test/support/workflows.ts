@@ -96,6 +96,11 @@ export async function makesElsewhere(asset: string, taskQueue: string): Promise<
   await elsewhere.make(asset);
 }
 
+/** Makes the part of an asset that has the item's number, and says much of it. */
+export async function makesItem({ asset, item }: { asset: string; item: number }): Promise<void> {
+  await materialize(asset, { partition: String(item), metadata: { text: 'x'.repeat(7_900) } });
+}
+
 /** Says something of an asset that cannot be recorded. */
 export async function misnames(): Promise<void> {
   await materialize('sales/orders', { metadata: { rows: Number.NaN } });

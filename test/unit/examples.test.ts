@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { buildResources, env, RetryAfterError, type SensorDefinition } from 'temporal-sensors';
 import { buildSensorContext, evaluateTick, mockS3, simulate, type TickOutcome } from 'temporal-sensors/testing';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { rawTables } from '../../examples/from-dagster/assets.js';
 import { backlog } from '../../examples/from-dagster/backlog.js';
 import { customerData, everyObject } from '../../examples/from-dagster/bucket.js';
 import { conditional } from '../../examples/from-dagster/conditional.js';
@@ -157,6 +158,13 @@ describe('an external system', () => {
       knownKeys: [{ job: 'refreshCustomers', runKey: 'c1' }],
     });
     expect(requests).toMatchObject([{ job: 'refreshOrders', runKey: 'o2' }]);
+  });
+
+  test('rawTables: the table that has changed is processed, the other is left out', async () => {
+    system.answers.set('/versions', () => ({ orders: 'o2', customers: 'c1' }));
+    const context = buildSensorContext({ resources });
+    const { requests } = await evaluateTick(rawTables, context, { knownKeys: ['customers_c1'] });
+    expect(requests).toMatchObject([{ runKey: 'orders_o2', assets: ['processed_orders'] }]);
   });
 
   test.each([
