@@ -388,7 +388,7 @@ export class SensorClient {
         status: execution.status.name,
         tags: memo?.tags ?? {},
         startTime: execution.startTime,
-        ...(memo === undefined ? {} : { tick: memo.tick }),
+        ...(memo?.tick === undefined ? {} : { tick: memo.tick }),
         ...(memo?.runKey === undefined ? {} : { runKey: memo.runKey }),
         ...(memo?.partitionKey === undefined ? {} : { partitionKey: memo.partitionKey }),
         ...(memo?.assets === undefined ? {} : { assets: memo.assets }),

@@ -34,8 +34,17 @@ export const PARTITIONS_UPDATE = 'change';
 export const PARTITION_KEYS_QUERY = 'keys';
 /** Workflow type of an asset's log; the user's workflow module re-exports it with the loop. */
 export const ASSET_LOG_TYPE = 'sensorAssetLog';
+/** Workflow type of a backfill; the user's workflow module re-exports it with the loop. */
+export const BACKFILL_TYPE = 'sensorBackfill';
+export const BACKFILL_ID_PREFIX = 'backfill/';
+/** Waits until a backfill is planned; fails with the reason when it cannot be. */
+export const BACKFILL_PLAN_UPDATE = 'plan';
+export const BACKFILL_SIGNALS = { pause: 'pause', resume: 'resume', cancel: 'cancel' } as const;
+export const BACKFILL_PROGRESS_QUERY = 'progress';
+/** Memo key of a backfill: a `BackfillProgress`. */
+export const BACKFILL_MEMO = 'sensorBackfill';
 /** Workflows that are ours: nobody monitors them who does not name them. */
-export const OWN_TYPES: readonly string[] = [LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE, ASSET_LOG_TYPE];
+export const OWN_TYPES: readonly string[] = [LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE, ASSET_LOG_TYPE, BACKFILL_TYPE];
 export const ASSET_LOG_ID_PREFIX = 'asset/';
 export const ASSET_SIGNALS = {
   record: 'record',
@@ -203,6 +212,8 @@ export interface LaunchRequest {
   readonly hash?: string;
   readonly tags?: Tags;
   readonly partitionKey?: string;
+  /** Of a run for many partitions. */
+  readonly partitionKeys?: readonly string[];
   /** Names of the assets that the run is to make; absent: all of the job's. */
   readonly assets?: readonly string[];
   /** Tags that the namespace has a keyword search attribute for. */
@@ -503,12 +514,17 @@ export interface SensorMemo {
 
 /** Memo of a run: who asked for it. */
 export interface RunMemo {
-  readonly sensor: string;
+  /** Absent when an operator asked for it, with a backfill. */
+  readonly sensor?: string;
   readonly job: string;
-  readonly tick: number;
+  readonly tick?: number;
   readonly runKey?: string;
   readonly tags?: Tags;
   readonly partitionKey?: string;
+  /** Of a backfill's one run for all its partitions: these, instead of `partitionKey`. */
+  readonly partitionKeys?: readonly string[];
+  /** ID of the backfill that it is part of. */
+  readonly backfill?: string;
   /** Names of the assets that the run is to make; absent: all of the job's. */
   readonly assets?: readonly string[];
   /** A run that an operator asked for: of which epoch, of which first run, by whom and why. */
