@@ -38,6 +38,7 @@ import {
   type TickRecord,
 } from '../sensors/protocol.js';
 import type { AssetReference } from '../sensors/asset-name.js';
+import { BackfillClient } from './backfills.js';
 import { inBatches } from './batches.js';
 import { recordFromClient, type ClientRecordOptions } from './asset-events.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
@@ -416,6 +417,11 @@ export class SensorClient {
         lastSeen: optionalTsToDate(lastAccessTime) ?? new Date(0),
       }))
       .sort((a, b) => b.lastSeen.getTime() - a.lastSeen.getTime());
+  }
+
+  /** Backfills: many partitions of a job, each run once. */
+  get backfills(): BackfillClient {
+    return new BackfillClient(this.client);
   }
 
   get namespace(): string {

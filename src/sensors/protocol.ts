@@ -245,6 +245,8 @@ export interface Rejection {
   readonly tags?: Tags;
   readonly partitionKey?: string;
   readonly assets?: readonly string[];
+  /** Of a request for a backfill: its partitions, policy and concurrency. */
+  readonly backfill?: Json;
 }
 
 /** What a tick does to a dynamic partition set: only what changes it. */

@@ -9,7 +9,7 @@ import type { EventContextBase } from './event-handlers.js';
 import type { LogLine } from './log-book.js';
 import type { JobDefinition } from './define-job.js';
 import type { Json } from './json.js';
-import type { RunRequest } from './run-request.js';
+import type { GivenBackfill, RunRequest } from './run-request.js';
 
 /** Method of a test context that gives it its sensor. By name, so that an ESM and a CommonJS copy understand each other. */
 export const BIND = Symbol.for('temporal-sensors.bind');
@@ -24,6 +24,9 @@ interface AnyRequest {
   readonly assets?: readonly (AssetDefinition | string)[] | undefined;
 }
 
+/** What `ctx.backfill` takes, whatever the job. */
+type AnyBackfill = Omit<AnyRequest, 'partitionKey'> & GivenBackfill;
+
 /** The context of a test: everything that `evaluate` gets, and what the test wants to read afterwards. */
 export interface SensorTestContext<Cursor = unknown> extends Omit<
   SensorContextBase<undefined, undefined, Resources>,
@@ -34,6 +37,7 @@ export interface SensorTestContext<Cursor = unknown> extends Omit<
   setCursor(cursor: Cursor): void;
   readonly events: readonly Json[];
   readonly run: (request?: AnyRequest) => RunRequest;
+  readonly backfill: (request: AnyBackfill) => RunRequest;
   /** What `ctx.log` wrote, as a tick keeps it (first 50 lines, 4 KB). */
   readonly logs: readonly LogLine[];
 }
@@ -41,7 +45,8 @@ export interface SensorTestContext<Cursor = unknown> extends Omit<
 /** The context of a test for the handler of a sensor of runs. */
 export interface RunStatusTestContext extends EventContextBase<Resources> {
   readonly run: (request?: AnyRequest) => RunRequest;
-  /** What `ctx.run` has made, in order. */
+  readonly backfill: (request: AnyBackfill) => RunRequest;
+  /** What `ctx.run` and `ctx.backfill` have made, in order. */
   readonly requests: readonly RunRequest[];
   /** What `ctx.log` wrote, as a tick keeps it (first 50 lines, 4 KB). */
   readonly logs: readonly LogLine[];

@@ -7,8 +7,8 @@ import { EvaluationError, refuseUnknownOptions } from '../sensors/errors.js';
 import { EvaluationContext } from '../sensors/evaluation.js';
 import type { EventContextBase } from '../sensors/event-handlers.js';
 import { feedOf } from '../sensors/feed-host.js';
-import { eventRequest, handlerContext } from '../sensors/call-handler.js';
-import type { GivenRequest } from '../sensors/run-request.js';
+import { eventBackfill, eventRequest, handlerContext } from '../sensors/call-handler.js';
+import type { GivenBackfillRequest, GivenRequest } from '../sensors/run-request.js';
 import type { RunRequest } from '../sensors/run-request.js';
 import type { FailedRun, StatusRun } from '../sensors/status-run.js';
 import { BIND, type RunStatusTestContext } from '../sensors/test-context.js';
@@ -105,6 +105,11 @@ function contextFor(
     ...handlerContext(base, services.signal),
     run: (request?: GivenRequest) => {
       const made = eventRequest(base, feedOf(base), run, request);
+      requests.push(made);
+      return made;
+    },
+    backfill: (request: GivenBackfillRequest) => {
+      const made = eventBackfill(base, feedOf(base), run, request);
       requests.push(made);
       return made;
     },
