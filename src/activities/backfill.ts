@@ -38,10 +38,7 @@ interface Backfill {
   readonly request: BackfillRequest;
 }
 
-export function createBackfillActivities(
-  { registry }: SensorActivityDependencies,
-  searchAttributes: SearchAttributes
-) {
+export function createBackfillActivities({ registry }: SensorActivityDependencies, searchAttributes: SearchAttributes) {
   return {
     /** What is to be done. Fails for good when it cannot be. */
     async planBackfill({
@@ -77,7 +74,9 @@ export function createBackfillActivities(
       const { client } = Context.current();
       const requests = runs.flatMap((run) => ('request' in run ? [run.request] : []));
       const marked = new Map((await searchAttributes.mark(client, requests)).map((request) => [request.id, request]));
-      return runs.map((run) => ('request' in run ? { ...run, request: marked.get(run.request.id) ?? run.request } : run));
+      return runs.map((run) =>
+        'request' in run ? { ...run, request: marked.get(run.request.id) ?? run.request } : run
+      );
     },
 
     /** Those of the runs that have ended; while there are none, Temporal retries it without history. */
@@ -158,7 +157,9 @@ function prepare(
   const [first = ''] = keys;
   if (policy === 'single') {
     const run = runOf({ runKey: rangeOf(keys), partitionKey: undefined, tags: { ...tags, partition: rangeOf(keys) } });
-    return [typeof run === 'string' ? { key: first, error: run } : { key: first, request: { ...run, partitionKeys: keys } }];
+    return [
+      typeof run === 'string' ? { key: first, error: run } : { key: first, request: { ...run, partitionKeys: keys } },
+    ];
   }
   const runs: PreparedRun[] = [];
   let bytes = 0;

@@ -159,7 +159,8 @@ function retried(
   const again = `let the sensor request it again, then discard this dead letter`;
   if (payload === undefined) return `its config was not kept (over 2 KB); ${again}`;
   if (kind === 'owner') return payload as unknown as LaunchRequest;
-  if (runKey !== undefined && requestHash({ job: job ?? '', runKey, backfill }) !== id) return `its run key was too long to keep; ${again}`;
+  if (runKey !== undefined && requestHash({ job: job ?? '', runKey, backfill }) !== id)
+    return `its run key was too long to keep; ${again}`;
   if (!definition.jobs.some(({ name }) => name === job)) return `the sensor no longer has job '${job}'; discard it`;
   const request = {
     kind: 'run',

@@ -78,6 +78,9 @@ export function explainError(error: unknown, place: Place | undefined): Explaine
   switch (name) {
     case 'SensorNotFoundError':
       return { code: 'sensor-not-found', exitCode: EXIT.noSuchSensor, message };
+    case 'BackfillNotFoundError':
+      return { code: 'backfill-not-found', exitCode: EXIT.noSuchSensor, message };
+    case 'BackfillRejectedError':
     case 'SensorRejectedError':
       return { code: 'refused', exitCode: EXIT.refused, message };
     case 'NoWorkerError':

@@ -16,6 +16,8 @@ export interface Output {
   result(value: unknown, text: (colors: Colors, width: number) => readonly string[]): void;
   /** A remark for people, on stderr; not printed with `--json`. */
   note(text: string): void;
+  /** How far something is: one line on a terminal's stderr, written over again; `undefined` ends it. Nothing in a pipe or with `--json`. */
+  progress(text: string | undefined): void;
   error(error: ExplainedError): void;
 }
 
@@ -29,6 +31,10 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
     },
     note(text) {
       if (!json) process.stderr.write(`${text}\n`);
+    },
+    progress(text) {
+      if (json || !process.stderr.isTTY) return;
+      process.stderr.write(`\r\u001b[K${text === undefined ? '' : plain(text, process.stderr.columns)}`);
     },
     error({ code, exitCode, message }) {
       if (json) process.stderr.write(`${printableJson({ error: { code, exitCode, message } })}\n`);
@@ -105,10 +111,16 @@ export function fields(pairs: readonly (readonly [string, string | undefined])[]
   return shown.map(([name, value]) => `  ${colors.dim(name.padEnd(width))}   ${value}`);
 }
 
+const BAD = [
+  ...['failing', 'notLoaded', 'failure', 'failed', 'rejected', 'terminated', 'timedOut'],
+  ...['FAILED', 'TERMINATED', 'TIMED_OUT'],
+];
+
 /** The word of a status or health in its colour. */
 export function colored(word: string, colors: Colors): string {
-  if (['running', 'ok', 'success', 'COMPLETED'].includes(word)) return colors.green(word);
-  if (['failing', 'notLoaded', 'failure', 'FAILED', 'TERMINATED', 'TIMED_OUT'].includes(word)) return colors.red(word);
-  if (['stopped', 'closed', 'CANCELLED'].includes(word)) return colors.yellow(word);
+  if (['running', 'ok', 'success', 'done', 'COMPLETED'].includes(word)) return colors.green(word);
+  if (BAD.includes(word)) return colors.red(word);
+  if (['stopped', 'closed', 'paused', 'cancelling', 'cancelled', 'CANCELLED'].includes(word))
+    return colors.yellow(word);
   return word;
 }

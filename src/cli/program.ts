@@ -7,6 +7,7 @@
 import { createRequire } from 'node:module';
 import { debuglog } from 'node:util';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { addBackfills } from './backfill-program.js';
 import { describe } from './commands/describe.js';
 import type { DevOptions } from './commands/dev.js';
 import type { InitOptions } from './commands/init.js';
@@ -169,6 +170,7 @@ function createProgram(run: Run): Command {
     .action((sensor: string, own: { readonly limit: number }) =>
       inSession((session) => runs(session, output, sensor, own))
     );
+  addBackfills(program, (act) => inSession((session) => act(session, output)), { text, json, limit });
   return program;
 }
 

@@ -79,7 +79,9 @@ export class BackfillNotFoundError extends Error {
     readonly id: string,
     namespace: string
   ) {
-    super(`there is no backfill '${id}' in namespace '${namespace}' ('sensors backfills' lists those that Temporal still knows)`);
+    super(
+      `there is no backfill '${id}' in namespace '${namespace}' ('sensors backfills' lists those that Temporal still knows)`
+    );
   }
 }
 
@@ -101,7 +103,9 @@ export class BackfillClient {
     check(request);
     const id = given ?? `${request.job}-${randomUUID()}`;
     if (!ID.test(id))
-      throw new BackfillRejectedError(`the ID of a backfill is ${quote(id)}; accepted: 1 to 200 characters of A-Z a-z 0-9 _ . -`);
+      throw new BackfillRejectedError(
+        `the ID of a backfill is ${quote(id)}; accepted: 1 to 200 characters of A-Z a-z 0-9 _ . -`
+      );
     return await this.startAs(id, request, taskQueue);
   }
 
@@ -134,7 +138,7 @@ export class BackfillClient {
    */
   async planned(id: string): Promise<BackfillProgress> {
     try {
-      return await this.handle(id).executeUpdate<BackfillProgress>(BACKFILL_PLAN_UPDATE);
+      return await this.handle(id).executeUpdate<BackfillProgress, []>(BACKFILL_PLAN_UPDATE);
     } catch (error) {
       if (error instanceof WorkflowUpdateFailedError) throw explained(error);
       if (!(error instanceof WorkflowNotFoundError)) throw error;
@@ -210,7 +214,8 @@ export class BackfillClient {
     if (!isOver(status))
       throw new BackfillRejectedError(`backfill '${id}' is ${status}; its failed runs are repeated when it is over`);
     const result = await this.result(id);
-    if (result.failed === 0) throw new BackfillRejectedError(`no run of backfill '${id}' failed; there is nothing to repeat`);
+    if (result.failed === 0)
+      throw new BackfillRejectedError(`no run of backfill '${id}' failed; there is nothing to repeat`);
     if (result.failedPartitionsDropped > 0) {
       throw new BackfillRejectedError(
         `${result.failed} runs of backfill '${id}' failed, more than it keeps the partitions of (64 KB); start a new one of its partitions`
@@ -301,7 +306,9 @@ export class BackfillClient {
     } catch (error) {
       if (!(error instanceof WorkflowNotFoundError)) throw error;
       const { status } = await this.describe(id);
-      throw new BackfillRejectedError(`backfill '${id}' is over (${status}), so nobody can ${name} it`, { cause: error });
+      throw new BackfillRejectedError(`backfill '${id}' is over (${status}), so nobody can ${name} it`, {
+        cause: error,
+      });
     }
   }
 }

@@ -89,8 +89,7 @@ export async function requestsOf(
   };
   const context = {
     ...ctx,
-    run: (request?: GivenRequest) =>
-      remember(eventRequest(ctx, feed, event, request), request?.runKey !== undefined),
+    run: (request?: GivenRequest) => remember(eventRequest(ctx, feed, event, request), request?.runKey !== undefined),
     backfill: (request: GivenBackfillRequest) =>
       remember(eventBackfill(ctx, feed, event, request), request.runKey !== undefined),
   };

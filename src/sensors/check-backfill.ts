@@ -16,7 +16,17 @@ export function launchBackfill(
   { config, tags, runKey = '', via }: RunRequest,
   backfill: GivenBackfill,
   job: JobDefinition,
-  { id, hash, assets, now }: { readonly id: string; readonly hash: string | undefined; readonly assets: readonly string[] | undefined; readonly now: Date }
+  {
+    id,
+    hash,
+    assets,
+    now,
+  }: {
+    readonly id: string;
+    readonly hash: string | undefined;
+    readonly assets: readonly string[] | undefined;
+    readonly now: Date;
+  }
 ): LaunchRequest | string {
   const problem = unpartitioned(job);
   if (problem !== undefined) return problem;

@@ -132,9 +132,7 @@ function checkRequest(keyed: Keyed, index: number, rules: RequestRules): LaunchR
   }
   const problem =
     checkTags(request.tags) ??
-    (request.backfill === undefined
-      ? rules.partitions.problem(job, request.partitionKey, rules.now)
-      : undefined);
+    (request.backfill === undefined ? rules.partitions.problem(job, request.partitionKey, rules.now) : undefined);
   if (problem !== undefined) return reject(problem);
   const assets = assetsOf(request, job);
   if (typeof assets === 'string') return reject(assets);

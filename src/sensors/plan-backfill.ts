@@ -57,11 +57,7 @@ function policyOf({ assets }: JobDefinition, names: readonly string[] | undefine
   return others.length === 0 ? policy : undefined;
 }
 
-function choose(
-  job: JobDefinition,
-  given: BackfillPartitions,
-  known: readonly string[]
-): readonly string[] | string {
+function choose(job: JobDefinition, given: BackfillPartitions, known: readonly string[]): readonly string[] | string {
   const set = `the ${job.partitions?.type} partitions of job '${job.name}'`;
   if (known.length === 0) return `${set} are none at this time`;
   const keys = isList(given) ? listed(given, known, set) : between(given === 'all' ? {} : given, known, set);

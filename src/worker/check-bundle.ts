@@ -9,7 +9,14 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { createContext, runInContext } from 'node:vm';
 import { DefinitionError } from '../sensors/errors.js';
 import type { JobDefinition } from '../sensors/define-job.js';
-import { ASSET_LOG_TYPE, BACKFILL_TYPE, LOOP_MARK, LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE } from '../sensors/protocol.js';
+import {
+  ASSET_LOG_TYPE,
+  BACKFILL_TYPE,
+  LOOP_MARK,
+  LOOP_TYPE,
+  PAGE_TYPE,
+  PARTITIONS_TYPE,
+} from '../sensors/protocol.js';
 
 /**
  * @param jobs the jobs whose runs this worker's task queue executes

@@ -130,9 +130,7 @@ export function end(state: BackfillState, id: string, error: string | undefined)
   const run = state.running.find((each) => each.id === id);
   if (run === undefined) return state;
   const next = { ...state, running: state.running.filter((each) => each !== run) };
-  return error === undefined
-    ? { ...next, done: next.done + 1 }
-    : addFailure(next, { partition: run.partition, error });
+  return error === undefined ? { ...next, done: next.done + 1 } : addFailure(next, { partition: run.partition, error });
 }
 
 function addFailure(state: BackfillState, { partition, error }: BackfillFailure): BackfillState {
@@ -258,5 +256,7 @@ export function backfillDetails(progress: BackfillProgress): string {
 }
 
 function cell(text: string): string {
-  return cutText(text, 2 * MAX_PARTITION_KEY_BYTES).replaceAll('|', '\\|').replaceAll(/\s+/g, ' ');
+  return cutText(text, 2 * MAX_PARTITION_KEY_BYTES)
+    .replaceAll('|', '\\|')
+    .replaceAll(/\s+/g, ' ');
 }

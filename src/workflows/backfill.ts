@@ -43,7 +43,13 @@ import {
 import * as rules from './backfill-state.js';
 import { createBackfillRuns } from './backfill-runs.js';
 import { parseNote, parseTexts } from './parse.js';
-import { parseBackfillInput, parsePlan, parsePrepared, type BackfillInput, type PreparedRun } from './parse-backfill.js';
+import {
+  parseBackfillInput,
+  parsePlan,
+  parsePrepared,
+  type BackfillInput,
+  type PreparedRun,
+} from './parse-backfill.js';
 import { versioning } from './versioning.js';
 
 /** Progress goes to the memo at most so often: each time costs an event. */

@@ -20,9 +20,7 @@ export interface BackfillInput {
 }
 
 /** A run that can start, or why it cannot. */
-export type PreparedRun = { readonly key: string } & (
-  { readonly request: LaunchRequest } | { readonly error: string }
-);
+export type PreparedRun = { readonly key: string } & ({ readonly request: LaunchRequest } | { readonly error: string });
 
 /** A run that has ended: well, or with an error. */
 export interface RunEnded {
@@ -71,7 +69,9 @@ export function parsePlan(value: unknown): (StoredPlan & Pick<BackfillState, 'ke
     typeof runs === 'number' &&
     Array.isArray(keys) &&
     Array.isArray(pages);
-  return whole ? { policy: known, first, last, partitions, runs, keys: parseTexts(keys), pages: parseTexts(pages) } : undefined;
+  return whole
+    ? { policy: known, first, last, partitions, runs, keys: parseTexts(keys), pages: parseTexts(pages) }
+    : undefined;
 }
 
 /** The runs that were prepared, in order; nothing when something else completed the activity. */
