@@ -33,7 +33,8 @@ const LOOKUPS_AT_ONCE = 20;
 const FIRST_LOOK_MS = 500;
 const LOOK_EVERY_MS = 10_000;
 
-interface Backfill {
+/** A backfill at its worker. */
+export interface BackfillWork {
   readonly workflowId: string;
   readonly request: BackfillRequest;
 }
@@ -45,7 +46,7 @@ export function createBackfillActivities({ registry }: SensorActivityDependencie
       workflowId,
       request,
       dryRun,
-    }: Backfill & { readonly dryRun: boolean }): Promise<StoredPlan & Pick<BackfillState, 'keys' | 'pages'>> {
+    }: BackfillWork & { readonly dryRun: boolean }): Promise<StoredPlan & Pick<BackfillState, 'keys' | 'pages'>> {
       const job = jobOf(registry, request);
       const known = await keysOf(registry, job);
       const made = planBackfill(job, request, known);
@@ -67,7 +68,7 @@ export function createBackfillActivities({ registry }: SensorActivityDependencie
 
     /** The first runs for these partitions, as many as one payload should hold. */
     async prepareBackfill(
-      backfill: Backfill & { readonly policy: BackfillPolicy; readonly keys: readonly string[] }
+      backfill: BackfillWork & { readonly policy: BackfillPolicy; readonly keys: readonly string[] }
     ): Promise<readonly PreparedRun[]> {
       const job = jobOf(registry, backfill.request);
       const runs = prepare(registry, backfill, await keysOf(registry, job));
@@ -128,7 +129,7 @@ function prepare(
     request: { job: name, config, tags = {}, assets },
     policy,
     keys,
-  }: Backfill & { readonly policy: BackfillPolicy; readonly keys: readonly string[] },
+  }: BackfillWork & { readonly policy: BackfillPolicy; readonly keys: readonly string[] },
   known: readonly string[]
 ): readonly PreparedRun[] {
   const job = registry.jobs.get(name) as JobDefinition;
