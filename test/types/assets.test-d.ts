@@ -56,3 +56,21 @@ defineSensor({
 defineSensor({ name: 'any', job: any, evaluate: (ctx) => ctx.run({ config: {}, assets: ['whatever'] }) });
 // @ts-expect-error a job is not an asset
 defineSensor({ name: 'watcher', watches: [make], evaluate: () => null });
+
+// backfills: as runs, for partitions instead of one
+defineSensor({
+  name: 'backfills',
+  job: make,
+  *evaluate(ctx) {
+    yield ctx.backfill({ partitions: 'all', config: { full: true }, assets: ['report'], policy: 'latestOnly' });
+    yield ctx.backfill({ partitions: { from: 'a' }, config: { full: true }, concurrency: 2, runKey: 'k' });
+    // @ts-expect-error no partitions
+    yield ctx.backfill({ config: { full: true } });
+    // @ts-expect-error the config is the job's
+    yield ctx.backfill({ partitions: ['a'], config: {} });
+    // @ts-expect-error it is not for one partition
+    yield ctx.backfill({ partitions: ['a'], config: { full: true }, partitionKey: 'a' });
+  },
+});
+// @ts-expect-error several jobs: which one?
+defineSensor({ name: 'which', jobs: [make, plain], evaluate: (ctx) => ctx.backfill({ partitions: 'all' }) });

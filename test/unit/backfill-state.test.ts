@@ -63,7 +63,7 @@ test('whatever runs end in whatever order, each partition starts once, no more a
   ) as fc.Arbitrary<{ kind: string; at?: number; error?: boolean }>;
   fc.assert(
     fc.property(
-      fc.integer({ min: 1, max: 60 }),
+      fc.integer({ min: 1, max: 30 }),
       fc.integer({ min: 1, max: 5 }),
       fc.array(action),
       (runs, concurrency, actions) => {
