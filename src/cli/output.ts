@@ -111,15 +111,23 @@ export function fields(pairs: readonly (readonly [string, string | undefined])[]
   return shown.map(([name, value]) => `  ${colors.dim(name.padEnd(width))}   ${value}`);
 }
 
-const BAD = [
-  ...['failing', 'notLoaded', 'failure', 'failed', 'rejected', 'terminated', 'timedOut'],
-  ...['FAILED', 'TERMINATED', 'TIMED_OUT'],
-];
+const BAD = new Set([
+  'failing',
+  'notLoaded',
+  'failure',
+  'failed',
+  'rejected',
+  'terminated',
+  'timedOut',
+  'FAILED',
+  'TERMINATED',
+  'TIMED_OUT',
+]);
 
 /** The word of a status or health in its colour. */
 export function colored(word: string, colors: Colors): string {
   if (['running', 'ok', 'success', 'done', 'COMPLETED'].includes(word)) return colors.green(word);
-  if (BAD.includes(word)) return colors.red(word);
+  if (BAD.has(word)) return colors.red(word);
   if (['stopped', 'closed', 'paused', 'cancelling', 'cancelled', 'CANCELLED'].includes(word))
     return colors.yellow(word);
   return word;

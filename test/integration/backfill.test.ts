@@ -5,7 +5,6 @@ import {
   BackfillNotFoundError,
   BackfillRejectedError,
   type Backfill,
-  type BackfillOptions,
   type BackfillProgress,
 } from '../../src/client/index.js';
 import { defineAsset, defineJob, defineSensor, dailyPartitions, dynamicPartitions } from '../../src/index.js';
@@ -223,7 +222,7 @@ describe('what cannot be backfilled is refused where it is said', () => {
   test('by the client', async () => {
     const { backfills } = h.sensors;
     const refused = async (options: object, message: string): Promise<void> => {
-      const made = backfills.start({ job: 'partitioned', partitions: 'all', ...options } as BackfillOptions);
+      const made = backfills.start({ job: 'partitioned', partitions: 'all', ...options });
       await expect(made).rejects.toThrow(message);
       await expect(made).rejects.toBeInstanceOf(BackfillRejectedError);
     };
@@ -253,12 +252,7 @@ describe('what cannot be backfilled is refused where it is said', () => {
     ];
     await Promise.all(
       cases.map(async ([options, message]) => {
-        const { id } = await backfills.start({
-          job: 'partitioned',
-          partitions: 'all',
-          taskQueue,
-          ...options,
-        } as BackfillOptions);
+        const { id } = await backfills.start({ job: 'partitioned', partitions: 'all', taskQueue, ...options });
         await expect(backfills.planned(id)).rejects.toThrow(message);
         expect(await backfills.describe(id)).toMatchObject({
           status: 'rejected',
