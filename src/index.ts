@@ -21,7 +21,8 @@ export type {
 export type { JobConfig, JobConfigInput, JobDefinition, JobOptions } from './sensors/define-job.js';
 // assets
 export { defineAsset } from './sensors/define-asset.js';
-export type { AssetDefinition, AssetOptions, AssetUpstream, BackfillPolicy } from './sensors/define-asset.js';
+export type { AssetDefinition, AssetOptions, AssetUpstream } from './sensors/define-asset.js';
+export type { BackfillPartitions, BackfillPolicy } from './sensors/backfill.js';
 export type { PartitionMapping } from './sensors/partition-mapping.js';
 export { defineAssetSensor } from './sources/asset-sensor.js';
 export type { AssetSensor, AssetSensorOptions } from './sources/asset-sensor.js';

@@ -36,7 +36,7 @@ export function createControlActivities({ registry }: SensorActivityDependencies
         try {
           const { memo, type } = await client.workflow.getHandle(id).describe();
           const owner = memo?.[RUN_MEMO] as RunMemo | undefined;
-          if (owner === undefined || !names.has(owner.sensor)) foreign[id] = `a workflow of type '${type}'`;
+          if (owner?.sensor === undefined || !names.has(owner.sensor)) foreign[id] = `a workflow of type '${type}'`;
         } catch (error) {
           // deleted since it was refused: it was there, so it counts as a duplicate
           if (!(error instanceof WorkflowNotFoundError)) throw error;

@@ -2,6 +2,7 @@
 import type { SensorRegistry } from '../sensors/registry.js';
 import type { ResourceContainer } from '../sensors/resource-container.js';
 import { createAssetActivities } from './assets.js';
+import { createBackfillActivities } from './backfill.js';
 import { createEvaluateActivity } from './evaluate.js';
 import { createControlActivities } from './control.js';
 import { createEvaluator } from './evaluator.js';
@@ -26,6 +27,7 @@ export function createSensorActivities(dependencies: SensorActivityDependencies)
     ...createPageActivities(searchAttributes),
     ...createPartitionActivities(),
     ...createAssetActivities(dependencies),
+    ...createBackfillActivities(dependencies, searchAttributes),
     ...createRepeatActivities(dependencies, searchAttributes),
   };
 }

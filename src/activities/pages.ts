@@ -111,7 +111,8 @@ function partition(requests: readonly LaunchRequest[]): LaunchRequest[][] {
   return parts;
 }
 
-async function contentOf<T>(id: string): Promise<T> {
+/** What a page holds. @throws `ApplicationFailure`, not retryable, when it is gone */
+export async function contentOf<T>(id: string): Promise<T> {
   try {
     return (await readPage(Context.current().client, id)) as T;
   } catch (error) {

@@ -11,7 +11,7 @@ import { quote } from '../sensors/errors.js';
 import { rejected } from '../sensors/failures.js';
 import type { Json } from '../sensors/json.js';
 import { RUN_MEMO, type DeadLetter, type LaunchRequest, type RunMemo } from '../sensors/protocol.js';
-import { keyedRunId, runKeyHash } from '../sensors/run-key.js';
+import { keyedRunId, requestHash, runKeyHash } from '../sensors/run-key.js';
 import type { RunRequest } from '../sensors/run-request.js';
 import { definitionOf } from './definition.js';
 import type { SensorActivityDependencies } from './index.js';
@@ -155,11 +155,12 @@ function retried(
   { sensor, definition, rearmed, partitions }: Pick<RequestRules, 'sensor' | 'definition' | 'rearmed' | 'partitions'>,
   letter: DeadLetter
 ): LaunchRequest | string {
-  const { id, kind, job, runKey, payload, tags, partitionKey, assets } = letter;
+  const { id, kind, job, runKey, payload, tags, partitionKey, assets, backfill } = letter;
   const again = `let the sensor request it again, then discard this dead letter`;
   if (payload === undefined) return `its config was not kept (over 2 KB); ${again}`;
   if (kind === 'owner') return payload as unknown as LaunchRequest;
-  if (runKey !== undefined && runKeyHash(job ?? '', runKey) !== id) return `its run key was too long to keep; ${again}`;
+  if (runKey !== undefined && requestHash({ job: job ?? '', runKey, backfill }) !== id)
+    return `its run key was too long to keep; ${again}`;
   if (!definition.jobs.some(({ name }) => name === job)) return `the sensor no longer has job '${job}'; discard it`;
   const request = {
     kind: 'run',
@@ -169,6 +170,7 @@ function retried(
     tags: tags ?? {},
     partitionKey,
     assets,
+    ...(backfill === undefined ? {} : { backfill }),
   } as unknown as RunRequest;
   const no = (): boolean => false;
   // the same for every retry of this letter: two at once start one run

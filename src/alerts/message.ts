@@ -130,10 +130,11 @@ function runLines(run: FailedRun): AlertLine[] {
   ];
 }
 
-function starterOf({ sensor, tick, runKey, by }: NonNullable<FailedRun['startedBy']>): string {
+function starterOf({ sensor, tick, backfill, runKey, by }: NonNullable<FailedRun['startedBy']>): string {
   return [
-    `sensor ${sensor}`,
-    `tick ${tick}`,
+    ...(sensor === undefined ? [] : [`sensor ${sensor}`]),
+    ...(tick === undefined ? [] : [`tick ${tick}`]),
+    ...(backfill === undefined ? [] : [`backfill ${backfill}`]),
     ...(runKey === undefined ? [] : [`run key ${runKey}`]),
     ...(by === undefined ? [] : [`by ${by}`]),
   ].join(', ');

@@ -80,6 +80,9 @@ export function explainError(error: unknown, place: Place | undefined): Explaine
       return { code: 'sensor-not-found', exitCode: EXIT.noSuchSensor, message };
     case 'AssetNotFoundError':
       return { code: 'asset-not-found', exitCode: EXIT.noSuchSensor, message };
+    case 'BackfillNotFoundError':
+      return { code: 'backfill-not-found', exitCode: EXIT.noSuchSensor, message };
+    case 'BackfillRejectedError':
     case 'SensorRejectedError':
     case 'ApplicationFailure':
       return { code: 'refused', exitCode: EXIT.refused, message };

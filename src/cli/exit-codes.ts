@@ -6,13 +6,13 @@ export const EXIT = {
   /** The command line or the connection's configuration is wrong; nothing was sent. */
   usage: 2,
   unreachable: 3,
-  /** There is no such sensor, or no such asset. */
+  /** There is no such sensor, asset or backfill. */
   noSuchSensor: 4,
-  /** The sensor refused, or no worker answered for it. */
+  /** The sensor or backfill refused, or no worker answered for it. */
   refused: 5,
   /** The namespace does not exist, or the credentials do not allow this. */
   noAccess: 6,
-  /** `tick` and `preview`: the tick ended as a failure, or would. */
+  /** `tick` and `preview`: the tick ended as a failure, or would. `backfill --wait`: it did not end well. */
   tickFailed: 7,
   /** `init` only: all four files exist. */
   nothingWritten: 8,

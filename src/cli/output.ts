@@ -18,6 +18,8 @@ export interface Output {
   line(value: unknown, text: () => string): void;
   /** A remark for people, on stderr; not printed with `--json`. */
   note(text: string): void;
+  /** How far something is: one line on a terminal's stderr, written over again; `undefined` ends it. Nothing in a pipe or with `--json`. */
+  progress(text: string | undefined): void;
   error(error: ExplainedError): void;
 }
 
@@ -34,6 +36,10 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
     },
     note(text) {
       if (!json) process.stderr.write(`${text}\n`);
+    },
+    progress(text) {
+      if (json || !process.stderr.isTTY) return;
+      process.stderr.write(`\r\u001b[K${text === undefined ? '' : plain(text, process.stderr.columns)}`);
     },
     error({ code, exitCode, message }) {
       if (json) process.stderr.write(`${printableJson({ error: { code, exitCode, message } })}\n`);
@@ -110,10 +116,24 @@ export function fields(pairs: readonly (readonly [string, string | undefined])[]
   return shown.map(([name, value]) => `  ${colors.dim(name.padEnd(width))}   ${value}`);
 }
 
+const BAD = new Set([
+  'failing',
+  'notLoaded',
+  'failure',
+  'failed',
+  'rejected',
+  'terminated',
+  'timedOut',
+  'FAILED',
+  'TERMINATED',
+  'TIMED_OUT',
+]);
+
 /** The word of a status or health in its colour. */
 export function colored(word: string, colors: Colors): string {
-  if (['running', 'ok', 'success', 'COMPLETED'].includes(word)) return colors.green(word);
-  if (['failing', 'notLoaded', 'failure', 'FAILED', 'TERMINATED', 'TIMED_OUT'].includes(word)) return colors.red(word);
-  if (['stopped', 'closed', 'CANCELLED'].includes(word)) return colors.yellow(word);
+  if (['running', 'ok', 'success', 'done', 'COMPLETED'].includes(word)) return colors.green(word);
+  if (BAD.has(word)) return colors.red(word);
+  if (['stopped', 'closed', 'paused', 'cancelling', 'cancelled', 'CANCELLED'].includes(word))
+    return colors.yellow(word);
   return word;
 }

@@ -11,6 +11,7 @@ import { showAssetEvents, type AssetEventsCommandOptions } from './commands/asse
 import { listAssets } from './commands/assets-list.js';
 import type { RetainOptions } from './commands/assets-retain.js';
 import { showAsset } from './commands/assets-show.js';
+import { addBackfills } from './backfill-program.js';
 import { describe } from './commands/describe.js';
 import type { DevOptions } from './commands/dev.js';
 import type { InitOptions } from './commands/init.js';
@@ -202,6 +203,7 @@ function createProgram(run: Run): Command {
       const retention = parseRetainOptions(own);
       await inSession((session) => retainAsset(session, output, asset, retention));
     });
+  addBackfills(program, (act) => inSession((session) => act(session, output)), { text, json, limit });
   return program;
 }
 

@@ -5,6 +5,7 @@
  * when a type grows. A field that is undefined is absent in the JSON. docs/cli.md has the tables.
  */
 import type {
+  Backfill,
   DeadLetter,
   SensorDescription,
   SensorRun,
@@ -185,6 +186,41 @@ export function runView(run: SensorRun, error: string | undefined, webUrl: strin
     startTime: iso(run.startTime),
     closeTime: iso(run.closeTime),
     error,
+    webUrl,
+  };
+}
+
+/** One element of `backfills`, and the object of `backfill`. */
+export function backfillView(backfill: Backfill, webUrl: string | undefined) {
+  const { id, job, status, policy, first, last, partitions, runs, waiting, running, done, failed } = backfill;
+  const { concurrency, failures, by, reason, note, retryOf, error, sensor, workflowId, runId, taskQueue } = backfill;
+  return {
+    id,
+    job,
+    status,
+    policy,
+    first,
+    last,
+    partitions,
+    runs,
+    waiting,
+    running,
+    done,
+    failed,
+    concurrency,
+    failures: failures.map((each) => ({ partition: each.partition, error: each.error })),
+    by,
+    reason,
+    note: note === undefined ? undefined : { what: note.what, at: iso(note.at), by: note.by, reason: note.reason },
+    retryOf,
+    error,
+    sensor,
+    workflowId,
+    runId,
+    taskQueue,
+    startTime: iso(backfill.startTime),
+    closeTime: iso(backfill.closeTime),
+    at: iso(backfill.at),
     webUrl,
   };
 }

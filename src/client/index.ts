@@ -1,5 +1,18 @@
 export { SensorClient, SensorNotFoundError, SensorRejectedError } from './sensor-client.js';
 export type { SensorDescription, SensorRun, SensorSummary, SensorWorker } from './sensor-client.js';
+export { BackfillClient, BackfillNotFoundError, BackfillRejectedError } from './backfills.js';
+export type { Backfill, BackfillOptions } from './backfills.js';
+export type {
+  BackfillFailure,
+  BackfillNote,
+  BackfillPartitions,
+  BackfillPolicy,
+  BackfillPreview,
+  BackfillProgress,
+  BackfillRequest,
+  BackfillResult,
+  BackfillStatus,
+} from '../sensors/backfill.js';
 export type { EvaluationStatus } from './describe-pending.js';
 export type { Pruned } from './prune.js';
 export type {

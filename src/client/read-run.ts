@@ -66,15 +66,14 @@ export async function statusRunOf(
   };
 }
 
-/** What the sensor that started the run wrote into its memo; memos of other applications hold anything. */
+/** What the sensor or backfill that started the run wrote into its memo; memos of other applications hold anything. */
 function runMemoOf(memo: Readonly<Record<string, unknown>>): RunMemo | undefined {
   const value = memo[RUN_MEMO];
   if (typeof value !== 'object' || value === null) return undefined;
-  const { sensor, job, tick, runKey, tags } = value as { readonly [Key in keyof RunMemo]?: unknown };
+  const { sensor, job, tick, backfill, runKey, tags } = value as { readonly [Key in keyof RunMemo]?: unknown };
   const ours =
-    typeof sensor === 'string' &&
+    (typeof sensor === 'string' ? typeof tick === 'number' : sensor === undefined && typeof backfill === 'string') &&
     typeof job === 'string' &&
-    typeof tick === 'number' &&
     (runKey === undefined || typeof runKey === 'string') &&
     (tags === undefined || (typeof tags === 'object' && tags !== null));
   return ours ? (value as RunMemo) : undefined;

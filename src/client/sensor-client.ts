@@ -43,6 +43,8 @@ import { assetNameOf, type AssetReference } from '../sensors/asset-name.js';
 import { logQueueOf } from './asset-queue.js';
 import { retainAsset } from './assets.js';
 import { assetsLike, readCatalog, requireAsset, type AssetSummary } from './asset-catalog.js';
+import { BackfillClient } from './backfills.js';
+import { inBatches } from './batches.js';
 import { recordFromClient, type ClientRecordOptions } from './asset-events.js';
 import { describeAsset, type AssetDescription } from './describe-asset.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
@@ -427,7 +429,7 @@ export class SensorClient {
         status: execution.status.name,
         tags: memo?.tags ?? {},
         startTime: execution.startTime,
-        ...(memo === undefined ? {} : { tick: memo.tick }),
+        ...(memo?.tick === undefined ? {} : { tick: memo.tick }),
         ...(memo?.runKey === undefined ? {} : { runKey: memo.runKey }),
         ...(memo?.partitionKey === undefined ? {} : { partitionKey: memo.partitionKey }),
         ...(memo?.assets === undefined ? {} : { assets: memo.assets }),
@@ -455,6 +457,11 @@ export class SensorClient {
         lastSeen: optionalTsToDate(lastAccessTime) ?? new Date(0),
       }))
       .sort((a, b) => b.lastSeen.getTime() - a.lastSeen.getTime());
+  }
+
+  /** Backfills: many partitions of a job, each run once. */
+  get backfills(): BackfillClient {
+    return new BackfillClient(this.client);
   }
 
   get namespace(): string {

@@ -91,5 +91,10 @@ export function producerOf(
 ): AssetProducer {
   if (startedBy === undefined) return run;
   const { sensor, tick, runKey } = startedBy;
-  return { ...run, sensor, tick, ...(runKey === undefined ? {} : { runKey: cutText(runKey, MAX_NOTE_BYTES) }) };
+  return {
+    ...run,
+    ...(sensor === undefined ? {} : { sensor }),
+    ...(tick === undefined ? {} : { tick }),
+    ...(runKey === undefined ? {} : { runKey: cutText(runKey, MAX_NOTE_BYTES) }),
+  };
 }

@@ -5,7 +5,7 @@ import { collect } from './evaluation.js';
 import type { EventContextBase, Memory } from './event-handlers.js';
 import type { FeedHost } from './feed-host.js';
 import { jsonBytes, toJson, type Json } from './json.js';
-import type { GivenRequest, RunRequest } from './run-request.js';
+import { backfillOf, type GivenBackfillRequest, type GivenRequest, type RunRequest } from './run-request.js';
 
 /** A handler that ignores its signal has so long to settle. */
 const SETTLE_MS = 1_000;
@@ -77,18 +77,20 @@ export async function requestsOf(
 ): Promise<readonly RunRequest[]> {
   const made = new Set<RunRequest>();
   const unnamed = new Set<string>();
+  const remember = (run: RunRequest, named: boolean): RunRequest => {
+    if (!named && unnamed.has(run.job))
+      throw new InvalidRequestError(
+        `two run requests of job '${run.job}' for one event have no run key; give each a runKey of its own`
+      );
+    if (!named) unnamed.add(run.job);
+    made.add(run);
+    return run;
+  };
   const context = {
     ...ctx,
-    run: (request?: GivenRequest) => {
-      const run = eventRequest(ctx, feed, event, request);
-      if (request?.runKey === undefined && unnamed.has(run.job))
-        throw new InvalidRequestError(
-          `two run requests of job '${run.job}' for one event have no run key; give each a runKey of its own`
-        );
-      if (request?.runKey === undefined) unnamed.add(run.job);
-      made.add(run);
-      return run;
-    },
+    run: (request?: GivenRequest) => remember(eventRequest(ctx, feed, event, request), request?.runKey !== undefined),
+    backfill: (request: GivenBackfillRequest) =>
+      remember(eventBackfill(ctx, feed, event, request), request.runKey !== undefined),
   };
   const given = (await collect(handle(context), ctx.signal)).filter((each) => each !== null && each !== undefined);
   for (const each of given) {
@@ -125,6 +127,16 @@ export function eventRequest(
     staleOnly: request.staleOnly,
     via: [...(event.via ?? []), sensor].slice(-MAX_VIA),
   } as unknown as RunRequest);
+}
+
+/** The same for a backfill. */
+export function eventBackfill(
+  ctx: Pick<EventContextBase, 'sensor'>,
+  feed: Pick<FeedHost, 'resolveJob'>,
+  event: FeedEvent,
+  request: GivenBackfillRequest
+): RunRequest {
+  return Object.freeze({ ...eventRequest(ctx, feed, event, request), ...backfillOf(request) });
 }
 
 /** What handlers see of the sensor's context; what they say of assets is added to `events`. */

@@ -5,13 +5,14 @@
  * neighbours. What is accepted here can be started without failing a workflow task: every limit is checked.
  */
 import { createHash } from 'node:crypto';
+import { launchBackfill } from './check-backfill.js';
 import { isAsset, type AssetDefinition } from './define-asset.js';
 import { describeIssues, type JobDefinition } from './define-job.js';
 import type { SensorDefinition } from './define-sensor.js';
 import { cutText, jsonBytes, NotJsonError, toJson, utf8Bytes, type Json } from './json.js';
 import { MAX_KEPT_PAYLOAD_BYTES, MAX_REQUEST_BYTES, MAX_RUN_KEY_BYTES, MAX_TEXT_BYTES } from './limits.js';
 import type { Duplicate, LaunchRequest, Rejection } from './protocol.js';
-import { keyedRunId, keylessRunId, runKeyHash } from './run-key.js';
+import { keyedRunId, keylessRunId, requestHash, sensorBackfillId } from './run-key.js';
 import { applyPartitionRequests, type Partitions } from './change-partitions.js';
 import { isPartitionKey } from './partitions.js';
 import type { RunRequest } from './run-request.js';
@@ -90,7 +91,7 @@ function keyOf(request: RunRequest, { definition, rearmed }: RequestRules): Keye
   const job = definition.jobs.find(({ name }) => name === request.job) as JobDefinition;
   const { runKey } = request as { runKey: unknown };
   if (typeof runKey !== 'string' || runKey === '') return { request, job };
-  const hash = runKeyHash(job.name, runKey);
+  const hash = requestHash({ ...request, runKey });
   const epoch = Object.hasOwn(rearmed, hash) ? rearmed[hash] : undefined;
   return { request, job, hash, ...(epoch === undefined ? {} : { epoch }) };
 }
@@ -98,14 +99,18 @@ function keyOf(request: RunRequest, { definition, rearmed }: RequestRules): Keye
 /** Whether the key has run, under the job's name or one of its earlier ones. */
 function isKnown({ request, job, hash }: Keyed, rules: RequestRules): boolean {
   return (
-    rules.isKnown(hash ?? '') || job.aliases.some((alias) => rules.isKnown(runKeyHash(alias, request.runKey ?? '')))
+    rules.isKnown(hash ?? '') ||
+    job.aliases.some((alias) => rules.isKnown(requestHash({ ...request, job: alias, runKey: request.runKey ?? '' })))
   );
 }
 
-function duplicateOf({ request, job }: Keyed, { sensor, definition }: RequestRules): Duplicate {
+function duplicateOf({ request, job, hash = '' }: Keyed, { sensor, definition }: RequestRules): Duplicate {
   const runKey = request.runKey ?? '';
   return {
-    id: keyedRunId({ sensor, job: job.name, form: definition.runIds, runKey }),
+    id:
+      request.backfill === undefined
+        ? keyedRunId({ sensor, job: job.name, form: definition.runIds, runKey })
+        : sensorBackfillId(sensor, hash),
     runKey: cutText(runKey, 256),
   };
 }
@@ -125,7 +130,9 @@ function checkRequest(keyed: Keyed, index: number, rules: RequestRules): LaunchR
   if (runKey !== undefined && utf8Bytes(runKey) > MAX_RUN_KEY_BYTES) {
     return reject(`runKey is ${utf8Bytes(runKey)} bytes; at most ${MAX_RUN_KEY_BYTES} (64 KB)`);
   }
-  const problem = checkTags(request.tags) ?? rules.partitions.problem(job, request.partitionKey, rules.now);
+  const problem =
+    checkTags(request.tags) ??
+    (request.backfill === undefined ? rules.partitions.problem(job, request.partitionKey, rules.now) : undefined);
   if (problem !== undefined) return reject(problem);
   const selected = selectedAssets(request, job);
   if (typeof selected === 'string') return reject(selected);
@@ -144,6 +151,11 @@ function checkRequest(keyed: Keyed, index: number, rules: RequestRules): LaunchR
     return reject(`the 'args' function of job '${job.name}' threw: ${(error as Error).message}`);
   }
   const run = { sensor: rules.sensor, job: job.name, form: rules.definition.runIds, epoch };
+  if (request.backfill !== undefined) {
+    const id = sensorBackfillId(rules.sensor, hash ?? `${rules.nonce}.${index}`);
+    const launch = launchBackfill(request, request.backfill, job, { id, hash, assets, now: rules.now });
+    return typeof launch === 'string' ? reject(launch) : launch;
+  }
   const launch: LaunchRequest = {
     id: runKey === undefined ? keylessRunId({ ...run, nonce: rules.nonce, index }) : keyedRunId({ ...run, runKey }),
     job: job.name,
@@ -175,10 +187,18 @@ function reject_(request: RunRequest, job: JobDefinition, error: string): Reject
     payload = undefined;
   }
   const assets = givenNames(request.assets);
+  const backfill = keptBackfill(request);
   const identity =
     typeof runKey === 'string' && runKey !== ''
-      ? runKeyHash(job.name, runKey)
-      : contentHash(job.name, payload, partitionKey, error, ...(assets === undefined ? [] : [assets]));
+      ? requestHash({ ...request, runKey })
+      : contentHash(
+          job.name,
+          payload,
+          partitionKey,
+          error,
+          ...(assets === undefined ? [] : [assets]),
+          ...(backfill === undefined ? [] : [backfill])
+        );
   const tags = checkTags(request.tags) === undefined ? request.tags : {};
   return {
     id: identity,
@@ -186,15 +206,26 @@ function reject_(request: RunRequest, job: JobDefinition, error: string): Reject
     job: job.name,
     error: cutText(error, MAX_TEXT_BYTES),
     ...(typeof runKey === 'string' ? { runKey: cutText(runKey, 256) } : {}),
-    ...(payload !== undefined && jsonBytes([payload, tags, assets ?? []]) <= MAX_KEPT_PAYLOAD_BYTES
+    ...(payload !== undefined && jsonBytes([payload, tags, assets ?? [], backfill ?? {}]) <= MAX_KEPT_PAYLOAD_BYTES
       ? {
           payload,
           ...(Object.keys(tags).length === 0 ? {} : { tags }),
           ...(assets === undefined ? {} : { assets }),
+          ...(backfill === undefined ? {} : { backfill }),
         }
       : {}),
     ...(isPartitionKey(partitionKey) ? { partitionKey } : {}),
   };
+}
+
+/** Its partitions, policy and concurrency; `null` for what cannot be kept, so that it is never taken for a request of one run. */
+function keptBackfill({ backfill }: RunRequest): Json | undefined {
+  if (backfill === undefined) return undefined;
+  try {
+    return toJson(backfill, 'backfill');
+  } catch {
+    return null;
+  }
 }
 
 /** ID of something without a key: the same for the same content. */

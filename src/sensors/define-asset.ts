@@ -5,16 +5,12 @@
  * made from other assets: its upstream.
  */
 import type { Metadata, MetadataInput } from './asset-event.js';
+import { BACKFILL_POLICIES, type BackfillPolicy } from './backfill.js';
 import { checkAssetKey } from './asset-name.js';
 import { parseMetadata } from './asset-metadata.js';
 import { DefinitionError, quote, refuseUnknownOptions } from './errors.js';
 import { checkMapping, type PartitionMapping } from './partition-mapping.js';
 import { checkPartitions, type PartitionSet } from './partitions.js';
-
-const BACKFILL_POLICIES = ['perPartition', 'single', 'latestOnly'] as const;
-
-/** What a backfill starts: a run for each partition, one run for all of them, or one for the last partition only. */
-export type BackfillPolicy = (typeof BACKFILL_POLICIES)[number];
 
 /** One asset that another is made from. */
 export interface AssetUpstream {

@@ -21,7 +21,15 @@ import { MAX_TEXT_BYTES } from './limits.js';
 import type { LogBook } from './log-book.js';
 import { narrowToStale, type AssetReader } from './narrow-stale.js';
 import { isPartitionRequest, type PartitionRequest } from './partitions.js';
-import type { GivenRequest, More, RunRequest, SensorResult, SkipReason } from './run-request.js';
+import {
+  backfillOf,
+  type GivenBackfillRequest,
+  type GivenRequest,
+  type More,
+  type RunRequest,
+  type SensorResult,
+  type SkipReason,
+} from './run-request.js';
 
 /** What an evaluation starts from. */
 export interface EvaluationFacts {
@@ -197,6 +205,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
     this.heartbeat = services.heartbeat;
     // own, bound properties: authors take them apart (`const { run, skip } = ctx`)
     this.run = this.run.bind(this);
+    this.backfill = this.backfill.bind(this);
     this.skip = this.skip.bind(this);
     this.more = this.more.bind(this);
     this.setCursor = this.setCursor.bind(this);
@@ -270,7 +279,15 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
   }
 
   run(request: GivenRequest = {}): RunRequest {
-    const made = {
+    return this.#remember(this.#requestOf(request));
+  }
+
+  backfill(request: GivenBackfillRequest): RunRequest {
+    return this.#remember({ ...this.#requestOf(request), ...backfillOf(request) });
+  }
+
+  #requestOf(request: GivenRequest): RunRequest {
+    return {
       kind: 'run',
       job: this.resolveJob(request.job).name,
       runKey: request.runKey,
@@ -280,7 +297,6 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
       assets: request.assets,
       staleOnly: request.staleOnly,
     } as unknown as RunRequest;
-    return this.#remember(made);
   }
 
   skip(reason: string): SkipReason {
@@ -347,7 +363,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
       }
       if (item.kind === 'more') continue;
       if (!this.#open.delete(item)) {
-        throw new EvaluationError(`${title(item)} was given twice; call ctx.${item.kind} once for each`);
+        throw new EvaluationError(`${title(item)} was given twice; call ctx.${makerOf(item)} once for each`);
       }
       if (item.kind === 'run') requests.push(item);
       else skips.push(item);
@@ -355,7 +371,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
     const [forgotten] = this.#open;
     if (forgotten !== undefined) {
       throw new EvaluationError(
-        `${title(forgotten)} was made with ctx.${forgotten.kind} but neither yielded nor returned` +
+        `${title(forgotten)} was made with ctx.${makerOf(forgotten)} but neither yielded nor returned` +
           (forgotten.kind === 'run' ? '; it would be a lost run, so nothing of this tick was started' : '')
       );
     }
@@ -417,9 +433,14 @@ function isSensorResult(value: unknown): value is SensorResult {
   return lists && Object.keys(value).every((key) => RESULT_FIELDS.has(key));
 }
 
+/** What of the context makes such an item. */
+function makerOf(item: RunRequest | SkipReason | More): string {
+  return item.kind === 'run' && item.backfill !== undefined ? 'backfill' : item.kind;
+}
+
 function title(item: RunRequest | SkipReason): string {
   if (item.kind === 'skip') return 'a skip reason';
-  return `a run request of job '${item.job}' (${item.runKey === undefined ? 'no run key' : `run key ${quote(item.runKey)}`})`;
+  return `a ${makerOf(item)} request of job '${item.job}' (${item.runKey === undefined ? 'no run key' : `run key ${quote(item.runKey)}`})`;
 }
 
 function describe(value: unknown): string {

@@ -52,6 +52,20 @@ export const MAX_RECENT_KEYS = 2_500;
 export const MAX_KEPT_PAYLOAD_BYTES = 2 * KB;
 /** Epochs and re-armed keys that the loop remembers: 64 KB. */
 export const MAX_EPOCHS = 1_000;
+/** Partitions of one backfill. */
+export const MAX_BACKFILL_PARTITIONS = 100_000;
+/** Runs of one backfill at a time. */
+export const MAX_BACKFILL_CONCURRENCY = 100;
+export const DEFAULT_BACKFILL_CONCURRENCY = 10;
+/** Keys that a backfill holds in its state, or in one of its pages; beyond, they are in pages. */
+export const MAX_BACKFILL_KEYS_BYTES = 64 * KB;
+/** Keys of a run for many partitions: they are in its memo. About 5,000 days. */
+export const MAX_RUN_PARTITIONS_BYTES = 64 * KB;
+/** Failed runs of a backfill of which the error is kept, and each of these errors. */
+export const MAX_BACKFILL_FAILURES = 20;
+export const MAX_BACKFILL_ERROR_BYTES = 300;
+/** A backfill's workflow ID: those of its runs derive from it. */
+export const MAX_BACKFILL_ID_BYTES = 320;
 /** A window of child starts: 40 starts of 110 KB in one workflow task get the loop terminated by the server. */
 export const MAX_STARTS_IN_FLIGHT = 40;
 export const MAX_STARTING_BYTES = 1024 * KB;

@@ -37,8 +37,17 @@ export const PARTITION_KEYS_QUERY = 'keys';
 export const ASSET_LOG_TYPE = 'sensorAssetLog';
 /** What the log answers while it looks whether there was one before. */
 export const ASSET_LOG_RECOVERING = 'is being recovered; ask again in a moment';
+/** Workflow type of a backfill; the user's workflow module re-exports it with the loop. */
+export const BACKFILL_TYPE = 'sensorBackfill';
+export const BACKFILL_ID_PREFIX = 'backfill/';
+/** Waits until a backfill is planned; fails with the reason when it cannot be. */
+export const BACKFILL_PLAN_UPDATE = 'plan';
+export const BACKFILL_SIGNALS = { pause: 'pause', resume: 'resume', cancel: 'cancel' } as const;
+export const BACKFILL_PROGRESS_QUERY = 'progress';
+/** Memo key of a backfill: a `BackfillProgress`. */
+export const BACKFILL_MEMO = 'sensorBackfill';
 /** Workflows that are ours: nobody monitors them who does not name them. */
-export const OWN_TYPES: readonly string[] = [LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE, ASSET_LOG_TYPE];
+export const OWN_TYPES: readonly string[] = [LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE, ASSET_LOG_TYPE, BACKFILL_TYPE];
 export const ASSET_LOG_ID_PREFIX = 'asset/';
 export const ASSET_SIGNALS = {
   record: 'record',
@@ -221,6 +230,8 @@ export interface LaunchRequest {
   readonly hash?: string;
   readonly tags?: Tags;
   readonly partitionKey?: string;
+  /** Of a run for many partitions. */
+  readonly partitionKeys?: readonly string[];
   /** Names of the assets that the run is to make; absent: all of the job's. */
   readonly assets?: readonly string[];
   /** Tags that the namespace has a keyword search attribute for. */
@@ -252,6 +263,8 @@ export interface Rejection {
   readonly tags?: Tags;
   readonly partitionKey?: string;
   readonly assets?: readonly string[];
+  /** Of a request for a backfill: its partitions, policy and concurrency. */
+  readonly backfill?: Json;
 }
 
 /** What a tick does to a dynamic partition set: only what changes it. */
@@ -534,12 +547,17 @@ export interface SensorMemo {
 
 /** Memo of a run: who asked for it. */
 export interface RunMemo {
-  readonly sensor: string;
+  /** Absent when an operator asked for it, with a backfill. */
+  readonly sensor?: string;
   readonly job: string;
-  readonly tick: number;
+  readonly tick?: number;
   readonly runKey?: string;
   readonly tags?: Tags;
   readonly partitionKey?: string;
+  /** Of a backfill's one run for all its partitions: these, instead of `partitionKey`. */
+  readonly partitionKeys?: readonly string[];
+  /** ID of the backfill that it is part of. */
+  readonly backfill?: string;
   /** Names of the assets that the run is to make; absent: all of the job's. */
   readonly assets?: readonly string[];
   /** A run that an operator asked for: of which epoch, of which first run, by whom and why. */

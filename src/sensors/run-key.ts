@@ -14,6 +14,7 @@
 import { createHash } from 'node:crypto';
 import { utf8Bytes } from './json.js';
 import { MAX_WORKFLOW_ID_BYTES } from './limits.js';
+import { BACKFILL_ID_PREFIX, BACKFILL_TYPE } from './protocol.js';
 
 /** Bytes of a hashed key that stay readable. */
 const PREFIX_BYTES = 100;
@@ -57,6 +58,24 @@ export function keylessRunId({
 export function runKeyHash(job: string, runKey: string): string {
   const hash = createHash('sha256').update(`${job}:`).update(Buffer.from(runKey, 'utf16le')).digest();
   return hash.toString('base64url', 0, 16);
+}
+
+/** The same for a request; a backfill and a run of one job and key are two things. */
+export function requestHash({
+  job,
+  runKey,
+  backfill,
+}: {
+  readonly job: string;
+  readonly runKey: string;
+  readonly backfill?: unknown;
+}): string {
+  return backfill === undefined ? runKeyHash(job, runKey) : runKeyHash(BACKFILL_TYPE, `${job}:${runKey}`);
+}
+
+/** Workflow ID of the backfill that a sensor asked for. @param identity hash of its key, or what stands for it */
+export function sensorBackfillId(sensor: string, identity: string): string {
+  return `${BACKFILL_ID_PREFIX}${sensor}.${identity}`;
 }
 
 /** Whether the key is the same after a trip through UTF-8 and shows as it is on a terminal. */

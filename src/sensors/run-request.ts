@@ -4,6 +4,7 @@
  * Requests and skip reasons are made by `ctx.run` and `ctx.skip` only, so that the framework can tell one that was
  * made and then forgotten: it would be a lost run.
  */
+import type { BackfillPartitions, BackfillPolicy, BackfillRequest } from './backfill.js';
 import type { AssetDefinition } from './define-asset.js';
 import type { JobConfigInput, JobDefinition } from './define-job.js';
 import type { PartitionRequest } from './partitions.js';
@@ -29,7 +30,20 @@ export interface RunRequest {
   readonly staleOnly: boolean | undefined;
   /** The sensors whose handling of events led to it, so that none reacts to its own doing. */
   readonly via?: readonly string[];
+  /** As given, not yet checked: not one run of the job is asked for, but a backfill of these partitions. */
+  readonly backfill?: GivenBackfill;
   readonly [madeByContext]: true;
+}
+
+/** The part of a request that makes it one for a backfill. */
+export function backfillOf({ partitions, policy, concurrency }: GivenBackfill): { readonly backfill: GivenBackfill } {
+  return {
+    backfill: {
+      partitions,
+      ...(policy === undefined ? {} : { policy }),
+      ...(concurrency === undefined ? {} : { concurrency }),
+    },
+  };
 }
 
 /** Why a tick started nothing, made by `ctx.skip`. It must be yielded or returned. */
@@ -61,6 +75,16 @@ export interface SensorResult<Cursor = unknown> {
 export type GivenRequest = Partial<
   Record<'job' | 'runKey' | 'config' | 'tags' | 'partitionKey' | 'assets' | 'staleOnly', unknown>
 >;
+
+/** What `ctx.backfill` is given, before anything of it is checked. */
+export type GivenBackfillRequest = Omit<GivenRequest, 'partitionKey'> & GivenBackfill;
+
+/** What makes a request one for a backfill. */
+export interface GivenBackfill {
+  readonly partitions: BackfillRequest['partitions'];
+  readonly policy?: BackfillPolicy | undefined;
+  readonly concurrency?: number | undefined;
+}
 
 interface RequestFields {
   /**
@@ -98,7 +122,19 @@ type AssetsField<J> = J extends { readonly assets: infer Assets extends readonly
 /** What `ctx.run` takes in a sensor of one job: for helpers that make requests. */
 export type JobRequest<J> = RequestFields & ConfigField<J> & AssetsField<J>;
 
-/** `ctx.run` for the jobs of a sensor: absent without jobs, `job` required with several. */
+/** What `ctx.backfill` takes in a sensor of one job. */
+export type JobBackfill<J> = Omit<RequestFields, 'partitionKey'> &
+  ConfigField<J> &
+  AssetsField<J> & {
+    /** Partitions of the job: `'all'`, `{ from, to }` (both included), or keys. */
+    readonly partitions: BackfillPartitions;
+    /** What it starts: a run for each partition, one for all, or one for the last. @default that of the job's assets, else `'perPartition'` */
+    readonly policy?: BackfillPolicy | undefined;
+    /** Runs at a time, 1 to 100. @default 10 */
+    readonly concurrency?: number | undefined;
+  };
+
+/** `ctx.run` and `ctx.backfill` for the jobs of a sensor: absent without jobs, `job` required with several. */
 export type RunFunction<Jobs extends readonly JobDefinition[]> = Jobs extends readonly []
   ? {}
   : Jobs extends readonly [infer Only extends JobDefinition]
@@ -107,10 +143,14 @@ export type RunFunction<Jobs extends readonly JobDefinition[]> = Jobs extends re
         readonly run: {} extends JobConfigInput<Only>
           ? (request?: JobRequest<Only>) => RunRequest
           : (request: JobRequest<Only>) => RunRequest;
+        /** Requests a backfill of the sensor's job, which starts its runs. Yield or return what it gives. */
+        readonly backfill: (request: JobBackfill<Only>) => RunRequest;
       }
     : {
         /** Requests a run of one of the sensor's jobs. Yield or return what it gives. */
         readonly run: <const J extends Jobs[number]>(request: JobRequest<J> & { readonly job: J }) => RunRequest;
+        /** Requests a backfill of one of the sensor's jobs, which starts its runs. Yield or return what it gives. */
+        readonly backfill: <const J extends Jobs[number]>(request: JobBackfill<J> & { readonly job: J }) => RunRequest;
       };
 
 type Item = RunRequest | SkipReason | More | null | undefined;

@@ -67,7 +67,7 @@ export interface StatusRun {
   /** Decoded; empty when another application's codec encoded it. */
   readonly memo: Readonly<Record<string, unknown>>;
   readonly searchAttributes: TypedSearchAttributes;
-  /** Sensor, tick, run key and tags; absent for runs that no sensor started. */
+  /** Sensor, tick, run key and tags; absent for runs that neither a sensor nor a backfill started. */
   readonly startedBy?: RunMemo;
   readonly parent?: { readonly workflowId: string; readonly runId: string };
   /** Absent for runs that did not end badly. */

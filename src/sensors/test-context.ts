@@ -11,7 +11,7 @@ import type { EventContextBase } from './event-handlers.js';
 import type { LogLine } from './log-book.js';
 import type { JobDefinition } from './define-job.js';
 import type { Json } from './json.js';
-import type { More, RunRequest, SkipReason } from './run-request.js';
+import type { GivenBackfill, More, RunRequest, SkipReason } from './run-request.js';
 
 /** Method of a test context that gives it its sensor. By name, so that an ESM and a CommonJS copy understand each other. */
 export const BIND = Symbol.for('temporal-sensors.bind');
@@ -27,6 +27,9 @@ interface AnyRequest {
   readonly staleOnly?: boolean | undefined;
 }
 
+/** What `ctx.backfill` takes, whatever the job. */
+type AnyBackfill = Omit<AnyRequest, 'partitionKey'> & GivenBackfill;
+
 /** The context of a test: everything that `evaluate` gets, and what the test wants to read afterwards. */
 export interface SensorTestContext<Cursor = unknown> extends Omit<
   SensorContextBase<undefined, undefined, Resources>,
@@ -37,6 +40,7 @@ export interface SensorTestContext<Cursor = unknown> extends Omit<
   setCursor(cursor: Cursor): void;
   readonly events: readonly Json[];
   readonly run: (request?: AnyRequest) => RunRequest;
+  readonly backfill: (request: AnyBackfill) => RunRequest;
   /** What `ctx.materialize` and `ctx.observe` said, in order. */
   readonly assetEvents: readonly TickAssetEvent[];
   /** What `ctx.log` wrote, as a tick keeps it (first 50 lines, 4 KB). */
@@ -46,7 +50,8 @@ export interface SensorTestContext<Cursor = unknown> extends Omit<
 /** The context of a test for a handler of events: of runs, of assets. */
 export interface EventTestContext extends EventContextBase<Resources> {
   readonly run: (request?: AnyRequest) => RunRequest;
-  /** What `ctx.run` has made, in order. */
+  readonly backfill: (request: AnyBackfill) => RunRequest;
+  /** What `ctx.run` and `ctx.backfill` have made, in order. */
   readonly requests: readonly RunRequest[];
   /** What `ctx.materialize` and `ctx.observe` said, in order. */
   readonly assetEvents: readonly TickAssetEvent[];

@@ -8,7 +8,14 @@ import type { EventContextBase } from '../sensors/event-handlers.js';
 import { feedOf } from '../sensors/feed-host.js';
 import { sameJson } from '../sensors/json.js';
 import { MAX_CONSUMED_BYTES } from '../sensors/limits.js';
-import type { GivenRequest, More, RunRequest, SensorResult, SkipReason } from '../sensors/run-request.js';
+import type {
+  GivenBackfillRequest,
+  GivenRequest,
+  More,
+  RunRequest,
+  SensorResult,
+  SkipReason,
+} from '../sensors/run-request.js';
 import { count } from '../sensors/text.js';
 import {
   bytesAbove,
@@ -34,7 +41,10 @@ export interface AssetsContext<Keys extends string> {
   more(): More;
 }
 
-type Runs = MultiAssetContext & { readonly run: (request?: GivenRequest) => RunRequest };
+type Runs = MultiAssetContext & {
+  readonly run: (request?: GivenRequest) => RunRequest;
+  readonly backfill: (request: GivenBackfillRequest) => RunRequest;
+};
 
 /**
  * Calls the handler, and stores what it consumed, whatever it gives.
@@ -56,6 +66,7 @@ export async function handleAssets(
     ...handlerContext(ctx, ctx.signal, said),
     ...assetsContext(opened),
     run: (request?: GivenRequest) => (ctx as Runs).run(request),
+    backfill: (request: GivenBackfillRequest) => (ctx as Runs).backfill(request),
     skip: (reason: string) => ctx.skip(reason),
     more: () => ctx.more(),
   };

@@ -3,12 +3,12 @@
  * its sensor learns it when that sensor's `handle` is called with it; then jobs are checked, and whether it gets such events.
  */
 import type { AssetRequest } from '../sensors/asset-requests.js';
-import { eventRequest, handlerContext, type FeedEvent } from '../sensors/call-handler.js';
+import { eventBackfill, eventRequest, handlerContext, type FeedEvent } from '../sensors/call-handler.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { EvaluationContext } from '../sensors/evaluation.js';
 import type { EventContextBase } from '../sensors/event-handlers.js';
 import { feedOf } from '../sensors/feed-host.js';
-import type { GivenRequest, RunRequest } from '../sensors/run-request.js';
+import type { GivenBackfillRequest, GivenRequest, RunRequest } from '../sensors/run-request.js';
 import { BIND, type EventTestContext } from '../sensors/test-context.js';
 import { buildSensorContext, noClient, partsOf, type ContextParts, type SensorTestContextOptions } from './context.js';
 
@@ -68,6 +68,11 @@ export function eventContext<E extends FeedEvent>(
       ...handlerContext(base, parts.services.signal, recorded),
       run: (request?: GivenRequest) => {
         const made = eventRequest(base, feedOf(base), of, request);
+        requests.push(made);
+        return made;
+      },
+      backfill: (request: GivenBackfillRequest) => {
+        const made = eventBackfill(base, feedOf(base), of, request);
         requests.push(made);
         return made;
       },

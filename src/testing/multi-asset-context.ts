@@ -7,7 +7,7 @@ import type { AssetCondition } from '../sensors/asset-condition.js';
 import { matchOf, type AssetMatch, type MatchOf } from '../sensors/asset-match.js';
 import type { AssetSensorEvent } from '../sensors/asset-sensor-event.js';
 import { OpenAsset } from '../sensors/asset-view.js';
-import { eventRequest, handlerContext } from '../sensors/call-handler.js';
+import { eventBackfill, eventRequest, handlerContext } from '../sensors/call-handler.js';
 import type { AssetDefinition } from '../sensors/define-asset.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { feedOf } from '../sensors/feed-host.js';
@@ -22,7 +22,7 @@ import {
   type Positions,
   type StoredPositions,
 } from '../sensors/positions.js';
-import type { GivenRequest, RunRequest } from '../sensors/run-request.js';
+import type { GivenBackfillRequest, GivenRequest, RunRequest } from '../sensors/run-request.js';
 import { BIND, type MultiAssetTestContext } from '../sensors/test-context.js';
 import { assetsContext, unconsumedProblem } from '../sources/handle-assets.js';
 import type { MultiAssetSensor } from '../sources/multi-asset-sensor.js';
@@ -193,6 +193,11 @@ function contextFor(
       more: () => base.more(),
       run: (request?: GivenRequest) => {
         const made = match === undefined ? base.run(request) : eventRequest(base, feedOf(base), match, request);
+        requests.push(made);
+        return made;
+      },
+      backfill: (request: GivenBackfillRequest) => {
+        const made = match === undefined ? base.backfill(request) : eventBackfill(base, feedOf(base), match, request);
         requests.push(made);
         return made;
       },

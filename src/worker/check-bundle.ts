@@ -9,7 +9,14 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { createContext, runInContext } from 'node:vm';
 import { DefinitionError } from '../sensors/errors.js';
 import type { JobDefinition } from '../sensors/define-job.js';
-import { ASSET_LOG_TYPE, LOOP_MARK, LOOP_TYPE, PAGE_TYPE, PARTITIONS_TYPE } from '../sensors/protocol.js';
+import {
+  ASSET_LOG_TYPE,
+  BACKFILL_TYPE,
+  LOOP_MARK,
+  LOOP_TYPE,
+  PAGE_TYPE,
+  PARTITIONS_TYPE,
+} from '../sensors/protocol.js';
 
 /**
  * @param jobs the jobs whose runs this worker's task queue executes
@@ -30,7 +37,7 @@ export function checkBundle(code: string, jobs: Iterable<JobDefinition>): void {
       `the workflow module exports a '${LOOP_TYPE}' of its own, which shadows the one of temporal-sensors; rename it`
     );
   }
-  for (const type of [PAGE_TYPE, PARTITIONS_TYPE, ASSET_LOG_TYPE]) {
+  for (const type of [PAGE_TYPE, PARTITIONS_TYPE, ASSET_LOG_TYPE, BACKFILL_TYPE]) {
     if (typeof exports[type] === 'function') continue;
     throw new DefinitionError(
       `the workflow bundle has '${LOOP_TYPE}' but no '${type}': export everything, with export * from 'temporal-sensors/workflows'`

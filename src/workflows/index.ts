@@ -9,3 +9,4 @@ export { sensorLoop } from './sensor-loop.js';
 export { sensorPage } from './page.js';
 export { sensorPartitions } from './partitions.js';
 export { sensorAssetLog } from './asset-log.js';
+export { sensorBackfill } from './backfill.js';

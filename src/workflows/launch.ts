@@ -1,29 +1,14 @@
 /**
  * Starting runs: children in order, in a sliding window, each start awaited.
  *
- * - ABANDON: the close policy of a parent also fires when it continues as new.
- * - REJECT_DUPLICATE: the server refuses an ID that exists, running or closed. A refused ID is looked up, so that one
- *   that belongs to somebody else is never counted as a duplicate.
+ * - the server refuses an ID that exists (`start-run.ts`). A refused ID is looked up, so that one that belongs to
+ *   somebody else is never counted as a duplicate.
  * - the window is bounded in starts and bytes: one workflow task with more gets the loop terminated by the server.
  * - starts are not cancellable: cancelling the sensor must neither lose a start half-way nor cancel running jobs.
  * - requests of a big tick are in pages; one page at a time is read, so that no history or state grows with the tick.
  */
-import {
-  CancellationScope,
-  ChildWorkflowCancellationType,
-  condition,
-  ParentClosePolicy,
-  proxyActivities,
-  startChild,
-  WorkflowIdReusePolicy,
-} from '@temporalio/workflow';
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  defineSearchAttributeKey,
-  WorkflowExecutionAlreadyStartedError,
-  type SearchAttributePair,
-} from '@temporalio/common';
+import { CancellationScope, condition, proxyActivities } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
 import type { SensorActivities } from '../activities/index.js';
 import { FAILURE_TYPES } from '../sensors/errors.js';
 import { jsonBytes } from '../sensors/json.js';
@@ -31,7 +16,6 @@ import { MAX_STARTING_BYTES, MAX_STARTS_IN_FLIGHT, MAX_STARTS_PER_RUN } from '..
 import {
   PAGE_ID_PREFIX,
   PENDING_PAGES,
-  RUN_MEMO,
   type AssetRecording,
   type LaunchRequest,
   type LoopState,
@@ -40,8 +24,8 @@ import {
   type RunMemo,
 } from '../sensors/protocol.js';
 import { parseRefusals, parseRequestPages, parseRequests } from './parse.js';
-import type { Tags } from '../sensors/tags.js';
 import * as rules from './rules.js';
+import { startRun } from './start-run.js';
 
 const PAGES_KEPT_AT_ONCE = 50;
 
@@ -204,42 +188,8 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
   }
 
   async function start(request: LaunchRequest, facts: Omit<RunMemo, 'sensor' | 'job'>): Promise<'started' | 'refused'> {
-    const { id, job, args, runKey, tags, partitionKey, assets, searchAttributes, epoch, via, taskQueue } = request;
-    const memo: RunMemo = {
-      sensor,
-      job,
-      ...facts,
-      ...(runKey === undefined ? {} : { runKey }),
-      ...(tags === undefined ? {} : { tags }),
-      ...(partitionKey === undefined ? {} : { partitionKey }),
-      ...(assets === undefined ? {} : { assets }),
-      ...(epoch === undefined ? {} : { epoch }),
-      ...(via === undefined ? {} : { via }),
-    };
-    try {
-      await CancellationScope.nonCancellable(() =>
-        startChild(job, {
-          ...request.start,
-          workflowId: id,
-          args: [...args],
-          parentClosePolicy: ParentClosePolicy.ABANDON,
-          workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
-          cancellationType: ChildWorkflowCancellationType.ABANDON,
-          memo: { [RUN_MEMO]: memo },
-          ...(taskQueue === undefined ? {} : { taskQueue }),
-          ...(searchAttributes === undefined ? {} : { typedSearchAttributes: keywords(searchAttributes) }),
-        })
-      );
-      return 'started';
-    } catch (error) {
-      if (error instanceof WorkflowExecutionAlreadyStartedError) return 'refused';
-      throw error;
-    }
+    return (await startRun(request, { sensor, ...facts })) === undefined ? 'refused' : 'started';
   }
 
   return { run, start, starts: () => starts };
-}
-
-function keywords(attributes: Tags): SearchAttributePair[] {
-  return Object.entries(attributes).map(([name, value]) => ({ key: defineSearchAttributeKey(name, 'KEYWORD'), value }));
 }

@@ -647,3 +647,62 @@ test.concurrent('dev runs a server until it is told to end, and leaves one alone
   }
   expect(await accepts(port)).toBe(false);
 });
+
+test('a backfill is tried dry, started, followed, paused, and its failed runs are repeated', async () => {
+  const h = await Harness.create();
+  const partitions = staticPartitions(['a', 'b', 'c']);
+  const names = z.array(z.string()).default([]);
+  const config = z.object({ wait: names, fail: names, secret: z.string().optional() });
+  const job = defineJob({ name: 'partitioned', partitions, config });
+  await h.work([defineSensor({ name: 'reports', job, interval: '1h', evaluate: () => null })]);
+  const id = `${h.prefix}abc`;
+  const backfill = ['backfill', 'partitioned', '--task-queue', h.taskQueue];
+  const [dry, failed, waiting, refused, unknown, misspelt] = await Promise.all([
+    json(...backfill, '--partitions', 'a..b', '--policy', 'single', '--dry-run'),
+    sensors(
+      ...backfill,
+      '--partitions',
+      'all',
+      '--id',
+      id,
+      '--wait',
+      '--config',
+      `{"fail":["b"],"secret":"${SECRET}"}`
+    ),
+    json(...backfill, '--partitions', 'c,a', '--concurrency', '1', '--tag', 'x=y', '--config', '{"wait":["*"]}'),
+    sensors(...backfill, '--partitions', 'b..a'),
+    sensors('backfills', 'show', 'nobody'),
+    sensors(...backfill, '--partitions', '..'),
+  ]);
+  expect(dry).toMatchObject({ policy: 'single', runs: 1, partitions: 2, sample: ['a', 'b'] });
+  expect(failed).toMatchObject({ code: 7 });
+  expect(failed.stdout).toContain(`${id}: backfill of partitioned, failed: 3 of 3 runs ended, 1 failed, 0 running`);
+  expect(failed.stdout).toContain('  failed b: this partition fails\n  Repeat them with: sensors backfills retry');
+  expect(waiting).toMatchObject({
+    status: 'running',
+    runs: 2,
+    concurrency: 1,
+    startTime: ISO,
+    by: expect.any(String) as string,
+  });
+  expect(refused).toMatchObject({ code: 5 });
+  expect(refused.stderr).toContain('partitions.from comes after partitions.to in the static partitions');
+  expect(unknown).toMatchObject({ code: 4 });
+  expect(misspelt).toMatchObject({ code: 2 });
+
+  const [paused, again, listed, table] = await Promise.all([
+    json('backfills', 'pause', String(waiting['id']), '--reason', 'night'),
+    json('backfills', 'retry', id),
+    waitFor(async () => {
+      const all = await json<Record<string, unknown>[]>('backfills', '--limit', '50');
+      return all.some((each) => each['id'] === id) ? all : undefined;
+    }, 'the list'),
+    text('backfills', 'list'),
+  ]);
+  expect(paused).toMatchObject({ note: { what: 'paused', reason: 'night', at: ISO } });
+  expect(again).toMatchObject({ id: `${id}.retry1`, retryOf: id });
+  expect(listed).toContainEqual(expect.objectContaining({ id, status: 'failed', done: 2, failed: 1 }));
+  expect(table).toMatch(/^STARTED\s+STATUS\s+JOB\s+PARTITIONS\s+RUNS/);
+  const cancelled = await json('backfills', 'cancel', String(waiting['id']), '--runs');
+  expect(cancelled).toMatchObject({ id: waiting['id'], note: { what: 'cancelled' } });
+});

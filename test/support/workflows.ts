@@ -105,3 +105,13 @@ export async function makesItem({ asset, item }: { asset: string; item: number }
 export async function misnames(): Promise<void> {
   await materialize('sales/orders', { metadata: { rows: Number.NaN } });
 }
+
+/** Says what it is for; waits until it is told to finish, or fails, for the partitions that its config names. */
+export async function partitioned(config: { wait: readonly string[]; fail: readonly string[] }): Promise<RunInfo> {
+  const info = runInfo();
+  if (info === undefined) throw ApplicationFailure.nonRetryable('nobody asked for this run');
+  const isFor = (keys: readonly string[]): boolean => keys.includes(info.partitionKey ?? '') || keys.includes('*');
+  if (isFor(config.wait)) await waiting();
+  if (isFor(config.fail)) throw ApplicationFailure.nonRetryable('this partition fails');
+  return info;
+}

@@ -121,3 +121,21 @@ defineMultiAssetSensor({ name: 'typo', assets: both, when: allOf('orders', 'repo
 allOf('orders', 'customers', { by: 'day' });
 // @ts-expect-error a job is not an asset
 defineMultiAssetSensor({ name: 'no', assets: { make }, handle: () => null });
+
+// backfills: as runs, for partitions instead of one
+defineSensor({
+  name: 'backfills',
+  job: make,
+  *evaluate(ctx) {
+    yield ctx.backfill({ partitions: 'all', config: { full: true }, assets: ['report'], policy: 'latestOnly' });
+    yield ctx.backfill({ partitions: { from: 'a' }, config: { full: true }, concurrency: 2, runKey: 'k' });
+    // @ts-expect-error no partitions
+    yield ctx.backfill({ config: { full: true } });
+    // @ts-expect-error the config is the job's
+    yield ctx.backfill({ partitions: ['a'], config: {} });
+    // @ts-expect-error it is not for one partition
+    yield ctx.backfill({ partitions: ['a'], config: { full: true }, partitionKey: 'a' });
+  },
+});
+// @ts-expect-error several jobs: which one?
+defineSensor({ name: 'which', jobs: [make, plain], evaluate: (ctx) => ctx.backfill({ partitions: 'all' }) });

@@ -1,0 +1,145 @@
+/**
+ * `sensors backfill <job>`: starts one, or says what it would start. It is there once the server has it; whether it can be, only
+ * a worker with the job says, and the command waits for that.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Backfill, BackfillOptions, BackfillPreview, BackfillProgress } from '../../client/index.js';
+import type { BackfillPartitions, BackfillPolicy } from '../../sensors/backfill.js';
+import type { Json } from '../../sensors/json.js';
+import { count, plain } from '../../sensors/text.js';
+import { isUnanswered, NoWorkerError } from '../errors.js';
+import { EXIT, type ExitCode } from '../exit-codes.js';
+import { operator } from '../operator.js';
+import type { Output } from '../output.js';
+import type { Session } from '../session.js';
+import { backfillView } from '../views.js';
+
+const LOOK_EVERY_MS = 1_000;
+
+export interface BackfillCommandOptions {
+  readonly partitions: BackfillPartitions;
+  readonly policy?: BackfillPolicy;
+  readonly concurrency?: number;
+  readonly config?: Json;
+  readonly tag?: Readonly<Record<string, string>>;
+  readonly assets?: readonly string[];
+  readonly id?: string;
+  readonly taskQueue?: string;
+  readonly reason?: string;
+  readonly dryRun?: true;
+  readonly wait?: true;
+}
+
+/** `sensors backfill <job>` */
+export async function backfill(
+  session: Session,
+  output: Output,
+  job: string,
+  { tag, dryRun, wait, ...options }: BackfillCommandOptions
+): Promise<ExitCode> {
+  const request: BackfillOptions = { job, by: operator(), ...options, ...(tag === undefined ? {} : { tags: tag }) };
+  if (dryRun === true) return await preview(session, output, request);
+  const { backfills } = session.sensors;
+  const { id } = await session.call(() => backfills.start(request));
+  const planned = await plan(session, id);
+  if (!planned) {
+    output.note(`No worker has looked at it yet: whether it can be, 'sensors backfills show ${plain(id)}' will say.`);
+  } else if (wait === true) {
+    const ended = await follow(session, output, id);
+    printBackfill(session, output, ended);
+    return ended.status === 'done' ? EXIT.ok : EXIT.tickFailed;
+  }
+  printBackfill(session, output, await session.call(() => latest(session, id)));
+  return EXIT.ok;
+}
+
+async function preview(session: Session, output: Output, request: BackfillOptions): Promise<ExitCode> {
+  let shown: BackfillPreview;
+  try {
+    shown = await session.call(() => session.sensors.backfills.preview(request));
+  } catch (error) {
+    if (!isUnanswered(error)) throw error;
+    throw new NoWorkerError(`no worker answered for job '${request.job}'; start one with it, and try again`, {
+      cause: error,
+    });
+  }
+  const { job, policy, first, last, partitions, runs, concurrency } = shown;
+  output.result(shown, () => [
+    `A backfill of ${plain(job)} would start ${count(runs, 'run')} for ${count(partitions, 'partition')}, ${plain(first)} to ` +
+      `${plain(last)} (policy ${policy}), ${concurrency} at a time. Nothing was started.`,
+  ]);
+  return EXIT.ok;
+}
+
+/** Whether a worker has said that it can be. */
+async function plan(session: Session, id: string): Promise<boolean> {
+  try {
+    await session.call(() => session.sensors.backfills.planned(id));
+    return true;
+  } catch (error) {
+    if (isUnanswered(error)) return false;
+    throw error;
+  }
+}
+
+/** Shows how far it is until it is over. */
+async function follow(session: Session, output: Output, id: string): Promise<Backfill> {
+  for (;;) {
+    const now = await session.call(() => latest(session, id));
+    if (now.closeTime !== undefined) {
+      output.progress(undefined);
+      return now;
+    }
+    output.progress(describeProgress(now));
+    await sleep(LOOK_EVERY_MS);
+  }
+}
+
+/** The backfill with its numbers of this moment, if a worker tells them. */
+export async function latest(session: Session, id: string): Promise<Backfill> {
+  const described = await session.sensors.backfills.describe(id);
+  if (described.closeTime !== undefined) return described;
+  try {
+    const { status, startedAt: _, at, ...progress } = await session.sensors.backfills.progress(id);
+    return { ...described, ...progress, status, at: new Date(at) };
+  } catch (error) {
+    if (isUnanswered(error)) return described;
+    throw error;
+  }
+}
+
+/** One line: how far it is. */
+export function describeProgress({
+  status,
+  runs,
+  waiting,
+  running,
+  done,
+  failed,
+}: BackfillProgress | Backfill): string {
+  return `${status}: ${done + failed} of ${count(runs, 'run')} ended, ${failed} failed, ${running} running, ${waiting} waiting`;
+}
+
+export function printBackfill(session: Session, output: Output, shown: Backfill): void {
+  const webUrl = session.webUrlOf(shown);
+  output.result(backfillView(shown, webUrl), (colors) => {
+    const { id, job, policy, partitions, first, last, failures, failed, note, error } = shown;
+    const hidden = failed - failures.length;
+    return [
+      `${plain(id)}: backfill of ${plain(job)}, ${plain(describeProgress(shown))}.`,
+      ...(policy === undefined
+        ? []
+        : [`  ${count(partitions, 'partition')}, ${plain(first ?? '')} to ${plain(last ?? '')}, policy ${policy}`]),
+      ...(note === undefined
+        ? []
+        : [
+            `  ${note.what}${plain(note.by === undefined ? '' : ` by ${note.by}`)}${plain(note.reason === undefined ? '' : ` (${note.reason})`)}`,
+          ]),
+      ...(error === undefined ? [] : [`  ${colors.red('rejected')} ${plain(error)}`]),
+      ...failures.map((each) => `  ${colors.red('failed')} ${plain(each.partition)}: ${plain(each.error)}`),
+      ...(hidden > 0 ? [`  and ${hidden} more`] : []),
+      ...(failed > 0 ? [`  Repeat them with: sensors backfills retry ${plain(id)}`] : []),
+      ...(webUrl === undefined ? [] : [`  ${colors.dim(webUrl)}`]),
+    ];
+  });
+}

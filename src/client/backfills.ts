@@ -1,0 +1,369 @@
+/**
+ * Backfills from outside: starting, looking at and operating them.
+ *
+ * `list` and `describe` read what the server knows, so they answer with no worker alive, though with numbers that may be 10 s
+ * old. Pausing, resuming and cancelling are signals. What is to be done, only a worker with the job can tell.
+ */
+import {
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  type Client,
+  type WorkflowExecutionDescription,
+} from '@temporalio/client';
+import { ApplicationFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { randomUUID } from 'node:crypto';
+import {
+  backfillProblem,
+  type BackfillPreview,
+  type BackfillProgress,
+  type BackfillRequest,
+  type BackfillResult,
+  type BackfillStatus,
+} from '../sensors/backfill.js';
+import { quote } from '../sensors/errors.js';
+import { sameJson } from '../sensors/json.js';
+import {
+  BACKFILL_ID_PREFIX,
+  BACKFILL_MEMO,
+  BACKFILL_PLAN_UPDATE,
+  BACKFILL_PROGRESS_QUERY,
+  BACKFILL_SIGNALS,
+  BACKFILL_TYPE,
+  LOOP_TYPE,
+  RUN_MEMO,
+  SENSOR_MEMO,
+  type Note,
+  type RunMemo,
+  type SensorMemo,
+} from '../sensors/protocol.js';
+import { newBackfill, progressOf } from '../workflows/backfill-state.js';
+import type { BackfillInput } from '../workflows/parse-backfill.js';
+import { describeExecution, listExecutions } from './executions.js';
+import { readInput } from './pages.js';
+import { statusOf } from './read-run.js';
+
+const ID = /^[A-Za-z0-9_.-]{1,200}$/;
+
+/** What a backfill is started with. */
+export interface BackfillOptions extends Omit<BackfillRequest, 'retryOf'> {
+  /**
+   * 1 to 200 characters of `A-Z a-z 0-9 _ . -`. With the same ID and request a backfill is started once; one that was
+   * terminated goes on. @default the job's name and a random part
+   */
+  readonly id?: string;
+  /** Of a worker with a sensor of the job. @default that of such a sensor, as far as all of them have one */
+  readonly taskQueue?: string;
+}
+
+/** A backfill as the server knows it. */
+export interface Backfill extends Omit<BackfillProgress, 'status' | 'startedAt' | 'at'> {
+  readonly id: string;
+  /** `terminated` and `timedOut`: somebody ended its workflow; started again with the same ID and request it goes on. */
+  readonly status: BackfillStatus | 'terminated' | 'timedOut';
+  /** The sensor that asked for it. */
+  readonly sensor?: string;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly taskQueue: string;
+  readonly startTime: Date;
+  readonly closeTime?: Date;
+  /** When the numbers were so. */
+  readonly at: Date;
+}
+
+/** There is no such backfill on this namespace. */
+export class BackfillNotFoundError extends Error {
+  override readonly name = 'BackfillNotFoundError';
+  constructor(
+    readonly id: string,
+    namespace: string
+  ) {
+    super(
+      `there is no backfill '${id}' in namespace '${namespace}' ('sensors backfills' lists those that Temporal still knows)`
+    );
+  }
+}
+
+/** The backfill cannot be, or cannot do this; the message says why. */
+export class BackfillRejectedError extends Error {
+  override readonly name = 'BackfillRejectedError';
+}
+
+export class BackfillClient {
+  /** @param client a Temporal client of the cluster and namespace, with the data converter of the workers */
+  constructor(private readonly client: Client) {}
+
+  /**
+   * Starts a backfill, and returns when the server has it: needs no worker. {@link planned} says whether it can be.
+   *
+   * @throws {@link BackfillRejectedError} for a request that cannot be, an ID that another one has, or no task queue
+   */
+  async start({ id: given, taskQueue, ...request }: BackfillOptions): Promise<Backfill> {
+    check(request);
+    const id = given ?? `${request.job}-${randomUUID()}`;
+    if (!ID.test(id))
+      throw new BackfillRejectedError(
+        `the ID of a backfill is ${quote(id)}; accepted: 1 to 200 characters of A-Z a-z 0-9 _ . -`
+      );
+    return await this.startAs(id, request, taskQueue);
+  }
+
+  /**
+   * What a backfill would start; nothing is started. Asks a worker.
+   *
+   * @throws {@link BackfillRejectedError} when it cannot be
+   */
+  async preview({ id: _, taskQueue, ...request }: BackfillOptions): Promise<BackfillPreview> {
+    check(request);
+    const handle = await this.client.workflow.start(BACKFILL_TYPE, {
+      workflowId: `backfill-preview/${randomUUID()}`,
+      taskQueue: taskQueue ?? (await this.taskQueueOf(request.job)),
+      args: [{ request, dryRun: true } satisfies BackfillInput],
+    });
+    try {
+      return (await handle.result()) as BackfillPreview;
+    } catch (error) {
+      if (error instanceof WorkflowFailedError) throw explained(error);
+      // nobody answered: nobody will want to know later
+      await handle.terminate('the preview was given up').catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /**
+   * Waits until it is known what a backfill does. Asks a worker.
+   *
+   * @throws {@link BackfillRejectedError} when it cannot be
+   */
+  async planned(id: string): Promise<BackfillProgress> {
+    try {
+      return await this.handle(id).executeUpdate<BackfillProgress, []>(BACKFILL_PLAN_UPDATE);
+    } catch (error) {
+      if (error instanceof WorkflowUpdateFailedError) throw explained(error);
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      return await this.progress(id);
+    }
+  }
+
+  /** All backfills that Temporal still knows, newest first. */
+  async *list(): AsyncIterable<Backfill> {
+    const query = `WorkflowType = '${BACKFILL_TYPE}' AND ExecutionStatus != 'ContinuedAsNew'`;
+    const seen = new Set<string>();
+    for await (const execution of listExecutions(this.client, query)) {
+      if (!execution.workflowId.startsWith(BACKFILL_ID_PREFIX) || seen.has(execution.workflowId)) continue;
+      seen.add(execution.workflowId);
+      yield backfillOf(execution);
+    }
+  }
+
+  /** @throws {@link BackfillNotFoundError} */
+  async describe(id: string): Promise<Backfill> {
+    const execution = await describeExecution(this.client, BACKFILL_ID_PREFIX + id);
+    if (execution === undefined) throw new BackfillNotFoundError(id, this.client.options.namespace);
+    return backfillOf(execution);
+  }
+
+  /**
+   * How far it is at this moment, with the first 20 failures. Asks a worker, unless the backfill is over.
+   *
+   * @throws {@link BackfillNotFoundError}; {@link BackfillRejectedError} when it could not be
+   */
+  async progress(id: string): Promise<BackfillProgress> {
+    const { status } = await this.describe(id);
+    if (status === 'rejected' || isOver(status)) return await this.result(id);
+    return await this.handle(id).query<BackfillProgress>(BACKFILL_PROGRESS_QUERY);
+  }
+
+  /**
+   * Waits for the end.
+   *
+   * @throws {@link BackfillRejectedError} when it could not be, or somebody ended its workflow
+   */
+  async result(id: string): Promise<BackfillResult> {
+    try {
+      return (await this.handle(id).result()) as BackfillResult;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) throw new BackfillNotFoundError(id, this.client.options.namespace);
+      if (error instanceof WorkflowFailedError) throw explained(error);
+      throw error;
+    }
+  }
+
+  /** It starts no more runs until it is resumed; those that run go on. */
+  async pause(id: string, note: Note = {}): Promise<void> {
+    await this.signal(id, BACKFILL_SIGNALS.pause, note);
+  }
+
+  async resume(id: string, note: Note = {}): Promise<void> {
+    await this.signal(id, BACKFILL_SIGNALS.resume, note);
+  }
+
+  /** It starts no more runs, and ends when those that run have ended. @param note.runs cancels these, too */
+  async cancel(id: string, note: Note & { readonly runs?: boolean } = {}): Promise<void> {
+    await this.signal(id, BACKFILL_SIGNALS.cancel, note);
+  }
+
+  /**
+   * Runs the partitions of its failed runs again, as a backfill of its own: `<id>.retry1`, `<id>.retry2`, …
+   *
+   * @throws {@link BackfillRejectedError} when it is not over, or nothing failed
+   */
+  async retry(id: string, { by, reason }: Note = {}): Promise<Backfill> {
+    const { status, taskQueue } = await this.describe(id);
+    if (!isOver(status))
+      throw new BackfillRejectedError(`backfill '${id}' is ${status}; its failed runs are repeated when it is over`);
+    const result = await this.result(id);
+    if (result.failed === 0)
+      throw new BackfillRejectedError(`no run of backfill '${id}' failed; there is nothing to repeat`);
+    if (result.failedPartitionsDropped > 0) {
+      throw new BackfillRejectedError(
+        `${result.failed} runs of backfill '${id}' failed, more than it keeps the partitions of (64 KB); start a new one of its partitions`
+      );
+    }
+    const { policy = 'perPartition', first = '', last = '' } = result;
+    const { by: _, reason: __, ...request } = await this.requestOf(id);
+    const whole = Array.isArray(request.partitions) ? request.partitions : { from: first, to: last };
+    const again: BackfillRequest = {
+      ...request,
+      policy,
+      partitions: policy === 'perPartition' ? result.failedPartitions : whole,
+      retryOf: id,
+      ...(by === undefined ? {} : { by }),
+      ...(reason === undefined ? {} : { reason }),
+    };
+    return await this.startAs(nextAttempt(id), again, taskQueue);
+  }
+
+  private handle(id: string) {
+    return this.client.workflow.getHandle(BACKFILL_ID_PREFIX + id);
+  }
+
+  private async startAs(id: string, request: BackfillRequest, taskQueue: string | undefined): Promise<Backfill> {
+    const last = await describeExecution(this.client, BACKFILL_ID_PREFIX + id);
+    // one that was rejected has started nothing
+    if (last !== undefined && last.status.name !== 'FAILED') await this.refuseOther(id, request);
+    const queue = taskQueue ?? last?.taskQueue ?? (await this.taskQueueOf(request.job));
+    try {
+      await this.client.workflow.start(BACKFILL_TYPE, {
+        workflowId: BACKFILL_ID_PREFIX + id,
+        taskQueue: queue,
+        args: [{ request } satisfies BackfillInput],
+        memo: { [BACKFILL_MEMO]: progressOf(newBackfill(Date.now()), request, Date.now()) },
+        workflowIdConflictPolicy: 'FAIL',
+        // one that was terminated goes on: its runs have the same IDs
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+        staticSummary: `backfill of ${request.job}`,
+      });
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      // somebody else was faster, or it has run: the same request is the same backfill
+      await this.refuseOther(id, request);
+    }
+    return await this.describe(id);
+  }
+
+  /** @throws {@link BackfillRejectedError} when the backfill of this ID is for something else */
+  private async refuseOther(id: string, request: BackfillRequest): Promise<void> {
+    const bare = ({ by: _, reason: __, ...rest }: BackfillRequest): object => rest;
+    if (sameJson(bare(await this.requestOf(id)), bare(request))) return;
+    throw new BackfillRejectedError(
+      `there is a backfill '${id}' already, of other partitions or with other options; give this one another ID`
+    );
+  }
+
+  private async requestOf(id: string): Promise<BackfillRequest> {
+    const workflowId = BACKFILL_ID_PREFIX + id;
+    const { raw, runId } = (await describeExecution(this.client, workflowId)) ?? {};
+    // what it continued as new with holds its state, too
+    const first = raw?.workflowExecutionInfo?.firstRunId ?? runId ?? '';
+    const [input] = await readInput(this.client, { workflowId, runId: first });
+    return (input as BackfillInput).request;
+  }
+
+  /** The one task queue of the running sensors that have the job. */
+  private async taskQueueOf(job: string): Promise<string> {
+    const queues = new Set<string>();
+    const query = `WorkflowType = '${LOOP_TYPE}' AND ExecutionStatus = 'Running'`;
+    for await (const { memo, taskQueue } of listExecutions(this.client, query)) {
+      const { jobs = [] } = (memo?.[SENSOR_MEMO] ?? {}) as Partial<SensorMemo>;
+      if (jobs.includes(job)) queues.add(taskQueue);
+    }
+    const [queue, ...others] = queues;
+    if (queue === undefined)
+      throw new BackfillRejectedError(
+        `no sensor in namespace '${this.client.options.namespace}' has a job '${job}'; start a worker with one, or give the task queue of a worker that has it`
+      );
+    if (others.length === 0) return queue;
+    throw new BackfillRejectedError(
+      `sensors on several task queues have a job '${job}' (${[...queues].sort().join(', ')}); say which: the task queue`
+    );
+  }
+
+  private async signal(id: string, name: string, note: object): Promise<void> {
+    try {
+      await this.handle(id).signal(name, note);
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      const { status } = await this.describe(id);
+      throw new BackfillRejectedError(`backfill '${id}' is over (${status}), so nobody can ${name} it`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+function check(request: BackfillRequest): void {
+  const problem = backfillProblem(request);
+  if (problem !== undefined) throw new BackfillRejectedError(problem);
+}
+
+function explained(error: WorkflowFailedError | WorkflowUpdateFailedError): Error {
+  const { cause } = error;
+  return new BackfillRejectedError(
+    cause instanceof ApplicationFailure ? cause.message : `the backfill was ended: ${cause?.message ?? error.message}`,
+    { cause: error }
+  );
+}
+
+/** Whether it has ended as backfills do. */
+function isOver(status: Backfill['status']): boolean {
+  return status === 'done' || status === 'failed' || status === 'cancelled';
+}
+
+function nextAttempt(id: string): string {
+  const [, base = id, number = '0'] = /^(.*)\.retry(\d+)$/.exec(id) ?? [];
+  return `${base}.retry${Number(number) + 1}`;
+}
+
+type Execution = Pick<
+  WorkflowExecutionDescription,
+  'workflowId' | 'runId' | 'taskQueue' | 'startTime' | 'closeTime' | 'status' | 'memo'
+>;
+
+function backfillOf({ workflowId, runId, taskQueue, startTime, closeTime, status, memo = {} }: Execution): Backfill {
+  const told = memo[BACKFILL_MEMO] as BackfillProgress | undefined;
+  const { startedAt, at, ...progress } =
+    told ?? progressOf(newBackfill(startTime.getTime()), { job: '', partitions: 'all' }, startTime.getTime());
+  const { sensor } = (memo[RUN_MEMO] ?? {}) as Partial<RunMemo>;
+  const ended = statusOf({ status });
+  return {
+    ...progress,
+    id: workflowId.slice(BACKFILL_ID_PREFIX.length),
+    status: ended === undefined || ended === 'completed' ? progress.status : endedAs(ended),
+    ...(sensor === undefined ? {} : { sensor }),
+    workflowId,
+    runId,
+    taskQueue,
+    startTime: new Date(startedAt),
+    ...(closeTime === undefined ? {} : { closeTime }),
+    at: new Date(at),
+  };
+}
+
+/** Of a workflow that did not complete. */
+function endedAs(status: string): Backfill['status'] {
+  if (status === 'failed') return 'rejected';
+  if (status === 'canceled') return 'cancelled';
+  return status === 'timedOut' ? 'timedOut' : 'terminated';
+}

@@ -1,0 +1,262 @@
+/**
+ * The rules of a backfill: what it starts next, what became of its runs, and what it tells of itself. Pure.
+ *
+ * Everything that is kept is bounded in bytes, so that the state fits one payload whatever happens.
+ */
+import type {
+  BackfillFailure,
+  BackfillNote,
+  BackfillPolicy,
+  BackfillProgress,
+  BackfillRequest,
+  BackfillResult,
+  BackfillStatus,
+} from '../sensors/backfill.js';
+import { cutText, jsonBytes } from '../sensors/json.js';
+import {
+  DEFAULT_BACKFILL_CONCURRENCY,
+  MAX_BACKFILL_ERROR_BYTES,
+  MAX_BACKFILL_FAILURES,
+  MAX_BACKFILL_KEYS_BYTES,
+  MAX_NOTE_BYTES,
+  MAX_PARTITION_KEY_BYTES,
+  MAX_STARTS_IN_FLIGHT,
+} from '../sensors/limits.js';
+import type { Note } from '../sensors/protocol.js';
+
+/** What is to be done, as a worker found out. Keys beyond what the state holds are in pages. */
+export interface StoredPlan {
+  readonly policy: BackfillPolicy;
+  readonly first: string;
+  readonly last: string;
+  readonly partitions: number;
+  readonly runs: number;
+}
+
+/** A run that has not ended. */
+export interface RunningRun {
+  readonly id: string;
+  readonly partition: string;
+}
+
+export interface BackfillState {
+  readonly startedAt: number;
+  /** Absent until a worker has made it. */
+  readonly plan?: StoredPlan;
+  /** Partitions that are next, in order. */
+  readonly keys: readonly string[];
+  /** Pages of those after them. */
+  readonly pages: readonly string[];
+  readonly running: readonly RunningRun[];
+  readonly done: number;
+  readonly failed: number;
+  readonly failures: readonly BackfillFailure[];
+  readonly failedPartitions: readonly string[];
+  readonly failedBytes: number;
+  readonly paused: boolean;
+  readonly cancelled: boolean;
+  readonly note?: BackfillNote;
+  /** Why it cannot be. */
+  readonly rejected?: string;
+}
+
+export function newBackfill(startedAt: number): BackfillState {
+  return {
+    startedAt,
+    keys: [],
+    pages: [],
+    running: [],
+    done: 0,
+    failed: 0,
+    failures: [],
+    failedPartitions: [],
+    failedBytes: 2,
+    paused: false,
+    cancelled: false,
+  };
+}
+
+/** It is known what is to be done. */
+export function planned(
+  state: BackfillState,
+  { keys, pages, ...plan }: StoredPlan & Pick<BackfillState, 'keys' | 'pages'>
+): BackfillState {
+  return { ...state, plan, keys, pages };
+}
+
+export function reject(state: BackfillState, error: string): BackfillState {
+  return { ...state, rejected: error };
+}
+
+/** The next page is read. */
+export function loadKeys(state: BackfillState, page: string, keys: readonly string[]): BackfillState {
+  if (state.pages[0] !== page) return state;
+  return { ...state, keys: [...state.keys, ...keys], pages: state.pages.slice(1) };
+}
+
+// ------------------------------------------------------------------------------------------------ runs
+
+/** Runs that may start now. */
+export function room({ paused, cancelled, running }: BackfillState, request: BackfillRequest): number {
+  return paused || cancelled ? 0 : Math.max(0, concurrencyOf(request) - running.length);
+}
+
+/** Partitions to prepare runs for: those of the next runs, or all of them where they are one run. */
+export function nextKeys({ plan, keys }: BackfillState): readonly string[] {
+  return plan?.policy === 'single' ? keys : keys.slice(0, MAX_STARTS_IN_FLIGHT);
+}
+
+/** What a run is called by its partitions. */
+export function labelOf({ plan }: BackfillState, key: string): string {
+  return plan?.policy === 'single' ? `${plan.first}..${plan.last}` : key;
+}
+
+/** The next run starts, or it is already there. */
+export function begin(state: BackfillState, run: RunningRun): BackfillState {
+  return { ...dropNext(state), running: [...state.running, run] };
+}
+
+/** The next run cannot start. */
+export function skip(state: BackfillState, failure: BackfillFailure): BackfillState {
+  return addFailure(dropNext(state), failure);
+}
+
+function dropNext(state: BackfillState): BackfillState {
+  return { ...state, keys: state.plan?.policy === 'single' ? [] : state.keys.slice(1) };
+}
+
+/** A run has ended: well, or with an error. */
+export function end(state: BackfillState, id: string, error: string | undefined): BackfillState {
+  const run = state.running.find((each) => each.id === id);
+  if (run === undefined) return state;
+  const next = { ...state, running: state.running.filter((each) => each !== run) };
+  return error === undefined ? { ...next, done: next.done + 1 } : addFailure(next, { partition: run.partition, error });
+}
+
+function addFailure(state: BackfillState, { partition, error }: BackfillFailure): BackfillState {
+  const { failures, failedPartitions } = state;
+  const bytes = state.failedBytes + jsonBytes(partition) + 1;
+  const fits = bytes <= MAX_BACKFILL_KEYS_BYTES;
+  const failure = { partition, error: cutText(error, MAX_BACKFILL_ERROR_BYTES) };
+  return {
+    ...state,
+    failed: state.failed + 1,
+    failures: failures.length < MAX_BACKFILL_FAILURES ? [...failures, failure] : failures,
+    // the first ones, without a gap: what is beyond is only counted
+    ...(fits && failedPartitions.length === state.failed
+      ? { failedPartitions: [...failedPartitions, partition], failedBytes: bytes }
+      : {}),
+  };
+}
+
+// ------------------------------------------------------------------------------------------------ operators
+
+export function pause(state: BackfillState, note: Note, now: number): BackfillState {
+  return state.cancelled ? state : { ...state, paused: true, note: noteOf('paused', note, now) };
+}
+
+export function resume(state: BackfillState, note: Note, now: number): BackfillState {
+  return state.cancelled ? state : { ...state, paused: false, note: noteOf('resumed', note, now) };
+}
+
+/** It starts no more. */
+export function cancel(state: BackfillState, note: Note, now: number): BackfillState {
+  return state.cancelled ? state : { ...state, paused: false, cancelled: true, note: noteOf('cancelled', note, now) };
+}
+
+function noteOf(what: BackfillNote['what'], { by, reason }: Note, at: number): BackfillNote {
+  return {
+    what,
+    at,
+    ...(by === undefined ? {} : { by: cutText(by, MAX_NOTE_BYTES) }),
+    ...(reason === undefined ? {} : { reason: cutText(reason, MAX_NOTE_BYTES) }),
+  };
+}
+
+// ------------------------------------------------------------------------------------------------ views
+
+/** Nothing is left to be started or waited for. */
+export function isOver({ plan, keys, pages, running, cancelled, rejected }: BackfillState): boolean {
+  if (rejected !== undefined) return true;
+  if (running.length > 0) return false;
+  return cancelled || (plan !== undefined && keys.length === 0 && pages.length === 0);
+}
+
+function statusOf(state: BackfillState): BackfillStatus {
+  if (state.rejected !== undefined) return 'rejected';
+  if (isOver(state)) {
+    if (state.cancelled) return 'cancelled';
+    return state.failed > 0 ? 'failed' : 'done';
+  }
+  if (state.cancelled) return 'cancelling';
+  if (state.paused) return 'paused';
+  return state.plan === undefined ? 'planning' : 'running';
+}
+
+export function concurrencyOf({ concurrency = DEFAULT_BACKFILL_CONCURRENCY }: BackfillRequest): number {
+  return concurrency;
+}
+
+/** @param failures how many of them to show */
+export function progressOf(
+  state: BackfillState,
+  request: BackfillRequest,
+  now: number,
+  failures = MAX_BACKFILL_FAILURES
+): BackfillProgress {
+  const { plan, running, done, failed, note, rejected, startedAt } = state;
+  const { by, reason, retryOf } = request;
+  const { partitions = 0, runs = 0 } = plan ?? {};
+  return {
+    job: request.job,
+    status: statusOf(state),
+    ...(plan === undefined ? {} : { policy: plan.policy, first: plan.first, last: plan.last }),
+    partitions,
+    runs,
+    waiting: runs - running.length - done - failed,
+    running: running.length,
+    done,
+    failed,
+    concurrency: concurrencyOf(request),
+    failures: state.failures.slice(0, failures),
+    ...(by === undefined ? {} : { by: cutText(by, MAX_NOTE_BYTES) }),
+    ...(reason === undefined ? {} : { reason: cutText(reason, MAX_NOTE_BYTES) }),
+    ...(note === undefined ? {} : { note }),
+    ...(retryOf === undefined ? {} : { retryOf: cutText(retryOf, MAX_NOTE_BYTES * 2) }),
+    ...(rejected === undefined ? {} : { error: rejected }),
+    startedAt,
+    at: now,
+  };
+}
+
+export function resultOf(state: BackfillState, request: BackfillRequest, now: number): BackfillResult {
+  const { failedPartitions, failed } = state;
+  return {
+    ...progressOf(state, request, now),
+    failedPartitions,
+    failedPartitionsDropped: failed - failedPartitions.length,
+  };
+}
+
+/** Markdown for Temporal Web. */
+export function backfillDetails(progress: BackfillProgress): string {
+  const { job, status, policy, first, last, partitions, runs, waiting, running, done, failed, failures } = progress;
+  const { concurrency, note, error } = progress;
+  const by = [note?.by === undefined ? '' : ` by ${note.by}`, note?.reason === undefined ? '' : ` (${note.reason})`];
+  return [
+    `Backfill of **${cell(job)}** is **${status}**${note === undefined ? '' : `; ${note.what}${cell(by.join(''))}`}.`,
+    ...(error === undefined ? [] : [cell(error)]),
+    ...(policy === undefined
+      ? []
+      : [`${partitions} partitions from ${cell(first ?? '')} to ${cell(last ?? '')}, policy ${policy}.`]),
+    `Runs ${runs} · done ${done} · failed ${failed} · running ${running} of at most ${concurrency} · waiting ${waiting}`,
+    ...(failures.length === 0 ? [] : ['', '| partition | error |', '| --- | --- |']),
+    ...failures.map((each) => `| ${cell(each.partition)} | ${cell(each.error)} |`),
+  ].join('\n');
+}
+
+function cell(text: string): string {
+  return cutText(text, 2 * MAX_PARTITION_KEY_BYTES)
+    .replaceAll('|', '\\|')
+    .replaceAll(/\s+/g, ' ');
+}

@@ -1,0 +1,259 @@
+/**
+ * A backfill: many partitions of a job, each run once, so many at a time. It can be paused, resumed and cancelled, and shows
+ * how far it is.
+ *
+ * What is to be done only a worker with the job knows: an activity plans, and prepares the next runs. The rules are pure
+ * functions in `backfill-state.ts`; this file sequences them.
+ *
+ * Traps it avoids: every start is answered before it continues as new; runs go on when it ends (`ABANDON`), and their IDs
+ * derive from its own and the partition, so that a backfill that is started again after a termination finds them.
+ */
+import {
+  allHandlersFinished,
+  condition,
+  defineQuery,
+  defineSignal,
+  defineUpdate,
+  getExternalWorkflowHandle,
+  isCancellation,
+  log,
+  makeContinueAsNewFunc,
+  proxyActivities,
+  setCurrentDetails,
+  setHandler,
+  setWorkflowOptions,
+  upsertMemo,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { ActivityFailure } from '@temporalio/common';
+import type { SensorActivities } from '../activities/index.js';
+import type { BackfillPreview, BackfillProgress, BackfillResult } from '../sensors/backfill.js';
+import { rejected } from '../sensors/failures.js';
+import { MAX_HISTORY_BYTES, MAX_HISTORY_EVENTS } from '../sensors/limits.js';
+import {
+  BACKFILL_ID_PREFIX,
+  BACKFILL_MEMO,
+  BACKFILL_PLAN_UPDATE,
+  BACKFILL_PROGRESS_QUERY,
+  BACKFILL_SIGNALS,
+  RUN_MEMO,
+  type Note,
+  type RunMemo,
+} from '../sensors/protocol.js';
+import * as rules from './backfill-state.js';
+import { createBackfillRuns } from './backfill-runs.js';
+import { parseNote, parseTexts } from './parse.js';
+import {
+  parseBackfillInput,
+  parsePlan,
+  parsePrepared,
+  type BackfillInput,
+  type PreparedRun,
+} from './parse-backfill.js';
+import { versioning } from './versioning.js';
+
+/** Progress goes to the memo at most so often: each time costs an event. */
+const MEMO_EVERY_MS = 10_000;
+/** In the memo, which lists carry. */
+const FAILURES_IN_MEMO = 3;
+const PREVIEW_SAMPLE = 20;
+
+type Activities = Pick<SensorActivities, 'planBackfill' | 'readBackfillKeys' | 'prepareBackfill' | 'releasePages'>;
+
+/** Started by a client, or by a sensor's request, never by hand. */
+export async function sensorBackfill(given?: unknown): Promise<BackfillResult | BackfillPreview> {
+  const { workflowId, memo = {}, startTime } = workflowInfo();
+  const parsed = parseBackfillInput(workflowId, given);
+  if (typeof parsed === 'string') throw rejected(parsed);
+  const { request, dryRun } = parsed;
+  let state = parsed.state ?? rules.newBackfill(startTime.getTime());
+  let prepared: readonly PreparedRun[] = [];
+  let shown: BackfillProgress | undefined;
+
+  const retry = { initialInterval: '1 second', maximumInterval: '10 seconds' } as const;
+  // a job that no worker has is told, and not waited for
+  const { planBackfill } = proxyActivities<Activities>({
+    startToCloseTimeout: '2 minutes',
+    retry: { ...retry, maximumAttempts: 30 },
+  });
+  const { readBackfillKeys, prepareBackfill } = proxyActivities<Activities>({
+    startToCloseTimeout: '1 minute',
+    retry,
+  });
+  const { releasePages } = proxyActivities<Activities>({
+    startToCloseTimeout: '30 seconds',
+    retry: { ...retry, maximumAttempts: 5 },
+  });
+  const runs = createBackfillRuns(workflowId, factsOf(workflowId, request, memo[RUN_MEMO]), {
+    get: () => state,
+    set: (next) => change(next),
+  });
+
+  // -------------------------------------------------------------------------------------------- messages
+
+  function change(next: rules.BackfillState): void {
+    state = next;
+    publish();
+  }
+
+  /** Current details follow the state, the memo now and then. */
+  function publish(): void {
+    if (dryRun === true) return;
+    const now = Date.now();
+    const progress = rules.progressOf(state, request, now);
+    setCurrentDetails(rules.backfillDetails(progress));
+    if (shown !== undefined && shown.status === progress.status && now - shown.at < MEMO_EVERY_MS) return;
+    shown = progress;
+    upsertMemo({ [BACKFILL_MEMO]: memoOf(now) });
+  }
+
+  function memoOf(now: number): BackfillProgress {
+    return rules.progressOf(state, request, now, FAILURES_IN_MEMO);
+  }
+
+  function take(name: string, description: string, act: (note: Note, arg: unknown) => void): void {
+    setHandler(defineSignal<[unknown?]>(name), (arg) => act(parseNote(arg), arg), { description });
+  }
+  take(BACKFILL_SIGNALS.pause, 'Starts no more runs until it is resumed: { "by", "reason" }.', (note) => {
+    // what was prepared may be outdated when it goes on
+    prepared = [];
+    change(rules.pause(state, note, Date.now()));
+  });
+  take(BACKFILL_SIGNALS.resume, 'Goes on: { "by", "reason" }.', (note) =>
+    change(rules.resume(state, note, Date.now()))
+  );
+  take(
+    BACKFILL_SIGNALS.cancel,
+    'Starts no more runs, and ends with those that run; { "runs": true } cancels these, too. { "by", "reason" }.',
+    (note, arg) => {
+      change(rules.cancel(state, note, Date.now()));
+      if ((arg as { readonly runs?: unknown } | null | undefined)?.runs === true) cancelRuns();
+    }
+  );
+  setHandler(defineQuery<BackfillProgress>(BACKFILL_PROGRESS_QUERY), () =>
+    rules.progressOf(state, request, Date.now())
+  );
+  setHandler(
+    defineUpdate<BackfillProgress>(BACKFILL_PLAN_UPDATE),
+    async () => {
+      await condition(() => state.plan !== undefined || rules.isOver(state));
+      if (state.rejected !== undefined) throw rejected(state.rejected);
+      return rules.progressOf(state, request, Date.now());
+    },
+    { description: 'Waits until it is known what is to be done, and gives the progress.' }
+  );
+
+  function cancelRuns(): void {
+    for (const { id } of state.running)
+      void getExternalWorkflowHandle(id)
+        .cancel()
+        .catch((error: unknown) => log.debug(`run '${id}' could not be cancelled; it has ended`, { error }));
+  }
+
+  // -------------------------------------------------------------------------------------------- what is next
+
+  /** @throws when the backfill itself was cancelled in Temporal Web */
+  async function attempt(act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
+      change(rules.reject(state, error.cause?.message ?? error.message));
+    }
+  }
+
+  async function plan(): Promise<void> {
+    const made = parsePlan(await planBackfill({ workflowId, request, dryRun: dryRun === true }));
+    // else somebody completed the activity by hand: once more
+    if (made !== undefined) change(rules.planned(state, made));
+  }
+
+  async function load(page: string): Promise<void> {
+    const keys = parseTexts(await readBackfillKeys({ id: page }));
+    if (keys.length === 0) return;
+    change(rules.loadKeys(state, page, keys));
+    await release([page]);
+  }
+
+  async function release(ids: readonly string[]): Promise<void> {
+    try {
+      await releasePages({ ids });
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      log.warn(`backfill '${workflowId}' could not terminate pages that are no longer needed: ${ids.join(', ')}`, {
+        error,
+      });
+    }
+  }
+
+  async function prepare(): Promise<void> {
+    const keys = rules.nextKeys(state);
+    const { policy = 'perPartition' } = state.plan ?? {};
+    const ready = parsePrepared(await prepareBackfill({ workflowId, request, policy, keys }));
+    // what was paused meanwhile is prepared anew
+    if (ready.every(({ key }, index) => key === keys[index]) && !state.paused) prepared = ready;
+  }
+
+  async function startNext(): Promise<void> {
+    const next = prepared.slice(0, rules.room(state, request));
+    prepared = prepared.slice(next.length);
+    await runs.start(next);
+  }
+
+  function isFull(): boolean {
+    const { continueAsNewSuggested, historyLength, historySize } = workflowInfo();
+    return continueAsNewSuggested || historyLength > MAX_HISTORY_EVENTS || historySize > MAX_HISTORY_BYTES;
+  }
+
+  async function continueAsNew(): Promise<never> {
+    await condition(allHandlersFinished);
+    return await makeContinueAsNewFunc<typeof sensorBackfill>({
+      memo: { ...memo, [BACKFILL_MEMO]: memoOf(Date.now()) },
+    })({ request, state } satisfies BackfillInput);
+  }
+
+  // -------------------------------------------------------------------------------------------- the backfill
+
+  publish();
+  runs.watch();
+  while (!rules.isOver(state)) {
+    const { plan: known, keys, pages } = state;
+    const [page] = pages;
+    if (known === undefined) await attempt(plan);
+    else if (dryRun === true) return previewOf(state, request);
+    else if (isFull()) await continueAsNew();
+    else if (rules.room(state, request) > 0 && keys.length === 0 && page !== undefined) await attempt(() => load(page));
+    else if (rules.room(state, request) > 0 && keys.length > 0)
+      await (prepared.length === 0 ? attempt(prepare) : startNext());
+    else await condition(() => rules.isOver(state) || isFull() || hasRoom());
+  }
+  if (state.pages.length > 0) await release(state.pages);
+  publish();
+  await condition(allHandlersFinished);
+  if (state.rejected !== undefined) throw rejected(state.rejected);
+  return rules.resultOf(state, request, Date.now());
+
+  function hasRoom(): boolean {
+    return rules.room(state, request) > 0 && state.keys.length + state.pages.length > 0;
+  }
+}
+setWorkflowOptions(versioning, sensorBackfill);
+
+/** Who asked for its runs: the sensor that asked for it, or an operator. */
+function factsOf(workflowId: string, { by, reason }: BackfillInput['request'], started: unknown): Omit<RunMemo, 'job'> {
+  const { sensor, tick, via } = (started ?? {}) as Partial<RunMemo>;
+  return {
+    ...(typeof sensor === 'string' && typeof tick === 'number' ? { sensor, tick } : {}),
+    backfill: workflowId.startsWith(BACKFILL_ID_PREFIX) ? workflowId.slice(BACKFILL_ID_PREFIX.length) : workflowId,
+    ...(Array.isArray(via) ? { via } : {}),
+    ...(by === undefined ? {} : { by }),
+    ...(reason === undefined ? {} : { reason }),
+  };
+}
+
+function previewOf(state: rules.BackfillState, request: BackfillInput['request']): BackfillPreview {
+  const { policy = 'perPartition', first = '', last = '', partitions = 0, runs = 0 } = state.plan ?? {};
+  const sample = state.keys.slice(0, PREVIEW_SAMPLE);
+  const concurrency = rules.concurrencyOf(request);
+  return { job: request.job, policy, first, last, partitions, runs, concurrency, sample };
+}

@@ -1,0 +1,176 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { backfillProblem, type BackfillRequest } from '../../src/sensors/backfill.js';
+import { checkRequests, type RequestRules } from '../../src/sensors/check-requests.js';
+import {
+  dailyPartitions,
+  defineAsset,
+  defineJob,
+  defineSensor,
+  dynamicPartitions,
+  type Json,
+} from '../../src/index.js';
+import { jsonBytes } from '../../src/sensors/json.js';
+import { MAX_BACKFILL_FAILURES, MAX_BACKFILL_PARTITIONS } from '../../src/sensors/limits.js';
+import { planBackfill } from '../../src/sensors/plan-backfill.js';
+import * as rules from '../../src/workflows/backfill-state.js';
+import { parseBackfillInput, parseEnds, parsePlan, parsePrepared } from '../../src/workflows/parse-backfill.js';
+
+const set = dynamicPartitions('customers');
+const job = defineJob({ name: 'report', partitions: set, config: z.object({ n: z.number().default(1) }) });
+const keys = ['c', 'a', 'd', 'b'];
+
+function plan(request: Partial<BackfillRequest>, known = keys) {
+  return planBackfill(job, { partitions: 'all', ...request }, known);
+}
+
+describe('which partitions', () => {
+  test('a range takes both its ends, in the order of the set; keys are put into that order, each once', () => {
+    expect(plan({})).toMatchObject({ policy: 'perPartition', runs: 4, first: 'c', last: 'b', keys });
+    expect(plan({ partitions: { from: 'a', to: 'd' } })).toMatchObject({ keys: ['a', 'd'] });
+    expect(plan({ partitions: { from: 'd' } })).toMatchObject({ keys: ['d', 'b'] });
+    expect(plan({ partitions: { to: 'a' } })).toMatchObject({ keys: ['c', 'a'] });
+    expect(plan({ partitions: ['b', 'c', 'b'] })).toMatchObject({ keys: ['c', 'b'], first: 'c', last: 'b' });
+    expect(plan({ policy: 'latestOnly' })).toMatchObject({ runs: 1, partitions: 4, keys: ['b'] });
+    expect(plan({ policy: 'single' })).toMatchObject({ runs: 1, partitions: 4, keys });
+  });
+
+  test('too many of them, for a backfill or for one run, are refused', () => {
+    const many = Array.from({ length: MAX_BACKFILL_PARTITIONS + 1 }, (_, index) => `key ${index}`);
+    expect(plan({}, many)).toBe('the backfill is for 100001 partitions; at most 100000: make several of it');
+    expect(plan({ policy: 'single' }, many.slice(0, 20_000))).toContain('20000 partitions are too many for one run');
+  });
+
+  test('the policy is that of the assets that the runs make', () => {
+    const partitions = dailyPartitions({ start: '2026-01-01', end: '2026-01-02' });
+    const single = defineAsset({ key: 'single', partitions, backfillPolicy: 'single' });
+    const each = defineAsset({ key: 'each', partitions });
+    const makes = defineJob({ name: 'makes', assets: [single, each] });
+    const of = (assets?: readonly string[]) =>
+      planBackfill(makes, { partitions: 'all', ...(assets === undefined ? {} : { assets }) }, ['2026-01-01']);
+    expect(of(['single'])).toMatchObject({ policy: 'single' });
+    expect(of(['each'])).toMatchObject({ policy: 'perPartition' });
+    expect(of()).toContain('different backfill policies');
+  });
+});
+
+test('whatever runs end in whatever order, each partition starts once, no more at a time, and all are counted', () => {
+  const action = fc.oneof(
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant('start'), error: fc.boolean() }) },
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant('end'), at: fc.nat(), error: fc.boolean() }) },
+    fc.record({ kind: fc.constantFrom('pause', 'resume', 'continue') })
+  ) as fc.Arbitrary<{ kind: string; at?: number; error?: boolean }>;
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 30 }),
+      fc.integer({ min: 1, max: 5 }),
+      fc.array(action),
+      (runs, concurrency, actions) => {
+        const request = { job: 'report', partitions: 'all', concurrency } as const;
+        const all = Array.from({ length: runs }, (_, index) => `k${index}`);
+        const made = { policy: 'perPartition', first: 'k0', last: all.at(-1) ?? '', partitions: runs, runs } as const;
+        let state = rules.planned(rules.newBackfill(0), { ...made, keys: all.slice(0, 10), pages: ['rest'] });
+        state = rules.loadKeys(state, 'rest', all.slice(10));
+        const started: string[] = [];
+        const drain = ['resume', ...Array.from({ length: runs }, () => ['start', 'end']).flat()].map((kind) => ({
+          kind,
+        }));
+        for (const { kind, at = 0, error = false } of [...actions, ...drain] as typeof actions) {
+          const [key] = rules.nextKeys(state);
+          if (kind === 'start' && key !== undefined && rules.room(state, request) > 0) {
+            started.push(key);
+            state = error
+              ? rules.skip(state, { partition: key, error: 'no' })
+              : rules.begin(state, { id: `id-${key}`, partition: key });
+          }
+          const run = state.running[at % Math.max(1, state.running.length)];
+          if (kind === 'end' && run !== undefined) {
+            state = rules.end(state, run.id, error ? 'failed' : undefined);
+            // told twice, counted once
+            expect(rules.end(state, run.id, undefined)).toBe(state);
+          }
+          if (kind === 'pause') state = rules.pause(state, {}, 0);
+          if (kind === 'resume') state = rules.resume(state, {}, 0);
+          if (kind === 'continue') {
+            const parsed = parseBackfillInput('backfill/x', JSON.parse(JSON.stringify({ request, state })));
+            if (typeof parsed !== 'string' && parsed.state !== undefined) state = parsed.state;
+          }
+          const { waiting, running, done, failed } = rules.progressOf(state, request, 0);
+          expect(waiting + running + done + failed).toBe(runs);
+          expect(running).toBeLessThanOrEqual(concurrency);
+          expect(state.failedPartitions).toHaveLength(failed);
+        }
+        while (state.running.length > 0) state = rules.end(state, state.running[0]?.id ?? '', undefined);
+        expect(started).toEqual(all.slice(0, started.length));
+        expect(rules.isOver(state)).toBe(started.length === runs);
+      }
+    )
+  );
+});
+
+test('what is kept of failures is bounded, and nobody is told to repeat only some of them', () => {
+  let state = rules.newBackfill(0);
+  const request: BackfillRequest = { job: 'report', partitions: 'all' };
+  for (let n = 0; n < 1_000; n++)
+    state = rules.skip(state, { partition: `${n}`.padStart(256, 'x'), error: 'e'.repeat(5_000) });
+  const result = rules.resultOf(state, request, 0);
+  expect(result.failures).toHaveLength(MAX_BACKFILL_FAILURES);
+  expect(result.failedPartitions.length + result.failedPartitionsDropped).toBe(1_000);
+  expect(result.failedPartitionsDropped).toBeGreaterThan(0);
+  expect(jsonBytes(state)).toBeLessThan(80 * 1024);
+  expect(rules.backfillDetails(rules.progressOf(state, request, 0)).length).toBeLessThan(20_000);
+});
+
+test('parsers take anything', () => {
+  fc.assert(
+    fc.property(fc.anything(), (value) => {
+      expect(['string', 'undefined']).toContain(typeof backfillProblem(value));
+      expect(typeof parseBackfillInput('backfill/x', { request: value })).toBe('string');
+      parseBackfillInput('backfill/x', { request: { job: 'a', partitions: 'all' }, state: value });
+      parsePlan(value);
+      parsePrepared([value]);
+      parseEnds([value]);
+    })
+  );
+});
+
+describe('a request of a sensor', () => {
+  const sensor = defineSensor({ name: 'nightly', job, evaluate: () => null });
+  const no = (): boolean => false;
+  const none: RequestRules = {
+    sensor: 'nightly',
+    definition: sensor,
+    isKnown: no,
+    isForeign: no,
+    rearmed: {},
+    partitions: { changes: [], problem: () => 'no run of a partition was asked for', has: no },
+    now: new Date(),
+    nonce: 'n',
+  };
+  const check = (request: object, given: Partial<RequestRules> = {}) =>
+    checkRequests([{ kind: 'run', job: 'report', tags: {}, ...request } as never], { ...none, ...given });
+
+  test('becomes one run of the backfill, under an ID of its own for its key', () => {
+    const asked = { backfill: { partitions: 'all', concurrency: 3 }, config: { n: 2 }, runKey: 'k', tags: { a: 'b' } };
+    const [launch] = check(asked).accepted;
+    expect(launch).toMatchObject({ job: 'sensorBackfill', runKey: 'k', tags: { a: 'b' } });
+    expect(launch?.id).toMatch(/^backfill\/nightly\.[\w-]{22}$/);
+    expect(launch?.args).toEqual([
+      { request: { job: 'report', partitions: 'all', concurrency: 3, config: { n: 2 }, tags: { a: 'b' } } },
+    ]);
+    const [run] = check({ runKey: 'k' }, { partitions: { ...none.partitions, problem: () => undefined } }).accepted;
+    expect(run?.hash).not.toBe(launch?.hash);
+    const known = check(asked, { isKnown: (hash) => hash === launch?.hash });
+    expect(known.duplicates).toEqual({ count: 1, sample: [{ id: launch?.id, runKey: 'k' }] });
+  });
+
+  test('that cannot be is kept whole, so that trying it again never starts one run instead', () => {
+    const asked = { backfill: { partitions: [] }, runKey: 'k' };
+    const [rejection] = check(asked).rejected;
+    expect(rejection).toMatchObject({ kind: 'request', payload: {}, backfill: { partitions: [] } });
+    expect(rejection?.error).toContain('partitions is something else than');
+    const strange = { backfill: { partitions: { from: new Date() as unknown as Json } } };
+    expect(check(strange).rejected[0]).toMatchObject({ backfill: null });
+  });
+});
