@@ -17,8 +17,13 @@ import { describeError } from '../sensors/errors.js';
 import { rejected } from '../sensors/failures.js';
 import { jsonBytes } from '../sensors/json.js';
 import { MAX_ASSET_BATCH_BYTES, MAX_ASSET_EVENT_BYTES } from '../sensors/limits.js';
-import { ASSET_LOG_ID_PREFIX, ASSET_LOG_TYPE, ASSET_QUERIES, ASSET_SIGNALS } from '../sensors/protocol.js';
-import { RECOVERING } from '../workflows/asset-log-state.js';
+import {
+  ASSET_LOG_ID_PREFIX,
+  ASSET_LOG_RECOVERING,
+  ASSET_LOG_TYPE,
+  ASSET_QUERIES,
+  ASSET_SIGNALS,
+} from '../sensors/protocol.js';
 import { describeExecution } from './executions.js';
 import { isNotFound } from './not-found.js';
 import { Outbox } from './outbox.js';
@@ -273,7 +278,8 @@ async function query<T>(
           return await handle.query<T, [unknown]>(name, arg);
         } catch (error) {
           // a new log looks first whether there was one before it
-          const soon = describeError(error, name).includes(RECOVERING) && Date.now() + RECOVERY_PAUSE_MS < deadline;
+          const soon =
+            describeError(error, name).includes(ASSET_LOG_RECOVERING) && Date.now() + RECOVERY_PAUSE_MS < deadline;
           if (!soon) throw error;
           await sleep(RECOVERY_PAUSE_MS);
         }

@@ -93,9 +93,6 @@ export const NEW_LOG: LogState = {
   released: [],
 };
 
-/** Why a log that comes back does not answer yet. */
-export const RECOVERING = 'is being recovered; ask again in a moment';
-
 /** What a page of this asset is named before its hash. */
 export function pagePrefix(asset: string): string {
   return `${PAGE_ID_PREFIX}${ASSET_PAGE_OWNER}${asset}/${ASSET_PAGE_KIND}/`;

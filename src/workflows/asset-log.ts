@@ -30,6 +30,7 @@ import type { AssetRead, AssetState } from '../sensors/asset-event.js';
 import { MAX_HISTORY_BYTES, MAX_LOG_HISTORY_EVENTS } from '../sensors/limits.js';
 import {
   ASSET_LOG_ID_PREFIX,
+  ASSET_LOG_RECOVERING,
   ASSET_MEMO,
   ASSET_QUERIES,
   ASSET_SIGNALS,
@@ -104,7 +105,7 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
 
   /** A log that is being recovered knows less than it will: whoever asks has to ask again. */
   function known(): rules.LogState {
-    if (recovering) throw new Error(`the log of asset '${asset}' ${rules.RECOVERING}`);
+    if (recovering) throw new Error(`the log of asset '${asset}' ${ASSET_LOG_RECOVERING}`);
     return state;
   }
 
