@@ -98,10 +98,10 @@ export function descriptionView(
   };
 }
 
-/** What a sensor watches, and how far it has read: its cursor says so if it is a sensor of one asset. */
+/** What a sensor watches, and how far it has read: its cursor says so if it is a sensor of assets. */
 export function watchedViews({ watches }: SensorDescription, state: SensorState | undefined) {
-  const position = watches.length === 1 ? positionIn(state?.cursor?.value) : undefined;
   return watches.map(({ asset, last: told }) => {
+    const position = positionIn(state?.cursor?.value, asset);
     // what the log tells without being asked may be a minute old
     const last = position === undefined ? told : Math.max(position, told ?? 0);
     return { asset, position, last, lag: position === undefined || last === undefined ? undefined : last - position };

@@ -126,7 +126,7 @@ function relativeOf({ lineage }: AssetCatalog, asset: string): AssetRelative {
 async function readersOf(
   client: Client,
   catalog: AssetCatalog,
-  { watchers }: AssetSummary,
+  { asset, watchers }: AssetSummary,
   state: AssetState | undefined
 ): Promise<readonly AssetReader[]> {
   const subscribers = new Map((state?.subscribers ?? []).map((each) => [each.sensor, each]));
@@ -134,7 +134,7 @@ async function readersOf(
   await inBatches([...new Set([...watchers, ...subscribers.keys()])], LOOPS_AT_ONCE, async (sensor) => {
     const loop = catalog.loops.get(sensor);
     const status = loop?.status.name === 'RUNNING' ? (memoOf(loop)?.status ?? 'running') : 'closed';
-    const place = await placeOf(client, sensor, subscribers.get(sensor), state?.last ?? 0);
+    const place = await placeOf(client, asset, sensor, subscribers.get(sensor), state?.last ?? 0);
     readers.push({ sensor, ...(loop === undefined ? {} : { status }), ...place });
   });
   return readers.sort((a, b) => (a.sensor < b.sensor ? -1 : 1));
@@ -147,6 +147,7 @@ function memoOf({ memo }: { readonly memo?: Record<string, unknown> }): SensorMe
 /** A sensor tells the log how far it is at its next evaluation, so one that seems to be behind is asked itself. */
 async function placeOf(
   client: Client,
+  asset: string,
   sensor: string,
   subscriber: AssetSubscriber | undefined,
   last: number
@@ -159,7 +160,7 @@ async function placeOf(
       const { cursor } = await client.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, () =>
         client.workflow.getHandle(loopId(sensor)).query<SensorState>(QUERIES.state)
       );
-      position = Math.max(position, positionIn(cursor?.value) ?? 0);
+      position = Math.max(position, positionIn(cursor?.value, asset) ?? 0);
     } catch {
       // closed or without a worker: what the log knows
     }

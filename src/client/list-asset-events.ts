@@ -42,11 +42,11 @@ interface Search {
 
 async function newest(client: Client, asset: string, { fits, limit, size }: Search): Promise<readonly AssetEvent[]> {
   const { first = 1, last = 0 } = (await assetState(client, asset)) ?? {};
-  let found: AssetEvent[] = [];
+  const found: AssetEvent[] = [];
   for (let end = last; end >= first && found.length < limit; end -= size) {
     const after = Math.max(first - 1, end - size);
     const events = await readAsset(client, asset, { after, limit: end - after });
-    found = [...events.filter((event) => event.position <= end && fits(event)), ...found];
+    found.unshift(...events.filter((event) => event.position <= end && fits(event)));
   }
   return found.slice(-limit);
 }

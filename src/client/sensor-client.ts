@@ -44,7 +44,6 @@ import { logQueueOf } from './asset-queue.js';
 import { retainAsset } from './assets.js';
 import { assetsLike, readCatalog, requireAsset, type AssetSummary } from './asset-catalog.js';
 import { BackfillClient } from './backfills.js';
-import { inBatches } from './batches.js';
 import { recordFromClient, type ClientRecordOptions } from './asset-events.js';
 import { describeAsset, type AssetDescription } from './describe-asset.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';

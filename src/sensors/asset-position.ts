@@ -1,6 +1,15 @@
-/** How far a sensor of one asset has read, as its cursor says; `undefined` for any other cursor. Pure. */
-export function positionIn(cursor: unknown): number | undefined {
-  if (typeof cursor !== 'object' || cursor === null) return undefined;
-  const { position, retries } = cursor as { readonly position?: unknown; readonly retries?: unknown };
-  return typeof position === 'number' && Array.isArray(retries) ? position : undefined;
+/**
+ * How far a sensor of assets has read one of them, as its cursor says: the position up to which everything is done.
+ * `undefined` for any other cursor. Pure.
+ */
+export function positionIn(cursor: unknown, asset: string): number | undefined {
+  if (!isObject(cursor) || !Array.isArray(cursor['retries'])) return undefined;
+  const { position, assets } = cursor;
+  if (typeof position === 'number') return position;
+  const place = isObject(assets) && Object.hasOwn(assets, asset) ? assets[asset] : undefined;
+  return isObject(place) && typeof place['low'] === 'number' ? place['low'] : undefined;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }

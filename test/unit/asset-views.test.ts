@@ -49,10 +49,13 @@ test('metadata and producers are one line that a terminal does not obey', () => 
   expect(producerText({})).toBe('');
 });
 
-test('only the cursor of an asset sensor says how far it has read', () => {
-  expect(positionIn({ position: 7, retries: [] })).toBe(7);
-  expect(positionIn({ position: 7 })).toBeUndefined();
-  expect(positionIn(undefined)).toBeUndefined();
+test('only the cursor of a sensor of assets says how far it has read', () => {
+  expect(positionIn({ position: 7, retries: [] }, 'orders')).toBe(7);
+  const several = { assets: { orders: { low: 4, above: '1' } }, retries: [] };
+  expect(positionIn(several, 'orders')).toBe(4);
+  expect(positionIn(several, 'toString')).toBeUndefined();
+  expect(positionIn({ position: 7 }, 'orders')).toBeUndefined();
+  expect(positionIn(undefined, 'orders')).toBeUndefined();
 });
 
 test("a log's details are a few lines whatever it holds, and its memo a few bytes", () => {

@@ -46,7 +46,8 @@ export async function waitForEvaluation<T>(
 async function silence(session: Session, sensor: string, signal: AbortSignal): Promise<never> {
   await sleep(LOOK_EVERY_MS, undefined, { signal });
   try {
-    await session.ask(sensor, () => session.sensors.state(sensor));
+    // a call that outlives the connection is tried again without one, and Node does not survive that
+    await session.abortable(signal, () => session.ask(sensor, () => session.sensors.state(sensor)));
   } catch (error) {
     if (error instanceof NoWorkerError) throw error;
     // whatever else is wrong, the tick itself will say
@@ -62,7 +63,11 @@ async function obstacle(
 ): Promise<never> {
   for (;;) {
     await sleep(LOOK_EVERY_MS, undefined, { signal });
-    const { evaluation, health, failedTaskAttempts = 1 } = await session.call(() => session.sensors.describe(sensor));
+    const {
+      evaluation,
+      health,
+      failedTaskAttempts = 1,
+    } = await session.abortable(signal, () => session.call(() => session.sensors.describe(sensor)));
     if (health === 'notLoaded') {
       throw new NoWorkerError(
         `${plain(evaluation?.lastOutcome ?? '')}\nAdd it to the sensors of a SensorsPlugin on task queue '${taskQueue}' and start ` +
