@@ -55,8 +55,6 @@ export const ASSET_SIGNALS = {
   unsubscribe: 'unsubscribe',
   retain: 'retain',
 } as const;
-/** Why a log that has just begun does not answer: it looks first whether there was one before. */
-export const ASSET_LOG_RECOVERING = 'is being recovered; ask again in a moment';
 export const ASSET_QUERIES = { read: 'read', state: 'state' } as const;
 /** Memo key of an asset's log: an {@link AssetMemo}. */
 export const ASSET_MEMO = 'asset';
