@@ -26,6 +26,7 @@ import { bindResources, resourceUses } from './bind-resources.js';
 import { wantedResources } from '../sensors/with-resources.js';
 import type { RunSinks } from '../workflows/interceptors.js';
 import { checkBundle } from './check-bundle.js';
+import { Gauges } from './gauges.js';
 import { Nudger, type ChangedRun } from './nudger.js';
 import { reconcileAll } from './reconcile.js';
 
@@ -152,12 +153,17 @@ export class SensorsPlugin extends SimplePlugin {
   override async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
     const evaluateSensor = worker.options.activities.get('evaluateSensor');
     const nudger = evaluateSensor === undefined ? undefined : this.#nudgers.get(evaluateSensor);
+    const { logger, metricMeter } = Runtime.instance();
+    const gauges = new Gauges([...this.#registry.sensors.keys()], (message, error) => logger.debug(message, { error }));
     try {
       await this.#start(worker, next);
-      if (worker.client !== undefined) nudger?.start(worker.client);
+      if (worker.client !== undefined) {
+        nudger?.start(worker.client);
+        gauges.start(worker.client, worker.options.taskQueue, metricMeter);
+      }
       await next(worker);
     } finally {
-      await nudger?.stop();
+      await Promise.all([nudger?.stop(), gauges.stop()]);
       if (evaluateSensor !== undefined) await this.#containers.get(evaluateSensor)?.dispose();
     }
   }

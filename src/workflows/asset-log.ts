@@ -14,6 +14,7 @@ import {
   defineSignal,
   getExternalWorkflowHandle,
   log,
+  metricMeter,
   proxyActivities,
   setHandler,
   setWorkflowOptions,
@@ -23,6 +24,7 @@ import {
 import type { SensorActivities } from '../activities/index.js';
 import type { AssetRead, AssetState } from '../sensors/asset-event.js';
 import { MAX_HISTORY_BYTES, MAX_LOG_HISTORY_EVENTS } from '../sensors/limits.js';
+import { count } from '../sensors/metrics.js';
 import { ASSET_LOG_ID_PREFIX, ASSET_QUERIES, ASSET_SIGNALS, LOOP_ID_PREFIX, SIGNALS } from '../sensors/protocol.js';
 import * as rules from './asset-log-state.js';
 import { applyAssetMessage, type AssetMessage } from './apply-asset-message.js';
@@ -78,6 +80,7 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
     const { last } = state;
     state = applyAssetMessage(state, asset, message);
     if (state.last === last) return;
+    count(metricMeter, 'sensors_asset_events_total', state.last - last, { asset });
     news = true;
     startNudging();
   }

@@ -56,6 +56,7 @@ import { parseConfigure, parseKeyPage } from './parse.js';
 import { registerMessages } from './messages.js';
 import { applyMessage, endEvaluation, type ActivityEnd } from './apply.js';
 import * as rules from './rules.js';
+import { createTickMetrics } from './tick-metrics.js';
 import { versioning } from './versioning.js';
 import { detailsOf, memoOf, stateView } from './views.js';
 
@@ -93,6 +94,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   let resting = false;
   /** This run of the loop is about to continue as new: nobody may wait for a tick in it any more. */
   let ending = false;
+  const measure = createTickMetrics(sensor, state);
   const waiters = new Set<Waiter>();
   const hooks = new Set<Promise<void>>();
   const previews = new Set<CancellationScope>();
@@ -295,8 +297,9 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     published();
   }
 
-  /** Memo and current details follow the state. */
+  /** Memo, current details and metrics follow the state. */
   function published(): void {
+    measure(state);
     setCurrentDetails(detailsOf(sensor, state));
     const next = memoOf(state, protocol);
     if (sameJson(memo, next)) return;
