@@ -132,6 +132,8 @@ export interface LoopInput {
   readonly options: LoopOptions;
   /** Carried over by continue-as-new and by recovery. */
   readonly state?: LoopState;
+  /** What the metrics have counted of it; absent: all. */
+  readonly measured?: Counters;
 }
 
 // ------------------------------------------------------------------------------------------------ evaluation

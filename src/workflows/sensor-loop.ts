@@ -94,7 +94,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   let resting = false;
   /** This run of the loop is about to continue as new: nobody may wait for a tick in it any more. */
   let ending = false;
-  const measure = createTickMetrics(sensor, state);
+  const metrics = createTickMetrics(sensor, loopInput.measured ?? state.counters);
   const waiters = new Set<Waiter>();
   const hooks = new Set<Promise<void>>();
   const previews = new Set<CancellationScope>();
@@ -297,9 +297,8 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     published();
   }
 
-  /** Memo, current details and metrics follow the state. */
+  /** Memo and current details follow the state. */
   function published(): void {
-    measure(state);
     setCurrentDetails(detailsOf(sensor, state));
     const next = memoOf(state, protocol);
     if (sameJson(memo, next)) return;
@@ -381,10 +380,12 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
       protocol: PROTOCOL,
       options: state.options,
       state,
+      measured: metrics.measured(),
     });
     throw new Error('unreachable: continue-as-new does not return');
   }
 
+  metrics.measure(state);
   for (;;) {
     state = rules.resumeWhenDue(state, Date.now());
     published();
@@ -407,6 +408,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     }
     // a start may have come while the launch ended: what was held back goes first
     if (rules.mayLaunch(state, Date.now())) continue;
+    metrics.measure(state);
     const step = rules.nextStep(state, Date.now());
     if (step.kind === 'evaluate') await evaluate(step.delayMs);
     else {
