@@ -47,7 +47,11 @@ export const METRICS = {
     labels: ['sensor'],
     help: 'Accepted requests that a stop or maxRunsPerTick holds back.',
   },
-  sensors_dead_letters: { kind: 'gauge', labels: ['sensor'], help: 'Rejected requests and events kept for a decision.' },
+  sensors_dead_letters: {
+    kind: 'gauge',
+    labels: ['sensor'],
+    help: 'Rejected requests and events kept for a decision.',
+  },
   sensors_lag_seconds: {
     kind: 'gauge',
     labels: ['sensor'],

@@ -29,6 +29,7 @@ import { checkBundle } from './check-bundle.js';
 import { Gauges } from './gauges.js';
 import { Nudger, type ChangedRun } from './nudger.js';
 import { reconcileAll } from './reconcile.js';
+import { tickTraces } from './tick-traces.js';
 
 export interface SensorsPluginOptions {
   /** The sensors of this worker; they bring their jobs. */
@@ -116,7 +117,7 @@ export class SensorsPlugin extends SimplePlugin {
         throw new DefinitionError(`the activity '${name}' is one of temporal-sensors' own; rename yours`);
       }
     }
-    const { workflowBundle, workerDeploymentOptions } = options;
+    const { workflowBundle, workerDeploymentOptions, interceptors } = options;
     if (workerDeploymentOptions?.useWorkerVersioning === false) {
       throw new DefinitionError(
         `SensorsPlugin: workerDeploymentOptions has a version but useWorkerVersioning: false; inside a workflow the two cannot be told ` +
@@ -129,6 +130,7 @@ export class SensorsPlugin extends SimplePlugin {
       ...super.configureWorker(options),
       activities: { ...bindResources(theirs, resources), ...activities },
       sinks: { ...options.sinks, ...sinksFor((run) => nudger.notify(run)) },
+      interceptors: { ...interceptors, activity: [tickTraces, ...(interceptors?.activity ?? [])] },
       // a stop reaches running code in 0.1 s instead of 6 s
       maxHeartbeatThrottleInterval: options.maxHeartbeatThrottleInterval ?? '1s',
     };

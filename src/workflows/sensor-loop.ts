@@ -50,6 +50,7 @@ import {
   type SensorState,
   type TickRecord,
 } from '../sensors/protocol.js';
+import { inNewTrace } from '../sensors/trace.js';
 import { createEdits } from './edits.js';
 import { createLauncher } from './launch.js';
 import { parseConfigure, parseKeyPage } from './parse.js';
@@ -375,13 +376,16 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     for (const preview of previews) preview.cancel();
     await condition(() => allHandlersFinished() && hooks.size === 0);
     const { memo: started } = workflowInfo();
-    await makeContinueAsNewFunc<typeof sensorLoop>({ memo: { ...started, [SENSOR_MEMO]: memoOf(state) } })({
+    const next = makeContinueAsNewFunc<typeof sensorLoop>({ memo: { ...started, [SENSOR_MEMO]: memoOf(state) } });
+    const input: LoopInput = {
       sensor,
       protocol: PROTOCOL,
       options: state.options,
       state,
       measured: metrics.measured(),
-    });
+    };
+    // else all of a sensor's life would be one trace
+    await inNewTrace(() => next(input));
     throw new Error('unreachable: continue-as-new does not return');
   }
 

@@ -33,7 +33,7 @@ export function createTickMetrics(sensor: string, counters: Counters): TickMetri
       count(metricMeter, 'sensors_requests_total', counters[counter] - before[counter], labels);
     }
     const ticks = counters.ticks - before.ticks;
-    if (ticks === 0) return;
+    if (ticks <= 0) return;
     for (const { status } of state.ring.slice(-ticks))
       count(metricMeter, 'sensors_ticks_total', 1, { sensor, outcome: status, folded: 'false' });
     setGauge(metricMeter, 'sensors_run_keys', keyCount(state.ledger), { sensor });

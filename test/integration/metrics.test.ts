@@ -57,8 +57,9 @@ test('a worker exports every listed metric with its labels, and counts each tick
 
   const scrape = async (): Promise<readonly Sample[]> => parse(await (await fetch(`http://${address}/metrics`)).text());
   const valueOf = (samples: readonly Sample[], name: string, labels: Readonly<Record<string, string>>): unknown =>
-    samples.find((each) => each.name === name && Object.entries(labels).every(([key, value]) => each.labels[key] === value))
-      ?.value;
+    samples.find(
+      (each) => each.name === name && Object.entries(labels).every(([key, value]) => each.labels[key] === value)
+    )?.value;
   const of = (sensor: string, labels = {}): Record<string, string> => ({ sensor: h.name(sensor), ...labels });
   const samples = await waitFor(async () => {
     const all = await scrape();

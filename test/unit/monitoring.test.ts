@@ -60,7 +60,9 @@ test('the dashboard parses, names only metrics and labels that there are, and sh
     readonly panels: readonly { readonly targets: readonly { readonly expr: string }[] }[];
     readonly templating: { readonly list: readonly { readonly query: string }[] };
   };
-  const variables = dashboard.templating.list.flatMap(({ query }) => /^label_values\((.*), \w+\)$/.exec(query)?.[1] ?? []);
+  const variables = dashboard.templating.list.flatMap(
+    ({ query }) => /^label_values\((.*), \w+\)$/.exec(query)?.[1] ?? []
+  );
   const panels = dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
   const expressions = [...panels, ...variables].map((each) => each.replaceAll('$__rate_interval', '5m'));
   expect(variables).toHaveLength(2);
