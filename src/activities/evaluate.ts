@@ -7,7 +7,6 @@
  */
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { endOf, failedEvaluation, failureFolds, quietEnd, quietFailure } from '../sensors/attempt-end.js';
-import { describeError } from '../sensors/errors.js';
 import type { EvaluationInput, EvaluationResult, RestResult, StreakRecord } from '../sensors/protocol.js';
 import { registeredOptions } from '../sensors/run-interest.js';
 import { Evaluating, type Evaluator } from './evaluator.js';
@@ -43,11 +42,12 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies,
       if (error instanceof KeysUnavailableError) throw noKeys(input, error);
       book.traceback(error);
       measureAttempt(evaluating);
+      const failure = failedEvaluation(input, times, error, evaluating.report);
       if (failureFolds(input, error)) {
         measureFolded(evaluating);
-        recordInStreak(streak, describeError(error, 'evaluate'));
+        recordInStreak(streak, failure.message);
       }
-      throw failedEvaluation(input, times, error, evaluating.report);
+      throw failure;
     }
     measureAttempt(evaluating);
     const end = endOf(input, result, times);

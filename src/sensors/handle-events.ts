@@ -13,7 +13,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { z } from 'zod';
 import { callHandler, InvalidRequestError, requestsOf, type FeedEvent } from './call-handler.js';
-import { describeError } from './errors.js';
+import { describeError } from './describe-error.js';
 import type { EventContextBase, EventHandlers } from './event-handlers.js';
 import { feedOf, type FeedHost } from './feed-host.js';
 import { cutText, jsonBytes, type Json } from './json.js';
