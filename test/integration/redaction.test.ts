@@ -27,7 +27,7 @@ function textOf(answer: unknown): string {
 test('no error text of an author is in Temporal, and the log of the worker has it under the ID that is', async () => {
   const h = await Harness.create();
   const broken = defineResource({ create: leak });
-  const positional = defineJob({ name: 'positional', args: leak as () => [string, number] });
+  const positional = defineJob({ name: 'positional', args: leak });
   const greeting = defineJob({ name: 'greeting', config: z.object({ name: z.string() }) });
   const base = { interval: '200ms', defaultStatus: 'running' } as const;
   const evaluate = leak;
