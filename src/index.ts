@@ -124,5 +124,6 @@ export type {
 // values and errors
 export type { Duration } from './sensors/duration.js';
 export type { Json } from './sensors/json.js';
-export { DefinitionError, EvaluationError, ResourceError } from './sensors/errors.js';
+export { ResourceError } from './sensors/describe-error.js';
+export { DefinitionError, EvaluationError } from './sensors/errors.js';
 export { RetryAfterError } from './sensors/retry-after-error.js';

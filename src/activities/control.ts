@@ -3,10 +3,10 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { inBatches } from '../client/batches.js';
 import { checkCursor } from '../sensors/cursor.js';
-import { describeError, FAILURE_TYPES } from '../sensors/errors.js';
+import { describeError } from '../sensors/describe-error.js';
+import { FAILURE_TYPES } from '../sensors/errors.js';
 import { rejected } from '../sensors/failures.js';
-import { cutText, type Json } from '../sensors/json.js';
-import { MAX_TEXT_BYTES } from '../sensors/limits.js';
+import type { Json } from '../sensors/json.js';
 import { RUN_MEMO, type RunMemo } from '../sensors/protocol.js';
 import { definitionOf } from './definition.js';
 import { earlierName } from '../sensors/registry.js';
@@ -22,7 +22,7 @@ export function createControlActivities({ registry }: SensorActivityDependencies
       try {
         return checkCursor(definition, cursor);
       } catch (error) {
-        throw rejected(cutText((error as Error).message, MAX_TEXT_BYTES));
+        throw rejected(describeError(error, `the cursor's schema`));
       }
     },
 

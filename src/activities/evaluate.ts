@@ -7,10 +7,10 @@
  */
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { endOf, failedEvaluation, failureFolds, quietEnd, quietFailure } from '../sensors/attempt-end.js';
-import { describeError } from '../sensors/errors.js';
 import type { EvaluationInput, EvaluationResult, RestResult, StreakRecord } from '../sensors/protocol.js';
 import { registeredOptions } from '../sensors/run-interest.js';
 import { Evaluating, type Evaluator } from './evaluator.js';
+import { measureAttempt, measureFolded } from './attempt-metrics.js';
 import type { SensorActivityDependencies } from './index.js';
 import { deferToNewer, refuseOutdated } from './newest.js';
 import { KeysUnavailableError, noKeys, notLoaded, waiting } from './postponed.js';
@@ -41,11 +41,18 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies,
       if (error instanceof CancelledFailure && error === attempt.signal.reason) throw error;
       if (error instanceof KeysUnavailableError) throw noKeys(input, error);
       book.traceback(error);
-      if (failureFolds(input, error)) recordInStreak(streak, describeError(error, 'evaluate'));
-      throw failedEvaluation(input, times, error, evaluating.report);
+      measureAttempt(evaluating);
+      const failure = failedEvaluation(input, times, error, evaluating.report);
+      if (failureFolds(input, error)) {
+        measureFolded(evaluating);
+        recordInStreak(streak, failure.message);
+      }
+      throw failure;
     }
+    measureAttempt(evaluating);
     const end = endOf(input, result, times);
     if (end === 'report') return result;
+    measureFolded(evaluating, result);
     if (end === 'rest') return { kind: 'rest' };
     const { reason, pauseMs } = quietEnd(input, result, times);
     recordInStreak(streak, reason);

@@ -26,6 +26,7 @@ import { stageRequests } from './pages.js';
 import { KeysUnavailableError } from './postponed.js';
 import type { SearchAttributes } from './search-attributes.js';
 import { shortHash } from '../sensors/short-hash.js';
+import { currentTrace } from '../sensors/trace.js';
 
 /** Of its timeout: an evaluation that takes longer is close to failing. */
 const SLOW_SHARE = 0.8;
@@ -52,11 +53,13 @@ export class Evaluating {
 
   /** What it has to report so far, besides its result or failure. */
   get report(): FailureDetails {
+    const trace = currentTrace();
     return {
       logs: this.book.lines,
       logLinesDropped: this.book.dropped,
       durationMs: Date.now() - this.began,
       quiet: this.streak?.reasons ?? [],
+      ...(trace === undefined ? {} : { trace }),
     };
   }
 }

@@ -2,7 +2,7 @@
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { readPage, writePage } from '../client/pages.js';
 import type { CursorChange, StoredCursor } from '../sensors/cursor.js';
-import { describeError } from '../sensors/errors.js';
+import { describeError } from '../sensors/describe-error.js';
 import { rejected } from '../sensors/failures.js';
 import { jsonBytes } from '../sensors/json.js';
 import type {

@@ -13,7 +13,7 @@ import type {
   StoredAssetEvent,
 } from '../sensors/asset-event.js';
 import { assetNameOf, type AssetReference } from '../sensors/asset-name.js';
-import { describeError } from '../sensors/errors.js';
+import { describeError } from '../sensors/describe-error.js';
 import { rejected } from '../sensors/failures.js';
 import { jsonBytes } from '../sensors/json.js';
 import { MAX_ASSET_BATCH_BYTES, MAX_ASSET_EVENT_BYTES } from '../sensors/limits.js';

@@ -5,7 +5,8 @@
  */
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import { isQuiet, type CheckedOutcome } from './check-outcome.js';
-import { describeError, FAILURE_TYPES, rootCause } from './errors.js';
+import { describeError, isRedacting, rootCause } from './describe-error.js';
+import { FAILURE_TYPES } from './errors.js';
 import { withoutStack } from './failures.js';
 import { cutText } from './json.js';
 import { REST_AFTER_MS } from './limits.js';
@@ -97,6 +98,6 @@ export function failedEvaluation(
       ? { nextRetryDelay: pauseAfter(input, times) }
       : { nonRetryable: true, details: [{ ...details, ...retryAfter } satisfies FailureDetails] }),
   });
-  failure.stack = thrown instanceof Error ? cutText(thrown.stack ?? '', MAX_STACK_BYTES) : '';
+  failure.stack = thrown instanceof Error && !isRedacting() ? cutText(thrown.stack ?? '', MAX_STACK_BYTES) : '';
   return failure;
 }

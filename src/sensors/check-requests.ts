@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { launchBackfill } from './check-backfill.js';
 import { isAsset, type AssetDefinition } from './define-asset.js';
+import { describeError } from './describe-error.js';
 import { describeIssues, type JobDefinition } from './define-job.js';
 import type { SensorDefinition } from './define-sensor.js';
 import { cutText, jsonBytes, NotJsonError, toJson, utf8Bytes, type Json } from './json.js';
@@ -148,7 +149,9 @@ function checkRequest(keyed: Keyed, index: number, rules: RequestRules): LaunchR
     );
   } catch (error) {
     if (error instanceof NotJsonError) return reject(error.message);
-    return reject(`the 'args' function of job '${job.name}' threw: ${(error as Error).message}`);
+    const text = `the 'args' function of job '${job.name}' threw: `;
+    // a redacted text is another one on every worker
+    return { ...reject(text + describeError(error, 'it')), id: reject(text + String(error)).id };
   }
   const run = { sensor: rules.sensor, job: job.name, form: rules.definition.runIds, epoch };
   if (request.backfill !== undefined) {

@@ -6,6 +6,7 @@
  */
 import { describeIssues } from './define-job.js';
 import type { SensorDefinition } from './define-sensor.js';
+import { describeError } from './describe-error.js';
 import { EvaluationError } from './errors.js';
 import { deepFreeze, jsonBytes, sameJson, toJson, type Json } from './json.js';
 import { MAX_CURSOR_BYTES } from './limits.js';
@@ -49,7 +50,7 @@ export function openCursor(definition: SensorDefinition, stored: StoredCursor | 
     return { value: checkCursor(definition, migrateCursor(stored.value)) };
   } catch (error) {
     throw new EvaluationError(
-      `migrateCursor could not migrate the stored cursor, which was kept: ${(error as Error).message}`,
+      `migrateCursor could not migrate the stored cursor, which was kept: ${describeError(error, 'migrateCursor')}`,
       { cause: error }
     );
   }

@@ -6,7 +6,6 @@
  * not encrypt. Pure: the workflow bundle contains this file.
  */
 import { cutText } from './json.js';
-import { MAX_TEXT_BYTES } from './limits.js';
 
 /** A sensor or job that cannot be: thrown by `defineSensor`, `defineJob` and `SensorsPlugin`, before anything runs. */
 export class DefinitionError extends Error {
@@ -20,33 +19,6 @@ export class EvaluationError extends Error {
 
 /** What a handler asked for can never be: calling it again would not help. */
 export class InvalidRequestError extends EvaluationError {}
-
-/** A resource that a sensor or an activity needs could not be created: the tick fails, and the next one tries again. */
-export class ResourceError extends EvaluationError {
-  override readonly name = 'ResourceError';
-  /** Name of the resource. */
-  readonly resource: string;
-  constructor(resource: string, cause: unknown) {
-    super(`resource '${resource}' could not be created: ${describeError(cause, 'create')}`, { cause });
-    this.resource = resource;
-  }
-}
-
-/** What was thrown in the first place, below the resources it went through. */
-export function rootCause(error: unknown): unknown {
-  return error instanceof ResourceError ? rootCause(error.cause) : error;
-}
-
-/** What was thrown, as a failure message says it: our own messages as they are, others with the name of their class. */
-export function describeError(error: unknown, thrower: string): string {
-  if (!(error instanceof Error))
-    return cutText(
-      `${thrower} threw ${typeof error === 'string' ? `'${error}'` : `a ${typeof error}`}, which is not an Error`,
-      MAX_TEXT_BYTES
-    );
-  const ours = error instanceof EvaluationError || error instanceof DefinitionError;
-  return cutText(ours ? error.message : `${error.name}: ${error.message}`, MAX_TEXT_BYTES);
-}
 
 /** `type` of the failures that activities report to the loop, as Temporal Web shows them. */
 export const FAILURE_TYPES = {

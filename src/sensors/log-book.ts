@@ -1,7 +1,8 @@
 /** The log lines of one tick: all go to the worker's logger, the first 50 (4 KB) are kept with the tick. */
 import type { SensorLog } from './define-sensor.js';
 import { cutText, jsonBytes } from './json.js';
-import { DefinitionError, EvaluationError, rootCause } from './errors.js';
+import { describeError, isRedacting, rootCause } from './describe-error.js';
+import { DefinitionError, EvaluationError } from './errors.js';
 import { MAX_LOG_BYTES, MAX_LOG_LINES, MAX_TRACEBACK_BYTES } from './limits.js';
 
 export interface LogLine {
@@ -37,6 +38,7 @@ export class LogBook {
 
   /** Keeps where an error was thrown, whatever else was logged. Its message is the tick's error. */
   traceback(error: unknown): void {
+    if (isRedacting()) return;
     const thrown = rootCause(error);
     if (!(thrown instanceof Error) || thrown instanceof EvaluationError || thrown instanceof DefinitionError) return;
     if (thrown.stack === undefined) return;
@@ -69,7 +71,8 @@ function render(metadata: Readonly<Record<string, unknown>>): string {
 
 function renderValue(value: unknown): string {
   try {
-    return value instanceof Error ? value.message : (JSON.stringify(value) ?? String(value));
+    if (value instanceof Error) return isRedacting() ? describeError(value, 'the code of the sensor') : value.message;
+    return JSON.stringify(value) ?? String(value);
   } catch {
     return String(value);
   }

@@ -159,6 +159,8 @@ export interface LoopInput {
   readonly options: LoopOptions;
   /** Carried over by continue-as-new and by recovery. */
   readonly state?: LoopState;
+  /** What the metrics have counted of it; absent: all. */
+  readonly measured?: Counters;
 }
 
 // ------------------------------------------------------------------------------------------------ evaluation
@@ -331,6 +333,8 @@ export interface EvaluationResult {
   readonly durationMs: number;
   /** The quiet evaluations that came before, in this activity. */
   readonly quiet: readonly QuietReason[];
+  /** Span of the evaluation, where it is traced (W3C `traceparent`). */
+  readonly trace?: string;
 }
 
 /** Result of the evaluation activity when nothing was new for so long that the loop may continue as new. */
@@ -344,6 +348,7 @@ export interface FailureDetails {
   readonly logLinesDropped: number;
   readonly durationMs: number;
   readonly quiet: readonly QuietReason[];
+  readonly trace?: string;
   /** The author said when to try again. */
   readonly retryAfterMs?: number;
 }
@@ -397,6 +402,8 @@ export interface TickRecord {
   readonly logLinesDropped?: number;
   /** Quiet evaluations before this one. */
   readonly quiet?: readonly QuietReason[];
+  /** Span of the evaluation, where it was traced (W3C `traceparent`): its runs are in the same trace. */
+  readonly trace?: string;
 }
 
 export interface DeadLetter extends Rejection {

@@ -7,7 +7,8 @@
 import { describeIssues } from './define-job.js';
 import type { BuiltResources, ResourceDefinition, Resources } from './define-resource.js';
 import { resolveEnv, type Environment } from './env.js';
-import { EvaluationError, ResourceError } from './errors.js';
+import { ResourceError } from './describe-error.js';
+import { EvaluationError } from './errors.js';
 import { ResourceStore, type ReportDisposal } from './resource-store.js';
 
 export interface ResourcePlan {

@@ -5,7 +5,7 @@ import { extendStreak } from '../activities/streak.js';
 import { endOf, failedEvaluation, failureFolds, quietEnd, type AttemptTimes } from '../sensors/attempt-end.js';
 import type { CheckedOutcome } from '../sensors/check-outcome.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
-import { describeError } from '../sensors/errors.js';
+import { describeError } from '../sensors/describe-error.js';
 import { evaluateInput } from '../sensors/evaluate-input.js';
 import type { EvaluationServices } from '../sensors/evaluation.js';
 import { LogBook, type LogSink } from '../sensors/log-book.js';

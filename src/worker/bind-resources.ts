@@ -1,6 +1,6 @@
 /** Gives the activities made by `withResources` the instances of their worker. */
 import { Context } from '@temporalio/activity';
-import { ResourceError } from '../sensors/errors.js';
+import { ResourceError } from '../sensors/describe-error.js';
 import type { ResourceContainer } from '../sensors/resource-container.js';
 import type { ResourceUse } from '../sensors/resource-names.js';
 import { wantedResources } from '../sensors/with-resources.js';

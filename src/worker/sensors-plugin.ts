@@ -26,8 +26,11 @@ import { bindResources, resourceUses } from './bind-resources.js';
 import { wantedResources } from '../sensors/with-resources.js';
 import type { RunSinks } from '../workflows/interceptors.js';
 import { checkBundle } from './check-bundle.js';
+import { Gauges } from './gauges.js';
 import { Nudger, type ChangedRun } from './nudger.js';
 import { reconcileAll } from './reconcile.js';
+import { redactErrors } from './redact-errors.js';
+import { tickTraces } from './tick-traces.js';
 
 export interface SensorsPluginOptions {
   /** The sensors of this worker; they bring their jobs. */
@@ -39,6 +42,12 @@ export interface SensorsPluginOptions {
    * resource is first needed. @default none
    */
   readonly resourceConfig?: Readonly<Record<string, unknown>>;
+  /**
+   * Says of errors that `evaluate`, handlers, hooks and resources throw only an ID; the worker's log has the error, with
+   * its stack, under it. Temporal keeps error texts in histories and memos, and no codec encrypts them by default.
+   * Texts of an `EvaluationError` stay. @default false
+   */
+  readonly redactErrors?: boolean;
 }
 
 /**
@@ -86,6 +95,7 @@ export class SensorsPlugin extends SimplePlugin {
   readonly #registry: SensorRegistry;
   readonly #resourceUses: readonly ResourceUse[];
   readonly #resourceConfig: Readonly<Record<string, unknown>>;
+  readonly #redacts: boolean;
   /** By an activity of its worker: a plugin may serve several. */
   readonly #containers = new WeakMap<object, ResourceContainer>();
   readonly #nudgers = new WeakMap<object, Nudger>();
@@ -93,12 +103,13 @@ export class SensorsPlugin extends SimplePlugin {
 
   constructor(options: SensorsPluginOptions) {
     super({ name: 'temporal-sensors' });
-    refuseUnknownOptions(options, ['sensors', 'prefix', 'resourceConfig'], 'SensorsPlugin');
+    refuseUnknownOptions(options, ['sensors', 'prefix', 'resourceConfig', 'redactErrors'], 'SensorsPlugin');
     if (!Array.isArray(options.sensors))
       throw new DefinitionError('SensorsPlugin needs sensors: an array of what defineSensor returned');
     this.#registry = createRegistry(options.sensors, options.prefix);
     this.#resourceUses = options.sensors.map(({ name, resources }) => ({ place: `sensor '${name}'`, resources }));
     this.#resourceConfig = options.resourceConfig ?? {};
+    this.#redacts = options.redactErrors ?? false;
     collectResources(this.#resourceUses);
   }
 
@@ -115,7 +126,7 @@ export class SensorsPlugin extends SimplePlugin {
         throw new DefinitionError(`the activity '${name}' is one of temporal-sensors' own; rename yours`);
       }
     }
-    const { workflowBundle, workerDeploymentOptions } = options;
+    const { workflowBundle, workerDeploymentOptions, interceptors } = options;
     if (workerDeploymentOptions?.useWorkerVersioning === false) {
       throw new DefinitionError(
         `SensorsPlugin: workerDeploymentOptions has a version but useWorkerVersioning: false; inside a workflow the two cannot be told ` +
@@ -128,6 +139,10 @@ export class SensorsPlugin extends SimplePlugin {
       ...super.configureWorker(options),
       activities: { ...bindResources(theirs, resources), ...activities },
       sinks: { ...options.sinks, ...sinksFor((run) => nudger.notify(run)) },
+      interceptors: {
+        ...interceptors,
+        activity: [tickTraces, ...(this.#redacts ? [redactErrors] : []), ...(interceptors?.activity ?? [])],
+      },
       // a stop reaches running code in 0.1 s instead of 6 s
       maxHeartbeatThrottleInterval: options.maxHeartbeatThrottleInterval ?? '1s',
     };
@@ -152,12 +167,17 @@ export class SensorsPlugin extends SimplePlugin {
   override async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
     const evaluateSensor = worker.options.activities.get('evaluateSensor');
     const nudger = evaluateSensor === undefined ? undefined : this.#nudgers.get(evaluateSensor);
+    const { logger, metricMeter } = Runtime.instance();
+    const gauges = new Gauges([...this.#registry.sensors.keys()], (message, error) => logger.debug(message, { error }));
     try {
       await this.#start(worker, next);
-      if (worker.client !== undefined) nudger?.start(worker.client);
+      if (worker.client !== undefined) {
+        nudger?.start(worker.client);
+        gauges.start(worker.client, worker.options.taskQueue, metricMeter);
+      }
       await next(worker);
     } finally {
-      await nudger?.stop();
+      await Promise.all([nudger?.stop(), gauges.stop()]);
       if (evaluateSensor !== undefined) await this.#containers.get(evaluateSensor)?.dispose();
     }
   }

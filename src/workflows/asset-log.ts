@@ -17,6 +17,7 @@ import {
   getExternalWorkflowHandle,
   log,
   makeContinueAsNewFunc,
+  metricMeter,
   proxyActivities,
   setCurrentDetails,
   setHandler,
@@ -28,6 +29,7 @@ import {
 import type { SensorActivities } from '../activities/index.js';
 import type { AssetRead, AssetState } from '../sensors/asset-event.js';
 import { MAX_HISTORY_BYTES, MAX_LOG_HISTORY_EVENTS } from '../sensors/limits.js';
+import { count } from '../sensors/metrics.js';
 import {
   ASSET_LOG_ID_PREFIX,
   ASSET_LOG_RECOVERING,
@@ -103,6 +105,7 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
     state = applyAssetMessage(state, asset, message);
     setCurrentDetails(assetDetailsOf(state, asset));
     if (state.last === last) return;
+    count(metricMeter, 'sensors_asset_events_total', state.last - last, { asset });
     news = true;
     startNudging();
     startTelling();

@@ -24,6 +24,7 @@ import {
   type RunMemo,
 } from '../sensors/protocol.js';
 import { parseRefusals, parseRequestPages, parseRequests } from './parse.js';
+import { inTrace } from '../sensors/trace.js';
 import * as rules from './rules.js';
 import { startRun } from './start-run.js';
 
@@ -134,7 +135,7 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
   async function startBatch(): Promise<void> {
     const { launch } = holder.get();
     if (launch?.record === undefined || launch.remaining.length === 0) return;
-    const { tick } = launch.record;
+    const { tick, trace } = launch.record;
     const open = new Set(launch.remaining);
     let inFlight = 0;
     let bytes = 0;
@@ -147,7 +148,7 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
       starts++;
       inFlight++;
       bytes += size;
-      void start(request, { tick }).then((outcome) => {
+      void inTrace(trace, () => start(request, { tick })).then((outcome) => {
         open.delete(request);
         holder.set(rules.settle(holder.get(), request, outcome, Date.now()));
         inFlight--;

@@ -24,6 +24,7 @@ import type {
   RestResult,
 } from '../sensors/protocol.js';
 import { parseAssetEvents } from './parse-asset-log.js';
+import { isTrace } from '../sensors/trace.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -159,13 +160,14 @@ export function parseEvaluationResult(value: unknown): EvaluationResult | RestRe
     Array.isArray(logs) &&
     Array.isArray(quiet);
   if (!whole) return undefined;
-  const { skipReason, lastRunKey, ...rest } = value;
+  const { skipReason, lastRunKey, trace, ...rest } = value;
   return {
     ...(rest as unknown as EvaluationResult),
     more: value['more'] === true,
     ...parseNumbers(value),
     ...(typeof skipReason === 'string' ? { skipReason } : {}),
     ...(typeof lastRunKey === 'string' ? { lastRunKey } : {}),
+    ...parseTrace(trace),
   };
 }
 
@@ -221,9 +223,18 @@ export function parseFailureDetails(value: unknown, durationMs: number): Failure
   if (!isObject(value) || !Array.isArray(value['logs']) || !Array.isArray(value['quiet'])) {
     return { logs: [], logLinesDropped: 0, durationMs, quiet: [] };
   }
-  const { retryAfterMs, ...details } = value;
+  const { retryAfterMs, trace, ...details } = value;
   const later = typeof retryAfterMs === 'number' && retryAfterMs > 0 && retryAfterMs <= MAX_INTERVAL_MS;
-  return { ...(details as unknown as FailureDetails), ...parseNumbers(value), ...(later ? { retryAfterMs } : {}) };
+  return {
+    ...(details as unknown as FailureDetails),
+    ...parseNumbers(value),
+    ...(later ? { retryAfterMs } : {}),
+    ...parseTrace(trace),
+  };
+}
+
+function parseTrace(trace: unknown): { readonly trace?: string } {
+  return isTrace(trace) ? { trace } : {};
 }
 
 /** What a worker tells at start: its protocol, and the options of its definition if they are whole. */

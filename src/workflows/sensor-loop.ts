@@ -50,12 +50,14 @@ import {
   type SensorState,
   type TickRecord,
 } from '../sensors/protocol.js';
+import { inNewTrace } from '../sensors/trace.js';
 import { createEdits } from './edits.js';
 import { createLauncher } from './launch.js';
 import { parseConfigure, parseKeyPage } from './parse.js';
 import { registerMessages } from './messages.js';
 import { applyMessage, endEvaluation, type ActivityEnd } from './apply.js';
 import * as rules from './rules.js';
+import { createTickMetrics } from './tick-metrics.js';
 import { versioning } from './versioning.js';
 import { detailsOf, memoOf, stateView } from './views.js';
 
@@ -93,6 +95,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   let resting = false;
   /** This run of the loop is about to continue as new: nobody may wait for a tick in it any more. */
   let ending = false;
+  const metrics = createTickMetrics(sensor, loopInput.measured ?? state.counters);
   const waiters = new Set<Waiter>();
   const hooks = new Set<Promise<void>>();
   const previews = new Set<CancellationScope>();
@@ -373,15 +376,20 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     for (const preview of previews) preview.cancel();
     await condition(() => allHandlersFinished() && hooks.size === 0);
     const { memo: started } = workflowInfo();
-    await makeContinueAsNewFunc<typeof sensorLoop>({ memo: { ...started, [SENSOR_MEMO]: memoOf(state) } })({
+    const next = makeContinueAsNewFunc<typeof sensorLoop>({ memo: { ...started, [SENSOR_MEMO]: memoOf(state) } });
+    const input: LoopInput = {
       sensor,
       protocol: PROTOCOL,
       options: state.options,
       state,
-    });
+      measured: metrics.measured(),
+    };
+    // else all of a sensor's life would be one trace
+    await inNewTrace(() => next(input));
     throw new Error('unreachable: continue-as-new does not return');
   }
 
+  metrics.measure(state);
   for (;;) {
     state = rules.resumeWhenDue(state, Date.now());
     published();
@@ -404,6 +412,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     }
     // a start may have come while the launch ended: what was held back goes first
     if (rules.mayLaunch(state, Date.now())) continue;
+    metrics.measure(state);
     const step = rules.nextStep(state, Date.now());
     if (step.kind === 'evaluate') await evaluate(step.delayMs);
     else {

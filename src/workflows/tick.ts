@@ -75,6 +75,7 @@ function newRecord({ input, trigger, dueAt }: Evaluated, details: FailureDetails
     ...(details.logs.length === 0 ? {} : { logs: details.logs }),
     ...(details.logLinesDropped === 0 ? {} : { logLinesDropped: details.logLinesDropped }),
     ...(details.quiet.length === 0 ? {} : { quiet: details.quiet }),
+    ...(details.trace === undefined ? {} : { trace: details.trace }),
   };
 }
 

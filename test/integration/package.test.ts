@@ -29,7 +29,7 @@ test('the archive holds what users need, and nothing else', async () => {
     .map((file) => file.replace('package/', ''));
   expect(
     files.filter(
-      (file) => !/^(dist\/|docs\/|README\.md|CHANGELOG\.md|ARCHITECTURE\.md|LICENSE|package\.json)/.test(file)
+      (file) => !/^(dist\/|docs\/|ops\/|README\.md|CHANGELOG\.md|ARCHITECTURE\.md|LICENSE|package\.json)/.test(file)
     )
   ).toEqual([]);
   expect(files).toEqual(
