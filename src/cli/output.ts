@@ -7,6 +7,7 @@ import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 import { createColors } from 'picocolors';
 import type { ExplainedError } from './errors.js';
+import { startProgress, type Progress } from './progress.js';
 import { plain, printableJson } from '../sensors/text.js';
 
 export type Colors = ReturnType<typeof createColors>;
@@ -16,6 +17,8 @@ export interface Output {
   result(value: unknown, text: (colors: Colors, width: number) => readonly string[]): void;
   /** A remark for people, on stderr; not printed with `--json`. */
   note(text: string): void;
+  /** How far long work is, on a terminal only. @param what in the plural, such as `sensors` */
+  progress(total: number, what: string): Progress;
   error(error: ExplainedError): void;
 }
 
@@ -30,6 +33,7 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
     note(text) {
       if (!json) process.stderr.write(`${text}\n`);
     },
+    progress: (total, what) => startProgress(json ? undefined : process.stderr, total, what),
     error({ code, exitCode, message }) {
       if (json) process.stderr.write(`${printableJson({ error: { code, exitCode, message } })}\n`);
       else {

@@ -6,19 +6,19 @@
  */
 import { createRequire } from 'node:module';
 import { debuglog } from 'node:util';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { describe } from './commands/describe.js';
 import type { DevOptions } from './commands/dev.js';
 import type { InitOptions } from './commands/init.js';
 import { list } from './commands/list.js';
 import { preview, type PreviewOptions } from './commands/preview.js';
 import { runs } from './commands/runs.js';
-import { start, stop, type StartStopOptions } from './commands/start-stop.js';
+import { startStop, type StartStopOptions } from './commands/start-stop.js';
 import { tick } from './commands/tick.js';
 import { ticks } from './commands/ticks.js';
 import { explainError, type Place } from './errors.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
-import { futureTime, json, limit, port, seconds, text } from './options.js';
+import { flag, futureTime, json, limit, port, seconds, tag, text, tickNumber, timeAfter } from './options.js';
 import { createOutput, type Output } from './output.js';
 import type { GlobalOptions, Session } from './session.js';
 
@@ -88,19 +88,20 @@ function createProgram(run: Run): Command {
       seconds(DEFAULT_TIMEOUT_S)
     )
     .option('--json', 'print one JSON document')
+    .option('--read-only', 'refuse whatever changes something (default: SENSORS_READ_ONLY)')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ outputError: () => undefined })
     .exitOverride();
 
   const options = (): GlobalOptions => {
     const { timeout, ...rest } = program.opts<ParsedGlobalOptions>();
-    return { ...rest, timeoutMs: timeout * 1_000 };
+    return { ...rest, timeoutMs: timeout * 1_000, readOnly: rest.readOnly ?? flag(process.env['SENSORS_READ_ONLY']) };
   };
   const inSession = async (act: (session: Session) => Promise<ExitCode | void>): Promise<void> => {
     const { connectionOf, withSession } = await import('./session.js');
     const connection = connectionOf(options());
     run.place = { address: connection.connectionOptions.address, namespace: connection.namespace };
-    run.exitCode = (await withSession(connection, options().timeoutMs, act)) ?? EXIT.ok;
+    run.exitCode = (await withSession(connection, options(), act)) ?? EXIT.ok;
   };
 
   program
@@ -129,16 +130,33 @@ function createProgram(run: Run): Command {
     .description('show a sensor, and why it did or did not run')
     .action((sensor: string) => inSession((session) => describe(session, output, sensor)));
   program
-    .command('start <sensor>')
-    .description('start a sensor; also one whose loop was cancelled or terminated')
+    .command('start [sensors...]')
+    .description('start sensors, by names and globs; also those whose loop was cancelled or terminated')
     .option('--reason <text>', 'why, for the others', text)
-    .action((sensor: string, own: StartStopOptions) => inSession((session) => start(session, output, sensor, own)));
+    .option('--tag <key=value>', 'those with this tag; repeat it for those with all of them', tag)
+    .option('--all', 'all sensors of the namespace')
+    .option('--dry-run', 'only show which')
+    .option('--yes', 'do not ask')
+    .action((sensors: string[], own: StartStopOptions) =>
+      inSession((session) => startStop(session, output, 'start', sensors, own))
+    );
   program
-    .command('stop <sensor>')
-    .description('stop a sensor; its cursor, keys and pending requests stay, its running jobs go on')
+    .command('stop [sensors...]')
+    .description('stop sensors, by names and globs; cursor, keys and pending requests stay, running jobs go on')
     .option('--reason <text>', 'why, for the others', text)
     .option('--until <ISO time>', 'start again by itself at this time', futureTime)
-    .action((sensor: string, own: StartStopOptions) => inSession((session) => stop(session, output, sensor, own)));
+    .addOption(
+      new Option('--for <duration>', 'start again by itself after so long, such as 2h')
+        .argParser(timeAfter)
+        .conflicts('until')
+    )
+    .option('--tag <key=value>', 'those with this tag; repeat it for those with all of them', tag)
+    .option('--all', 'all sensors of the namespace')
+    .option('--dry-run', 'only show which')
+    .option('--yes', 'do not ask')
+    .action((sensors: string[], own: StartStopOptions) =>
+      inSession((session) => startStop(session, output, 'stop', sensors, own))
+    );
   program
     .command('tick <sensor>')
     .description('evaluate a sensor now, also a stopped one, and wait for the tick')

@@ -1,7 +1,10 @@
 export { SensorClient, SensorNotFoundError, SensorRejectedError } from './sensor-client.js';
 export type { SensorDescription, SensorRun, SensorSummary, SensorWorker } from './sensor-client.js';
+export { ReadOnlyError } from './read-only.js';
+export type { SensorClientOptions } from './read-only.js';
 export type { EvaluationStatus } from './describe-pending.js';
 export type { Pruned } from './prune.js';
+export type { StoredCursor } from '../sensors/cursor.js';
 export type {
   DeadLetter,
   DeadLetterEdit,

@@ -14,6 +14,7 @@ import {
 } from '@temporalio/client';
 import { ApplicationFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { optionalTsToDate } from '@temporalio/common/lib/time.js';
+import type { StoredCursor } from '../sensors/cursor.js';
 import { jsonBytes, type Json } from '../sensors/json.js';
 import { MAX_EVENT_BYTES } from '../sensors/limits.js';
 import {
@@ -45,6 +46,8 @@ import { listExecutions } from './executions.js';
 import { findLoop, loopId, PRUNED, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
 import { Outbox } from './outbox.js';
 import { readPartitions } from './partitions.js';
+import { ReadOnlyError, type SensorClientOptions } from './read-only.js';
+import { cursorBefore } from './rewind.js';
 import { prune, type Pruned } from './prune.js';
 import { quoted } from './query.js';
 import { statusOf } from './read-run.js';
@@ -176,7 +179,10 @@ export class SensorClient {
   private readonly outboxes = new Map<string, Outbox<Json>>();
 
   /** @param client a Temporal client of the cluster and namespace, with the data converter of the workers */
-  constructor(private readonly client: Client) {}
+  constructor(
+    private readonly client: Client,
+    private readonly options: SensorClientOptions = {}
+  ) {}
 
   /** All sensors of the namespace, by name. */
   async list(): Promise<SensorSummary[]> {
@@ -228,6 +234,7 @@ export class SensorClient {
 
   /** Starts the sensor. One whose loop is closed comes back with its state. */
   async start(sensor: string, note: Note = {}): Promise<void> {
+    this.changes('start');
     const loop = await findLoop(this.client, sensor);
     if (loop === undefined) throw new SensorNotFoundError(sensor, this.namespace);
     if (loop.status.name !== 'RUNNING') await this.recover(sensor, loop.taskQueue);
@@ -266,6 +273,27 @@ export class SensorClient {
   /** Sets the cursor; an evaluation that runs at this moment is dropped and repeated. */
   async setCursor(sensor: string, cursor: Json, note: Note = {}): Promise<SensorState> {
     return await this.update<SensorState>(sensor, UPDATES.setCursor, { ...note, cursor });
+  }
+
+  /**
+   * Sets the cursor to what it was before a tick, so that what came since is evaluated again. Keys that have run do not
+   * run again.
+   *
+   * @param tick one of the last ticks, see {@link ticks}
+   * @throws {@link SensorRejectedError} when the sensor no longer knows that cursor: an older tick, or a large cursor
+   */
+  async rewindCursor(sensor: string, tick: number, note: Note = {}): Promise<SensorState> {
+    this.changes('rewindCursor');
+    const cursor = await this.cursorBefore(sensor, tick);
+    const edit = cursor === undefined ? { clear: true } : { cursor: cursor.value };
+    return await this.update<SensorState>(sensor, UPDATES.setCursor, { ...note, ...edit, beforeTick: tick });
+  }
+
+  /** The cursor before a tick, or undefined when there was none; throws as {@link rewindCursor}. */
+  async cursorBefore(sensor: string, tick: number): Promise<StoredCursor | undefined> {
+    const known = cursorBefore(await this.ticks(sensor), tick);
+    if (!('refusal' in known)) return known.cursor;
+    throw new SensorRejectedError(sensor, `the cursor cannot be rewound: ${known.refusal}; set it instead`, undefined);
   }
 
   /** Forgets the cursor. */
@@ -334,6 +362,7 @@ export class SensorClient {
    * @throws {@link SensorNotFoundError} when there is nothing to forget
    */
   async prune(sensor: string): Promise<Pruned> {
+    this.changes('prune');
     const pruned = await prune(this.client, sensor);
     if (pruned.loopRuns === 0 && pruned.pages === 0) throw new SensorNotFoundError(sensor, this.namespace);
     return pruned;
@@ -361,11 +390,13 @@ export class SensorClient {
    * @throws `ApplicationFailure` for a name, partition or metadata that cannot be recorded
    */
   async materialize(asset: AssetReference, options: ClientRecordOptions = {}): Promise<void> {
+    this.changes('materialize');
     await recordFromClient(this.client, 'materialization', asset, options);
   }
 
   /** Records what was seen of an asset without making it; otherwise like {@link materialize}. */
   async observe(asset: AssetReference, options: ClientRecordOptions = {}): Promise<void> {
+    this.changes('observe');
     await recordFromClient(this.client, 'observation', asset, options);
   }
 
@@ -422,6 +453,11 @@ export class SensorClient {
     return this.client.options.namespace;
   }
 
+  /** @throws {@link ReadOnlyError} */
+  private changes(action: string): void {
+    if (this.options.readOnly === true) throw new ReadOnlyError(action);
+  }
+
   private async recover(sensor: string, taskQueue: string): Promise<void> {
     try {
       await recoverLoop(this.client, { sensor, taskQueue });
@@ -448,10 +484,13 @@ export class SensorClient {
   }
 
   private async signal(sensor: string, name: string, ...args: unknown[]): Promise<void> {
+    this.changes(name);
     await this.ask(sensor, () => this.handle(sensor).signal(name, ...args));
   }
 
+  /** A preview, too, is none of a read-only client's: it runs the author's code. */
   private async update<T>(sensor: string, name: string, arg: unknown): Promise<T> {
+    this.changes(name);
     return await this.ask(sensor, () => this.handle(sensor).executeUpdate<T, [unknown]>(name, { args: [arg] }));
   }
 
