@@ -14,6 +14,8 @@ export class UnconfirmedError extends Error {
 export interface Question {
   /** What will be done, as the beginning of a sentence: `Prune sensor 'orders'`. */
   readonly action: string;
+  /** What to know before the answer, in lines. */
+  readonly details?: readonly string[];
   /** `--yes` was given. */
   readonly yes?: boolean | undefined;
   /** The client refuses anyway, so that there is nothing to ask. */
@@ -33,7 +35,7 @@ export interface Terminal {
  * @throws ReadOnlyError when the answer would not matter
  */
 export async function confirm(
-  { action, yes, readOnly }: Question,
+  { action, details = [], yes, readOnly }: Question,
   { input, output }: Terminal = { input: process.stdin, output: process.stderr }
 ): Promise<void> {
   if (readOnly === true) throw new ReadOnlyError(action);
@@ -42,6 +44,7 @@ export async function confirm(
     throw new UnconfirmedError(`'${action}' asks before it acts, and there is no terminal to ask on; add --yes`);
   const terminal = createInterface({ input, output });
   try {
+    output.write(details.map((line) => `${line}\n`).join(''));
     // Ctrl-C and Ctrl-D close it without an answer
     const closed = once(terminal, 'close').then(() => '');
     const answer = await Promise.race([terminal.question(`${action}? [y/N] `), closed]);

@@ -16,10 +16,12 @@ import { runs } from './commands/runs.js';
 import { startStop, type StartStopOptions } from './commands/start-stop.js';
 import { tick } from './commands/tick.js';
 import { ticks } from './commands/ticks.js';
+import { addEditCommands } from './edit-commands.js';
 import { explainError, type Place } from './errors.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
-import { flag, futureTime, json, limit, port, seconds, tag, text, tickNumber, timeAfter } from './options.js';
+import { flag, futureTime, json, limit, port, seconds, tag, text, timeAfter } from './options.js';
 import { createOutput, type Output } from './output.js';
+import { checkSelection } from './select.js';
 import type { GlobalOptions, Session } from './session.js';
 
 const DEFAULT_TIMEOUT_S = '15';
@@ -137,9 +139,10 @@ function createProgram(run: Run): Command {
     .option('--all', 'all sensors of the namespace')
     .option('--dry-run', 'only show which')
     .option('--yes', 'do not ask')
-    .action((sensors: string[], own: StartStopOptions) =>
-      inSession((session) => startStop(session, output, 'start', sensors, own))
-    );
+    .action(async (names: string[], own: StartStopOptions) => {
+      checkSelection({ ...own, names });
+      await inSession((session) => startStop(session, output, 'start', names, own));
+    });
   program
     .command('stop [sensors...]')
     .description('stop sensors, by names and globs; cursor, keys and pending requests stay, running jobs go on')
@@ -154,9 +157,10 @@ function createProgram(run: Run): Command {
     .option('--all', 'all sensors of the namespace')
     .option('--dry-run', 'only show which')
     .option('--yes', 'do not ask')
-    .action((sensors: string[], own: StartStopOptions) =>
-      inSession((session) => startStop(session, output, 'stop', sensors, own))
-    );
+    .action(async (names: string[], own: StartStopOptions) => {
+      checkSelection({ ...own, names });
+      await inSession((session) => startStop(session, output, 'stop', names, own));
+    });
   program
     .command('tick <sensor>')
     .description('evaluate a sensor now, also a stopped one, and wait for the tick')
@@ -185,6 +189,7 @@ function createProgram(run: Run): Command {
     .action((sensor: string, own: { readonly limit: number }) =>
       inSession((session) => runs(session, output, sensor, own))
     );
+  addEditCommands(program, output, inSession);
   return program;
 }
 

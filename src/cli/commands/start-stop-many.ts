@@ -9,7 +9,7 @@ import { select, type Selection } from '../select.js';
 import type { Session } from '../session.js';
 import { count, plain } from '../../sensors/text.js';
 import { sensorView } from '../views.js';
-import { pendingReason, type Told, type Verb } from './start-stop.js';
+import { pendingReason, type Told, type Verb } from './tell-sensor.js';
 
 const AT_ONCE = 20;
 const NAMED = 10;
