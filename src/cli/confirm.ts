@@ -12,7 +12,7 @@ export class UnconfirmedError extends Error {
 }
 
 export interface Question {
-  /** What will be done, as the beginning of a sentence: `Prune sensor 'orders'`. */
+  /** What will be done: `prune sensor 'orders'`. */
   readonly action: string;
   /** What to know before the answer, in lines. */
   readonly details?: readonly string[];
@@ -41,7 +41,7 @@ export async function confirm(
   if (readOnly === true) throw new ReadOnlyError(action);
   if (yes === true) return;
   if (input.isTTY !== true || output.isTTY !== true)
-    throw new UnconfirmedError(`'${action}' asks before it acts, and there is no terminal to ask on; add --yes`);
+    throw new UnconfirmedError(`refused: ${action} asks first, and there is no terminal to ask on; add --yes`);
   const terminal = createInterface({ input, output });
   try {
     output.write(details.map((line) => `${line}\n`).join(''));

@@ -69,6 +69,17 @@ export function isUnanswered(error: unknown): boolean {
   );
 }
 
+/** Whether the server refused because of who asks, or does not offer the call to anybody (as Temporal Cloud does). */
+export function isForbidden(error: unknown): boolean {
+  const code = grpcStatus(error)?.code;
+  return code === GRPC.permissionDenied || code === GRPC.unauthenticated || code === GRPC.unimplemented;
+}
+
+/** What the server said, or the error's own message. */
+export function detailsOf(error: unknown): string {
+  return grpcStatus(error)?.details ?? (error instanceof Error ? error.message : String(error));
+}
+
 /**
  * @param place undefined when the connection was not yet known
  */

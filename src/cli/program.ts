@@ -13,6 +13,7 @@ import type { InitOptions } from './commands/init.js';
 import { list } from './commands/list.js';
 import { preview, type PreviewOptions } from './commands/preview.js';
 import { runs } from './commands/runs.js';
+import type { SetupOptions } from './commands/setup.js';
 import { startStop, type StartStopOptions } from './commands/start-stop.js';
 import { tick } from './commands/tick.js';
 import { ticks } from './commands/ticks.js';
@@ -190,6 +191,31 @@ function createProgram(run: Run): Command {
       inSession((session) => runs(session, output, sensor, own))
     );
   addEditCommands(program, output, inSession);
+  program
+    .command('setup [tags...]')
+    .description("register search attributes for runs' tags (default: those that the newest runs carry)")
+    .option('--dry-run', 'only show what is there and what is missing')
+    .option('--yes', 'do not ask')
+    .action(async (tags: string[], own: SetupOptions) => {
+      const { setup } = await import('./commands/setup.js');
+      await inSession((session) => setup(session, output, tags, own));
+    });
+  program
+    .command('doctor')
+    .description('check server, namespace, workers and sensors, and say what to do')
+    .action(async () => {
+      const { doctor, doctorUnreachable } = await import('./commands/doctor.js');
+      let connected = false;
+      try {
+        await inSession((session) => {
+          connected = true;
+          return doctor(session, output);
+        });
+      } catch (error) {
+        if (connected || run.place === undefined) throw error;
+        run.exitCode = doctorUnreachable(output, error, run.place);
+      }
+    });
   return program;
 }
 

@@ -15,6 +15,6 @@ export class ReadOnlyError extends Error {
   override readonly name = 'ReadOnlyError';
   /** @param action what was asked for, such as `stop` */
   constructor(readonly action: string) {
-    super(`'${action}' changes something, and this client is read-only; nothing was sent`);
+    super(`refused: ${action} changes something, and this client is read-only; nothing was sent`);
   }
 }

@@ -110,6 +110,8 @@ export interface SensorDescription extends Omit<SensorSummary, 'health'> {
   readonly closeTime?: Date;
   /** Of one evaluation; unknown until the loop has run for the first time. */
   readonly timeoutMs?: number;
+  /** How long it remembers run keys; absent: for ever. */
+  readonly dedupeMs?: number;
   readonly historyLength: number;
   /**
    * Attempts of a workflow task that fails again and again: the workers have no `sensorLoop`, or one that does not fit
@@ -222,7 +224,7 @@ export class SensorClient {
       taskQueue: loop.taskQueue,
       startTime: loop.startTime,
       ...(loop.closeTime === undefined ? {} : { closeTime: loop.closeTime }),
-      ...timeoutOf(loop),
+      ...optionsOf(loop),
       historyLength: loop.historyLength,
       ...((loop.raw.pendingWorkflowTask?.attempt ?? 1) > 1
         ? { failedTaskAttempts: loop.raw.pendingWorkflowTask?.attempt ?? 1 }
@@ -583,9 +585,9 @@ function summaryOf({ workflowId, runId, status, memo: memos, unreadable }: LoopE
   };
 }
 
-function timeoutOf({ memo: memos }: LoopExecution): { readonly timeoutMs?: number } {
+function optionsOf({ memo: memos }: LoopExecution): Pick<SensorDescription, 'timeoutMs' | 'dedupeMs'> {
   const memo = memos?.[SENSOR_MEMO] as SensorMemo | undefined;
   if (memo === undefined) return {};
-  const { timeoutMs } = JSON.parse(memo.options) as LoopOptions;
-  return { timeoutMs };
+  const { timeoutMs, dedupeMs } = JSON.parse(memo.options) as LoopOptions;
+  return { timeoutMs, ...(dedupeMs === undefined ? {} : { dedupeMs }) };
 }

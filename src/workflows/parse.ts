@@ -45,7 +45,10 @@ export function parseNote(value: unknown): Note {
 export function parseCursorEdit(value: unknown): CursorEdit | undefined {
   if (!isObject(value)) return undefined;
   const { cursor, beforeTick } = value;
-  const note = { ...parseNote(value), ...(Number.isSafeInteger(beforeTick) ? { beforeTick: beforeTick as number } : {}) };
+  const note = {
+    ...parseNote(value),
+    ...(Number.isSafeInteger(beforeTick) ? { beforeTick: beforeTick as number } : {}),
+  };
   if (value['clear'] === true) return { ...note, clear: true };
   return cursor === undefined ? undefined : { ...note, cursor: cursor as Json };
 }

@@ -19,9 +19,7 @@ export async function rerun(
   options: KeyOptions
 ): Promise<void> {
   await requireWorker(session, sensor);
-  const { workflowId, epoch } = await session.ask(sensor, () =>
-    session.sensors.rerun(sensor, editOf(runKey, options))
-  );
+  const { workflowId, epoch } = await session.ask(sensor, () => session.sensors.rerun(sensor, editOf(runKey, options)));
   output.result({ sensor, runKey, workflowId, epoch }, () => [`Started ${plain(workflowId)}.`]);
 }
 
