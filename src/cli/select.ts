@@ -32,6 +32,7 @@ export function onlyName({ names, tag, all }: Selection): string | undefined {
 export function checkSelection({ names, tag, all }: Selection): void {
   if (all !== true && names.length === 0 && tag === undefined)
     throw new UsageError(`no sensor is named; accepted: names, globs such as 'orders-*', --tag <key>=<value>, --all`);
+  if (names.includes('')) throw new UsageError('a name is empty');
   if (all === true && (names.length > 0 || tag !== undefined))
     throw new UsageError('--all goes with neither names nor --tag');
 }
