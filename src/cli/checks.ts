@@ -99,10 +99,10 @@ export function checkSearchAttributes(
   };
 }
 
-/** @param pollers how many workers poll each task queue */
+/** @param pollers how many workers poll each task queue of a sensor that is not closed */
 export function checkWorkers(sensors: readonly SensorDescription[], pollers: ReadonlyMap<string, number>): Check[] {
   return [...pollers].map(([taskQueue, workers]) => {
-    const here = sensors.filter((each) => each.taskQueue === taskQueue);
+    const here = sensors.filter((each) => each.taskQueue === taskQueue && each.status !== 'closed');
     const what = `task queue '${plain(taskQueue)}' (${count(here.length, 'sensor')})`;
     if (workers > 0)
       return { check: 'workers', status: 'ok', message: `${what} is polled by ${count(workers, 'worker')}` };

@@ -61,13 +61,14 @@ export async function runCli(args: readonly string[]): Promise<ExitCode> {
 }
 
 /** One invocation. */
-interface Run {
+export interface Run {
   readonly output: Output;
   exitCode: ExitCode;
   place: Place | undefined;
 }
 
-function createProgram(run: Run): Command {
+/** The commands, for one invocation. */
+export function createProgram(run: Run): Command {
   const { output } = run;
   const program = new Command('sensors')
     .description('Operates the sensors of a Temporal namespace.')
