@@ -45,9 +45,10 @@ export async function confirm(
   const terminal = createInterface({ input, output });
   try {
     output.write(details.map((line) => `${line}\n`).join(''));
-    // Ctrl-C and Ctrl-D close it without an answer
+    // Ctrl-D closes it without an answer, Ctrl-C fails the question
     const closed = once(terminal, 'close').then(() => '');
-    const answer = await Promise.race([terminal.question(`${action}? [y/N] `), closed]);
+    const asked = terminal.question(`${action}? [y/N] `).catch(() => '');
+    const answer = await Promise.race([asked, closed]);
     if (!/^\s*y(es)?\s*$/i.test(answer)) throw new UnconfirmedError('the answer was not yes; nothing was changed');
   } finally {
     terminal.close();

@@ -51,7 +51,7 @@ async function refused(...args: string[]): Promise<unknown> {
 
 const UNCONFIRMED = { code: 'unconfirmed', exitCode: 2, message: expect.stringContaining('add --yes') as string };
 
-test('sensors are changed by commands, which ask first and leave a record', async () => {
+test('sensors are changed by commands, which ask first and leave a record', { timeout: 240_000 }, async () => {
   const h = await Harness.create();
   await h.work([orders, burst, ended, other]);
   const name = h.name(orders);

@@ -117,7 +117,7 @@ describe('sensors', () => {
     ['deadLetters warn', { deadLetters: 1 }],
     ['unreadable warn', { unreadable: true }],
   ] as const)('that are ill are named: %s', (line, facts) => {
-    const ill = sensor('ill', facts as Partial<SensorDescription>);
+    const ill = sensor('ill', facts);
     const checks = checkSensors([sensor('well'), ill], now);
     expect(summary(checks)).toEqual(['sensors ok', line]);
     expect(checks[1]).toMatchObject({ sensors: ['ill'], message: expect.stringMatching(/^ill: /) as string });

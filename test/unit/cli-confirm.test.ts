@@ -23,7 +23,7 @@ test('a yes is enough, and the question comes with what to know', async () => {
   await ask(question, ' YES \n');
 });
 
-test.each(['\n', 'n\n', 'yesterday\n', null])('%j is no yes', async (typed) => {
+test.each(['\n', 'n\n', 'yesterday\n', '\u0003', null])('%j is no yes', async (typed) => {
   await expect(ask(question, typed)).rejects.toThrow('nothing was changed');
 });
 

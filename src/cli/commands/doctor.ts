@@ -24,9 +24,9 @@ const AT_ONCE = 20;
 
 /** `sensors doctor` on a server that answers. */
 export async function doctor(session: Session, output: Output): Promise<ExitCode> {
-  const { client, address, call } = session;
+  const { client, address } = session;
   const asked = performance.now();
-  const version = await call(() => serverVersion(client));
+  const version = await session.call(() => serverVersion(client));
   const took = formatDuration(Math.round(performance.now() - asked));
   const server: Check = {
     check: 'server',
@@ -35,7 +35,7 @@ export async function doctor(session: Session, output: Output): Promise<ExitCode
   };
   let retention: number | undefined;
   try {
-    retention = await call(() => retentionMs(client));
+    retention = await session.call(() => retentionMs(client));
   } catch (error) {
     return printUnusable(output, explainError(error, session), [server], 'namespace');
   }
@@ -46,7 +46,7 @@ export async function doctor(session: Session, output: Output): Promise<ExitCode
     namespace,
     ...checkRetention(retention, sensors),
     checkClock(await allowed(() => clockSkewMs(client))),
-    checkSearchAttributes(await attributesOf(session), await call(() => tagsInUse(client))),
+    checkSearchAttributes(await attributesOf(session), await session.call(() => tagsInUse(client))),
     ...checkWorkers(sensors, await pollersOf(session, sensors)),
     ...checkSensors(sensors, Date.now()),
   ]);
@@ -76,13 +76,13 @@ async function allowed<T>(ask: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-async function describeAll({ call, sensors }: Session, output: Output): Promise<readonly SensorDescription[]> {
-  const listed = await call(() => sensors.list());
+async function describeAll(session: Session, output: Output): Promise<readonly SensorDescription[]> {
+  const listed = await session.call(() => session.sensors.list());
   const described = new Map<string, SensorDescription>();
   const progress = output.progress(listed.length, 'sensors');
   try {
     await inBatches(listed, AT_ONCE, async ({ sensor }) => {
-      const description = await call(() => sensors.describe(sensor)).catch(ifPruned);
+      const description = await session.call(() => session.sensors.describe(sensor)).catch(ifPruned);
       if (description !== undefined) described.set(sensor, description);
       progress.advance();
     });
@@ -97,12 +97,9 @@ function ifPruned(error: unknown): undefined {
   if (!(error instanceof SensorNotFoundError)) throw error;
 }
 
-async function attributesOf({
-  client,
-  call,
-}: Session): Promise<ReadonlyMap<string, string> | { readonly refused: string }> {
+async function attributesOf(session: Session): Promise<ReadonlyMap<string, string> | { readonly refused: string }> {
   try {
-    return await call(() => listSearchAttributes(client));
+    return await session.call(() => listSearchAttributes(session.client));
   } catch (error) {
     if (isForbidden(error)) return { refused: detailsOf(error) };
     throw error;

@@ -52,9 +52,9 @@ export async function setup(
   return result.some(({ state }) => state === 'failed') ? EXIT.someFailed : EXIT.ok;
 }
 
-async function readAttributes({ client, call }: Session): Promise<ReadonlyMap<string, string>> {
+async function readAttributes(session: Session): Promise<ReadonlyMap<string, string>> {
   try {
-    return await call(() => listSearchAttributes(client));
+    return await session.call(() => listSearchAttributes(session.client));
   } catch (error) {
     if (!isForbidden(error)) throw error;
     throw new Error(
@@ -65,9 +65,9 @@ async function readAttributes({ client, call }: Session): Promise<ReadonlyMap<st
   }
 }
 
-async function register({ client, call }: Session, name: string): Promise<Attribute> {
+async function register(session: Session, name: string): Promise<Attribute> {
   try {
-    await call(() => addKeyword(client, name));
+    await session.call(() => addKeyword(session.client, name));
     return { name, state: 'added', type: 'Keyword' };
   } catch (error) {
     const remedy = isForbidden(error)
@@ -89,16 +89,13 @@ function print({ namespace }: Session, output: Output, attributes: readonly Attr
     output.note('Workers notice within a minute or two; runs that started before stay without.');
 }
 
-function meaning({ name, state, type, error }: Attribute): string {
-  switch (state) {
-    case 'registered':
-    case 'added':
-      return `runs can be searched for: ${name} = '...'`;
-    case 'missing':
-      return 'not registered; runs keep the tag in their memo only';
-    case 'otherType':
-      return `registered as ${type ?? 'another type'}; tags need Keyword, so runs keep it in their memo only`;
-    case 'failed':
-      return error ?? '';
-  }
+function meaning({ name, state, type = 'another type', error = '' }: Attribute): string {
+  const meanings: Readonly<Record<Attribute['state'], string>> = {
+    registered: `runs can be searched for: ${name} = '...'`,
+    added: `runs can be searched for: ${name} = '...'`,
+    missing: 'not registered; runs keep the tag in their memo only',
+    otherType: `registered as ${type}; tags need Keyword, so runs keep it in their memo only`,
+    failed: error,
+  };
+  return meanings[state];
 }
