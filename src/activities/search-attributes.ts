@@ -3,13 +3,12 @@
  * have would block the sensor, so it is asked; without the right to ask, tags stay in the memo only.
  */
 import type { Client } from '@temporalio/client';
+import { listSearchAttributes } from '../client/search-attributes.js';
 import { MAX_SEARCHABLE_TAG_LENGTH, MAX_SEARCHABLE_TAGS } from '../sensors/limits.js';
 import type { LaunchRequest } from '../sensors/protocol.js';
 
 const ASK_EVERY_MS = 60_000;
 const DEADLINE_MS = 5_000;
-/** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
-const KEYWORD = 2;
 
 export class SearchAttributes {
   private names: ReadonlySet<string> = new Set();
@@ -40,12 +39,8 @@ export class SearchAttributes {
 
   private async ask(client: Client): Promise<void> {
     try {
-      const { namespace } = client.options;
-      const { customAttributes } = await client.withDeadline(Date.now() + DEADLINE_MS, () =>
-        client.connection.operatorService.listSearchAttributes({ namespace })
-      );
-      const keywords = Object.entries(customAttributes ?? {}).filter(([, type]) => type === KEYWORD);
-      this.names = new Set(keywords.map(([name]) => name));
+      const attributes = await client.withDeadline(Date.now() + DEADLINE_MS, () => listSearchAttributes(client));
+      this.names = new Set([...attributes].flatMap(([name, type]) => (type === 'Keyword' ? [name] : [])));
     } catch {
       // no right to ask, or no answer: what was known stays
     }

@@ -1,26 +1,19 @@
 /** The part of the command line that is about backfills. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { BACKFILL_POLICIES, type BackfillPartitions } from '../sensors/backfill.js';
-import type { Json } from '../sensors/json.js';
 import { MAX_BACKFILL_CONCURRENCY } from '../sensors/limits.js';
 import { backfill, type BackfillCommandOptions } from './commands/backfill.js';
 import { listBackfills, operateBackfill, retryBackfill, showBackfill, type NoteOptions } from './commands/backfills.js';
 import type { ExitCode } from './exit-codes.js';
+import { json, limit, tag, text } from './options.js';
 import type { Output } from './output.js';
 import type { Session } from './session.js';
 
 type InSession = (act: (session: Session, output: Output) => Promise<ExitCode | void>) => Promise<void>;
 
-/** What other commands parse their options with, too. */
-interface Parsers {
-  readonly text: (value: string) => string;
-  readonly json: (value: string) => Json;
-  readonly limit: (value: string) => number;
-}
-
 const DEFAULT_LIMIT = '20';
 
-export function addBackfills(program: Command, inSession: InSession, { text, json, limit }: Parsers): void {
+export function addBackfills(program: Command, inSession: InSession): void {
   program
     .command('backfill <job>')
     .description('run partitions of a job, each once')
@@ -92,12 +85,6 @@ function names(value: string): readonly string[] {
   const all = value.split(',').map((each) => each.trim());
   if (all.includes('')) throw new InvalidArgumentError('A name is empty.');
   return all;
-}
-
-function tag(value: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
-  const at = value.indexOf('=');
-  if (at < 1) throw new InvalidArgumentError('Accepted: name=value.');
-  return { ...before, [value.slice(0, at)]: value.slice(at + 1) };
 }
 
 function concurrency(value: string): number {

@@ -6,12 +6,14 @@
  */
 import { CommanderError } from 'commander';
 import { EXIT, type ExitCode } from './exit-codes.js';
+import { describeTlsFault, MAYBE_TLS } from './tls-errors.js';
 
 /** Codes of gRPC, by the names of its documentation. */
 const GRPC = {
   cancelled: 1,
   invalidArgument: 3,
   deadlineExceeded: 4,
+  notFound: 5,
   permissionDenied: 7,
   resourceExhausted: 8,
   failedPrecondition: 9,
@@ -67,6 +69,17 @@ export function isUnanswered(error: unknown): boolean {
   );
 }
 
+/** Whether the server refused because of who asks, or does not offer the call to anybody (as Temporal Cloud does). */
+export function isForbidden(error: unknown): boolean {
+  const code = grpcStatus(error)?.code;
+  return code === GRPC.permissionDenied || code === GRPC.unauthenticated || code === GRPC.unimplemented;
+}
+
+/** What the server said, or the error's own message. */
+export function detailsOf(error: unknown): string {
+  return grpcStatus(error)?.details ?? (error instanceof Error ? error.message : String(error));
+}
+
 /**
  * @param place undefined when the connection was not yet known
  */
@@ -82,6 +95,16 @@ export function explainError(error: unknown, place: Place | undefined): Explaine
       return { code: 'asset-not-found', exitCode: EXIT.noSuchSensor, message };
     case 'BackfillNotFoundError':
       return { code: 'backfill-not-found', exitCode: EXIT.noSuchSensor, message };
+    case 'NoMatchError':
+      return { code: 'sensor-not-found', exitCode: EXIT.noSuchSensor, message: `${message}; sensors list shows all` };
+    case 'UnconfirmedError':
+      return { code: 'unconfirmed', exitCode: EXIT.usage, message };
+    case 'ReadOnlyError':
+      return {
+        code: 'read-only',
+        exitCode: EXIT.usage,
+        message: `${message}\nWithout --read-only (and SENSORS_READ_ONLY in the environment) it would be done`,
+      };
     case 'BackfillRejectedError':
     case 'SensorRejectedError':
     case 'ApplicationFailure':
@@ -94,16 +117,7 @@ export function explainError(error: unknown, place: Place | undefined): Explaine
       return { code: 'server-unreachable', exitCode: EXIT.unreachable, message };
   }
   const at = place === undefined ? 'the Temporal server' : place.address;
-  if (name === 'NamespaceNotFoundError') {
-    const namespace = place?.namespace ?? '';
-    return {
-      code: 'namespace-not-found',
-      exitCode: EXIT.noAccess,
-      message:
-        `there is no namespace '${namespace}' on ${at}; correct --namespace, TEMPORAL_NAMESPACE or the profile, ` +
-        `or create it: temporal operator namespace create --namespace ${namespace}`,
-    };
-  }
+  if (name === 'NamespaceNotFoundError') return noNamespace(at, place);
   if (name === 'ValueError' && message.startsWith('Unknown encoding')) {
     return {
       code: 'encrypted',
@@ -116,6 +130,17 @@ export function explainError(error: unknown, place: Place | undefined): Explaine
   const status = grpcStatus(error);
   if (status !== undefined) return explainStatus(status, at, place);
   return { code: 'failed', exitCode: EXIT.failed, message };
+}
+
+function noNamespace(at: string, place: Place | undefined): ExplainedError {
+  const namespace = place?.namespace ?? '';
+  return {
+    code: 'namespace-not-found',
+    exitCode: EXIT.noAccess,
+    message:
+      `there is no namespace '${namespace}' on ${at}; correct --namespace, TEMPORAL_NAMESPACE or the profile, ` +
+      `or create it: temporal operator namespace create --namespace ${namespace}`,
+  };
 }
 
 function usage(message: string): ExplainedError {
@@ -144,24 +169,40 @@ function explainStatus(
     };
   }
   switch (code) {
+    case GRPC.notFound:
+      if (/^Namespace .* is not found/.test(details)) return noNamespace(at, place);
+      return { code: 'failed', exitCode: EXIT.failed, message: `${at} answered: ${details}` };
     case GRPC.unavailable:
     case GRPC.deadlineExceeded:
-    case GRPC.unimplemented:
+    case GRPC.unimplemented: {
+      const fault = describeTlsFault(details);
+      if (fault !== undefined)
+        return { code: 'tls', exitCode: EXIT.unreachable, message: `no connection to ${at}: ${fault}` };
+      const hungUp = /Last error: Failed to connect/.test(details) ? `; ${MAYBE_TLS}` : '';
       return {
         code: 'server-unreachable',
         exitCode: EXIT.unreachable,
         message:
           `no Temporal server answers at ${at}: ${reasonIn(details)}\nStart it (sensors dev starts a local one), or correct ` +
-          `--address, TEMPORAL_ADDRESS or the profile`,
+          `--address, TEMPORAL_ADDRESS or the profile${hungUp}`,
       };
-    case GRPC.permissionDenied:
+    }
     case GRPC.unauthenticated:
       return {
         code: 'permission-denied',
         exitCode: EXIT.noAccess,
         message:
+          `${at} does not know who asks: ${details}\nCheck the API key (wrong, expired or disabled?) or certificate: ` +
+          `TEMPORAL_API_KEY, TEMPORAL_TLS_…, or the profile`,
+      };
+    case GRPC.permissionDenied:
+      return {
+        code: 'permission-denied',
+        exitCode: EXIT.noAccess,
+        message:
           `${at} does not allow this in namespace '${place?.namespace ?? ''}': ${details}\nCheck the API key or ` +
-          `certificate (TEMPORAL_API_KEY, TEMPORAL_TLS_…, or the profile) and its rights`,
+          `certificate (TEMPORAL_API_KEY, TEMPORAL_TLS_…, or the profile) and its rights; Temporal Cloud says the same ` +
+          `of a namespace that does not exist (its names are <name>.<account>)`,
       };
     case GRPC.resourceExhausted:
       return { code: 'rate-limited', exitCode: EXIT.failed, message: `${at} is too busy (${details}); try again` };

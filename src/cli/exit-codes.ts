@@ -3,7 +3,7 @@ export const EXIT = {
   ok: 0,
   /** Unexpected, or a failure on Temporal's side that has no code of its own. */
   failed: 1,
-  /** The command line or the connection's configuration is wrong; nothing was sent. */
+  /** The command line or the connection's configuration is wrong, or nobody said yes; nothing was sent. */
   usage: 2,
   unreachable: 3,
   /** There is no such sensor, asset or backfill. */
@@ -16,6 +16,8 @@ export const EXIT = {
   tickFailed: 7,
   /** `init` only: all four files exist. */
   nothingWritten: 8,
+  /** Of several things some failed, the others are done; `doctor`: a check failed. */
+  someFailed: 9,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

@@ -4,11 +4,19 @@ import type { Json } from '../sensors/json.js';
 
 const MAX_LIMIT = 10_000;
 const MAX_RETAINED_EVENTS = 1_000_000_000;
+const MAX_DURATION_MS = 3_650 * 86_400_000;
+const DURATION = /^(\d+(?:\.\d+)?) ?(s|m|min|h|d)$/;
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$/;
 
 export function text(value: string): string {
   if (value.trim() === '') throw new InvalidArgumentError('It is empty.');
   return value;
+}
+
+/** A variable of the environment that switches something on. */
+export function flag(value: string | undefined): boolean {
+  return !['', '0', 'false', 'no', 'off'].includes((value ?? '').trim().toLowerCase());
 }
 
 export function json(value: string): Json {
@@ -41,6 +49,30 @@ export function events(value: string): number {
 
 export function port(value: string): number {
   return wholeNumber(value, 65_535);
+}
+
+export function tickNumber(value: string): number {
+  return wholeNumber(value, Number.MAX_SAFE_INTEGER);
+}
+
+/** One more `--tag <key>=<value>`. */
+export function tag(value: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
+  const at = value.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('Accepted: <key>=<value>, such as team=sales.');
+  return { ...before, [value.slice(0, at)]: value.slice(at + 1) };
+}
+
+/** Milliseconds of `90s`, `2h` or `1.5d`. */
+export function duration(value: string): number {
+  const [, amount = '', unit = ''] = DURATION.exec(value) ?? [];
+  const ms = Number(amount) * (UNIT_MS[unit] ?? Number.NaN);
+  if (ms > 0 && ms <= MAX_DURATION_MS) return ms;
+  throw new InvalidArgumentError('Accepted: a number and a unit (s, m, h or d), such as 30m or 2h, up to 3650d.');
+}
+
+/** The time after a duration from now. */
+export function timeAfter(value: string): Date {
+  return new Date(Date.now() + duration(value));
 }
 
 function wholeNumber(value: string, max: number): number {

@@ -7,6 +7,7 @@ import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 import { createColors } from 'picocolors';
 import type { ExplainedError } from './errors.js';
+import { startProgress, statusLine, type Progress } from './progress.js';
 import { plain, printableJson } from '../sensors/text.js';
 
 export type Colors = ReturnType<typeof createColors>;
@@ -19,13 +20,16 @@ export interface Output {
   /** A remark for people, on stderr; not printed with `--json`. */
   note(text: string): void;
   /** How far something is: one line on a terminal's stderr, written over again; `undefined` ends it. Nothing in a pipe or with `--json`. */
-  progress(text: string | undefined): void;
+  status(text: string | undefined): void;
+  /** A bar on that line. @param what in the plural, such as `sensors` */
+  progress(total: number, what: string): Progress;
   error(error: ExplainedError): void;
 }
 
 export function createOutput({ json }: { readonly json: boolean }): Output {
   const colors = createColors(mayColor(process.stdout));
   const errorColors = createColors(mayColor(process.stderr));
+  const status = statusLine(json ? undefined : process.stderr);
   return {
     result(value, text) {
       const lines = json ? [printableJson(value)] : text(colors, process.stdout.columns ?? Infinity);
@@ -37,10 +41,8 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
     note(text) {
       if (!json) process.stderr.write(`${text}\n`);
     },
-    progress(text) {
-      if (json || !process.stderr.isTTY) return;
-      process.stderr.write(`\r\u001b[K${text === undefined ? '' : plain(text, process.stderr.columns)}`);
-    },
+    status,
+    progress: (total, what) => startProgress(status, total, what),
     error({ code, exitCode, message }) {
       if (json) process.stderr.write(`${printableJson({ error: { code, exitCode, message } })}\n`);
       else {

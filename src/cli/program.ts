@@ -6,7 +6,7 @@
  */
 import { createRequire } from 'node:module';
 import { debuglog } from 'node:util';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { showAssetEvents, type AssetEventsCommandOptions } from './commands/assets-events.js';
 import { listAssets } from './commands/assets-list.js';
 import type { RetainOptions } from './commands/assets-retain.js';
@@ -18,13 +18,29 @@ import type { InitOptions } from './commands/init.js';
 import { list } from './commands/list.js';
 import { preview, type PreviewOptions } from './commands/preview.js';
 import { runs } from './commands/runs.js';
-import { start, stop, type StartStopOptions } from './commands/start-stop.js';
+import type { SetupOptions } from './commands/setup.js';
+import { startStop, type StartStopOptions } from './commands/start-stop.js';
 import { tick } from './commands/tick.js';
 import { ticks } from './commands/ticks.js';
+import { addEditCommands } from './edit-commands.js';
 import { explainError, type Place } from './errors.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
-import { events, futureTime, json, limit, port, position, seconds, text } from './options.js';
+import {
+  duration,
+  events,
+  flag,
+  futureTime,
+  json,
+  limit,
+  port,
+  position,
+  seconds,
+  tag,
+  text,
+  timeAfter,
+} from './options.js';
 import { createOutput, type Output } from './output.js';
+import { checkSelection } from './select.js';
 import type { GlobalOptions, Session } from './session.js';
 
 const DEFAULT_TIMEOUT_S = '15';
@@ -63,13 +79,14 @@ export async function runCli(args: readonly string[]): Promise<ExitCode> {
 }
 
 /** One invocation. */
-interface Run {
+export interface Run {
   readonly output: Output;
   exitCode: ExitCode;
   place: Place | undefined;
 }
 
-function createProgram(run: Run): Command {
+/** The commands, for one invocation. */
+export function createProgram(run: Run): Command {
   const { output } = run;
   const program = new Command('sensors')
     .description('Operates the sensors of a Temporal namespace.')
@@ -93,19 +110,20 @@ function createProgram(run: Run): Command {
       seconds(DEFAULT_TIMEOUT_S)
     )
     .option('--json', 'print one JSON document')
+    .option('--read-only', 'refuse whatever changes something (default: SENSORS_READ_ONLY)')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ outputError: () => undefined })
     .exitOverride();
 
   const options = (): GlobalOptions => {
     const { timeout, ...rest } = program.opts<ParsedGlobalOptions>();
-    return { ...rest, timeoutMs: timeout * 1_000 };
+    return { ...rest, timeoutMs: timeout * 1_000, readOnly: rest.readOnly ?? flag(process.env['SENSORS_READ_ONLY']) };
   };
   const inSession = async (act: (session: Session) => Promise<ExitCode | void>): Promise<void> => {
     const { connectionOf, withSession } = await import('./session.js');
     const connection = connectionOf(options());
     run.place = { address: connection.connectionOptions.address, namespace: connection.namespace };
-    run.exitCode = (await withSession(connection, options().timeoutMs, act)) ?? EXIT.ok;
+    run.exitCode = (await withSession(connection, options(), act)) ?? EXIT.ok;
   };
 
   program
@@ -134,16 +152,35 @@ function createProgram(run: Run): Command {
     .description('show a sensor, and why it did or did not run')
     .action((sensor: string) => inSession((session) => describe(session, output, sensor)));
   program
-    .command('start <sensor>')
-    .description('start a sensor; also one whose loop was cancelled or terminated')
+    .command('start [sensors...]')
+    .description('start sensors, by names and globs; also those whose loop was cancelled or terminated')
     .option('--reason <text>', 'why, for the others', text)
-    .action((sensor: string, own: StartStopOptions) => inSession((session) => start(session, output, sensor, own)));
+    .option('--tag <key=value>', 'those with this tag; repeat it for those with all of them', tag)
+    .option('--all', 'all sensors of the namespace')
+    .option('--dry-run', 'only show which')
+    .option('--yes', 'do not ask')
+    .action(async (names: string[], own: StartStopOptions) => {
+      checkSelection({ ...own, names });
+      await inSession((session) => startStop(session, output, 'start', names, own));
+    });
   program
-    .command('stop <sensor>')
-    .description('stop a sensor; its cursor, keys and pending requests stay, its running jobs go on')
+    .command('stop [sensors...]')
+    .description('stop sensors, by names and globs; cursor, keys and pending requests stay, running jobs go on')
     .option('--reason <text>', 'why, for the others', text)
     .option('--until <ISO time>', 'start again by itself at this time', futureTime)
-    .action((sensor: string, own: StartStopOptions) => inSession((session) => stop(session, output, sensor, own)));
+    .addOption(
+      new Option('--for <duration>', 'start again by itself after so long, such as 2h')
+        .argParser(timeAfter)
+        .conflicts('until')
+    )
+    .option('--tag <key=value>', 'those with this tag; repeat it for those with all of them', tag)
+    .option('--all', 'all sensors of the namespace')
+    .option('--dry-run', 'only show which')
+    .option('--yes', 'do not ask')
+    .action(async (names: string[], own: StartStopOptions) => {
+      checkSelection({ ...own, names });
+      await inSession((session) => startStop(session, output, 'stop', names, own));
+    });
   program
     .command('tick <sensor>')
     .description('evaluate a sensor now, also a stopped one, and wait for the tick')
@@ -197,13 +234,39 @@ function createProgram(run: Run): Command {
     .command('retain <asset>')
     .description('set how much of the log of an asset is kept beyond what its sensors have still to read')
     .option('--events <number>', 'the newest so many events (default: 100000)', events)
-    .option('--age <duration>', 'only what is younger, such as 30d (default: any age)', text)
+    .option('--age <duration>', 'only what is younger, such as 30d (default: any age)', duration)
     .action(async (asset: string, own: RetainOptions) => {
       const { parseRetainOptions, retainAsset } = await import('./commands/assets-retain.js');
       const retention = parseRetainOptions(own);
       await inSession((session) => retainAsset(session, output, asset, retention));
     });
-  addBackfills(program, (act) => inSession((session) => act(session, output)), { text, json, limit });
+  addBackfills(program, (act) => inSession((session) => act(session, output)));
+  addEditCommands(program, output, inSession);
+  program
+    .command('setup [tags...]')
+    .description("register search attributes for runs' tags (default: those that the newest runs carry)")
+    .option('--dry-run', 'only show what is there and what is missing')
+    .option('--yes', 'do not ask')
+    .action(async (tags: string[], own: SetupOptions) => {
+      const { setup } = await import('./commands/setup.js');
+      await inSession((session) => setup(session, output, tags, own));
+    });
+  program
+    .command('doctor')
+    .description('check server, namespace, workers and sensors, and say what to do')
+    .action(async () => {
+      const { doctor, doctorUnreachable } = await import('./commands/doctor.js');
+      let connected = false;
+      try {
+        await inSession((session) => {
+          connected = true;
+          return doctor(session, output);
+        });
+      } catch (error) {
+        if (connected || run.place === undefined) throw error;
+        run.exitCode = doctorUnreachable(output, error, run.place);
+      }
+    });
   return program;
 }
 

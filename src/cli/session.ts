@@ -25,12 +25,17 @@ export interface GlobalOptions {
   readonly namespace?: string;
   readonly profile?: string;
   readonly json?: true;
+  /** Refuse whatever changes something. */
+  readonly readOnly?: boolean;
   /** Bound of each call to the server. */
   readonly timeoutMs: number;
 }
 
 /** What a command talks through. */
 export interface Session extends Place {
+  /** For what is asked of Temporal itself, and not of a sensor. */
+  readonly client: Client;
+  readonly readOnly: boolean;
   readonly sensors: SensorClient;
   readonly timeoutMs: number;
   /** Runs `act` with a deadline on all its calls. @param timeoutMs default: that of the options */
@@ -76,7 +81,7 @@ function connect({ connectionOptions }: ResolvedConnection): Connection {
 /** Connects, runs `act` and closes the connection. */
 export async function withSession<T>(
   resolved: ResolvedConnection,
-  timeoutMs: number,
+  { timeoutMs, readOnly = false }: Pick<GlobalOptions, 'timeoutMs' | 'readOnly'>,
   act: (session: Session) => Promise<T>
 ): Promise<T> {
   const { connectionOptions, namespace, webUrl } = resolved;
@@ -91,7 +96,9 @@ export async function withSession<T>(
     return await act({
       address: connectionOptions.address,
       namespace,
-      sensors: new SensorClient(client),
+      client,
+      readOnly,
+      sensors: new SensorClient(client, { readOnly }),
       timeoutMs,
       call,
       async ask(sensor, run, ms) {

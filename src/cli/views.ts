@@ -127,15 +127,21 @@ function stateView(state: SensorState) {
     deadLetters: state.deadLetters.map(deadLetterView),
     eventsWaiting: state.eventsWaiting,
     counters: state.counters,
-    audit: state.audit.map(({ at, what, by, reason }) => ({ at: iso(at), what, by, reason })),
+    audit: state.audit.map(auditView),
   };
+}
+
+/** One element of `audit`. */
+export function auditView({ at, what, by, reason }: SensorState['audit'][number]) {
+  return { at: iso(at), what, by, reason };
 }
 
 function rejectionView({ id, kind, job, runKey, error }: Rejected) {
   return { id, kind, job, runKey, error };
 }
 
-function deadLetterView(letter: DeadLetter) {
+/** One element of `dead-letters list`. */
+export function deadLetterView(letter: DeadLetter) {
   const { tick, firstAt, lastAt, count } = letter;
   return { ...rejectionView(letter), tick, firstAt: iso(firstAt), lastAt: iso(lastAt), count };
 }

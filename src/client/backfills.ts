@@ -41,6 +41,7 @@ import { newBackfill, progressOf } from '../workflows/backfill-state.js';
 import type { BackfillInput } from '../workflows/parse-backfill.js';
 import { describeExecution, listExecutions } from './executions.js';
 import { readInput } from './pages.js';
+import { refuseChange, type SensorClientOptions } from './read-only.js';
 import { statusOf } from './read-run.js';
 
 const ID = /^[A-Za-z0-9_.-]{1,200}$/;
@@ -92,7 +93,10 @@ export class BackfillRejectedError extends Error {
 
 export class BackfillClient {
   /** @param client a Temporal client of the cluster and namespace, with the data converter of the workers */
-  constructor(private readonly client: Client) {}
+  constructor(
+    private readonly client: Client,
+    private readonly options: SensorClientOptions = {}
+  ) {}
 
   /**
    * Starts a backfill, and returns when the server has it: needs no worker. {@link planned} says whether it can be.
@@ -100,6 +104,7 @@ export class BackfillClient {
    * @throws {@link BackfillRejectedError} for a request that cannot be, an ID that another one has, or no task queue
    */
   async start({ id: given, taskQueue, ...request }: BackfillOptions): Promise<Backfill> {
+    refuseChange(this.options, 'start a backfill');
     check(request);
     const id = given ?? `${request.job}-${randomUUID()}`;
     if (!ID.test(id))
@@ -115,6 +120,7 @@ export class BackfillClient {
    * @throws {@link BackfillRejectedError} when it cannot be
    */
   async preview({ id: _, taskQueue, ...request }: BackfillOptions): Promise<BackfillPreview> {
+    refuseChange(this.options, 'preview a backfill');
     check(request);
     const handle = await this.client.workflow.start(BACKFILL_TYPE, {
       workflowId: `backfill-preview/${randomUUID()}`,
@@ -192,15 +198,18 @@ export class BackfillClient {
 
   /** It starts no more runs until it is resumed; those that run go on. */
   async pause(id: string, note: Note = {}): Promise<void> {
+    refuseChange(this.options, 'pause');
     await this.signal(id, BACKFILL_SIGNALS.pause, note);
   }
 
   async resume(id: string, note: Note = {}): Promise<void> {
+    refuseChange(this.options, 'resume');
     await this.signal(id, BACKFILL_SIGNALS.resume, note);
   }
 
   /** It starts no more runs, and ends when those that run have ended. @param note.runs cancels these, too */
   async cancel(id: string, note: Note & { readonly runs?: boolean } = {}): Promise<void> {
+    refuseChange(this.options, 'cancel');
     await this.signal(id, BACKFILL_SIGNALS.cancel, note);
   }
 
@@ -210,6 +219,7 @@ export class BackfillClient {
    * @throws {@link BackfillRejectedError} when it is not over, or nothing failed
    */
   async retry(id: string, { by, reason }: Note = {}): Promise<Backfill> {
+    refuseChange(this.options, 'retry');
     const { status, taskQueue } = await this.describe(id);
     if (!isOver(status))
       throw new BackfillRejectedError(`backfill '${id}' is ${status}; its failed runs are repeated when it is over`);

@@ -13,8 +13,11 @@ export type {
   BackfillResult,
   BackfillStatus,
 } from '../sensors/backfill.js';
+export { ReadOnlyError } from './read-only.js';
+export type { SensorClientOptions } from './read-only.js';
 export type { EvaluationStatus } from './describe-pending.js';
 export type { Pruned } from './prune.js';
+export type { StoredCursor } from '../sensors/cursor.js';
 export type {
   DeadLetter,
   DeadLetterEdit,

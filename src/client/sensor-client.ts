@@ -14,6 +14,7 @@ import {
 } from '@temporalio/client';
 import { ApplicationFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { optionalTsToDate } from '@temporalio/common/lib/time.js';
+import type { StoredCursor } from '../sensors/cursor.js';
 import { jsonBytes, type Json } from '../sensors/json.js';
 import { MAX_EVENT_BYTES } from '../sensors/limits.js';
 import {
@@ -53,6 +54,8 @@ import { findLoop, loopId, recoverLoop, SensorPrunedError, SensorRenamedError } 
 import { listAssetEvents, type AssetEventsOptions } from './list-asset-events.js';
 import { Outbox } from './outbox.js';
 import { readPartitions } from './partitions.js';
+import { refuseChange, type SensorClientOptions } from './read-only.js';
+import { cursorBefore } from './rewind.js';
 import { prune, type Pruned } from './prune.js';
 import { quoted } from './query.js';
 import { statusOf } from './read-run.js';
@@ -114,6 +117,8 @@ export interface SensorDescription extends Omit<SensorSummary, 'health'> {
   readonly closeTime?: Date;
   /** Of one evaluation; unknown until the loop has run for the first time. */
   readonly timeoutMs?: number;
+  /** How long it remembers run keys; absent: for ever. */
+  readonly dedupeMs?: number;
   readonly historyLength: number;
   /**
    * Attempts of a workflow task that fails again and again: the workers have no `sensorLoop`, or one that does not fit
@@ -185,7 +190,10 @@ export class SensorClient {
   private readonly outboxes = new Map<string, Outbox<Json>>();
 
   /** @param client a Temporal client of the cluster and namespace, with the data converter of the workers */
-  constructor(private readonly client: Client) {}
+  constructor(
+    private readonly client: Client,
+    private readonly options: SensorClientOptions = {}
+  ) {}
 
   /** All sensors of the namespace, by name. */
   async list(): Promise<SensorSummary[]> {
@@ -212,7 +220,7 @@ export class SensorClient {
       taskQueue: loop.taskQueue,
       startTime: loop.startTime,
       ...(loop.closeTime === undefined ? {} : { closeTime: loop.closeTime }),
-      ...timeoutOf(loop),
+      ...optionsOf(loop),
       historyLength: loop.historyLength,
       ...((loop.raw.pendingWorkflowTask?.attempt ?? 1) > 1
         ? { failedTaskAttempts: loop.raw.pendingWorkflowTask?.attempt ?? 1 }
@@ -225,6 +233,7 @@ export class SensorClient {
 
   /** Starts the sensor. One whose loop is closed comes back with its state. */
   async start(sensor: string, note: Note = {}): Promise<void> {
+    refuseChange(this.options, 'start');
     const loop = await findLoop(this.client, sensor);
     if (loop === undefined) throw new SensorNotFoundError(sensor, this.namespace);
     if (loop.status.name !== 'RUNNING') await this.recover(sensor, loop.taskQueue);
@@ -263,6 +272,27 @@ export class SensorClient {
   /** Sets the cursor; an evaluation that runs at this moment is dropped and repeated. */
   async setCursor(sensor: string, cursor: Json, note: Note = {}): Promise<SensorState> {
     return await this.update<SensorState>(sensor, UPDATES.setCursor, { ...note, cursor });
+  }
+
+  /**
+   * Sets the cursor to what it was before a tick, so that what came since is evaluated again. Keys that have run do not
+   * run again.
+   *
+   * @param tick one of the last ticks, see {@link ticks}
+   * @throws {@link SensorRejectedError} when the sensor no longer knows that cursor: an older tick, or a large cursor
+   */
+  async rewindCursor(sensor: string, tick: number, note: Note = {}): Promise<SensorState> {
+    refuseChange(this.options, 'rewindCursor');
+    const cursor = await this.cursorBefore(sensor, tick);
+    const edit = cursor === undefined ? { clear: true } : { cursor: cursor.value };
+    return await this.update<SensorState>(sensor, UPDATES.setCursor, { ...note, ...edit, beforeTick: tick });
+  }
+
+  /** The cursor before a tick, or undefined when there was none; throws as {@link rewindCursor}. */
+  async cursorBefore(sensor: string, tick: number): Promise<StoredCursor | undefined> {
+    const known = cursorBefore(await this.ticks(sensor), tick);
+    if (!('refusal' in known)) return known.cursor;
+    throw new SensorRejectedError(sensor, `the cursor cannot be rewound: ${known.refusal}; set it instead`, undefined);
   }
 
   /** Forgets the cursor. */
@@ -331,6 +361,7 @@ export class SensorClient {
    * @throws {@link SensorNotFoundError} when there is nothing to forget
    */
   async prune(sensor: string): Promise<Pruned> {
+    refuseChange(this.options, 'prune');
     const pruned = await prune(this.client, sensor);
     if (pruned.loopRuns === 0 && pruned.pages === 0) throw new SensorNotFoundError(sensor, this.namespace);
     return pruned;
@@ -358,11 +389,13 @@ export class SensorClient {
    * @throws `ApplicationFailure` for a name, partition or metadata that cannot be recorded
    */
   async materialize(asset: AssetReference, options: ClientRecordOptions = {}): Promise<void> {
+    refuseChange(this.options, 'materialize');
     await recordFromClient(this.client, 'materialization', asset, options);
   }
 
   /** Records what was seen of an asset without making it; otherwise like {@link materialize}. */
   async observe(asset: AssetReference, options: ClientRecordOptions = {}): Promise<void> {
+    refuseChange(this.options, 'observe');
     await recordFromClient(this.client, 'observation', asset, options);
   }
 
@@ -404,6 +437,7 @@ export class SensorClient {
    * @throws `ApplicationFailure` when nothing was recorded of it yet
    */
   async retainAsset(asset: AssetReference, retention: AssetRetention): Promise<void> {
+    refuseChange(this.options, 'retainAsset');
     const { asset: name } = requireAsset(await readCatalog(this.client), assetNameOf(asset), this.namespace);
     const taskQueue = await logQueueOf(this.client, name);
     await retainAsset(this.client, name, { ...retention, taskQueue });
@@ -460,7 +494,7 @@ export class SensorClient {
 
   /** Backfills: many partitions of a job, each run once. */
   get backfills(): BackfillClient {
-    return new BackfillClient(this.client);
+    return new BackfillClient(this.client, this.options);
   }
 
   get namespace(): string {
@@ -493,10 +527,13 @@ export class SensorClient {
   }
 
   private async signal(sensor: string, name: string, ...args: unknown[]): Promise<void> {
+    refuseChange(this.options, name);
     await this.ask(sensor, () => this.handle(sensor).signal(name, ...args));
   }
 
+  /** A preview, too, is none of a read-only client's: it runs the author's code. */
   private async update<T>(sensor: string, name: string, arg: unknown): Promise<T> {
+    refuseChange(this.options, name);
     return await this.ask(sensor, () => this.handle(sensor).executeUpdate<T, [unknown]>(name, { args: [arg] }));
   }
 
@@ -580,9 +617,9 @@ function summaryOf({ workflowId, runId, status, memo: memos, unreadable }: LoopE
   };
 }
 
-function timeoutOf({ memo: memos }: LoopExecution): { readonly timeoutMs?: number } {
+function optionsOf({ memo: memos }: LoopExecution): Pick<SensorDescription, 'timeoutMs' | 'dedupeMs'> {
   const memo = memos?.[SENSOR_MEMO] as SensorMemo | undefined;
   if (memo === undefined) return {};
-  const { timeoutMs } = JSON.parse(memo.options) as LoopOptions;
-  return { timeoutMs };
+  const { timeoutMs, dedupeMs } = JSON.parse(memo.options) as LoopOptions;
+  return { timeoutMs, ...(dedupeMs === undefined ? {} : { dedupeMs }) };
 }

@@ -397,6 +397,8 @@ export interface TickRecord {
   readonly error?: string;
   readonly cursorBefore?: StoredCursor;
   readonly cursorAfter?: StoredCursor;
+  /** A cursor before or after it is too large to be kept. */
+  readonly cursorOmitted?: true;
   readonly cursorChanged?: true;
   readonly logs?: readonly LogLine[];
   readonly logLinesDropped?: number;
@@ -702,4 +704,7 @@ export interface PreviewContent {
 }
 
 /** Argument of `setCursor`. */
-export type CursorEdit = Note & ({ readonly cursor: Json } | { readonly clear: true });
+export type CursorEdit = Note & {
+  /** Given when the cursor is set back to what it was before this tick. */
+  readonly beforeTick?: number;
+} & ({ readonly cursor: Json } | { readonly clear: true });

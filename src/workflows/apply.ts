@@ -36,8 +36,11 @@ export function applyMessage(state: LoopState, { kind, name, args }: Message, no
         now,
         note.at
       );
-    case SIGNALS.stop:
-      return rules.choose(rules.audit(state, 'stop', note, now), rules.operatorChoice('stopped', note, now), now);
+    case SIGNALS.stop: {
+      const choice = rules.operatorChoice('stopped', note, now);
+      const what = choice.until === undefined ? 'stop' : `stop until ${new Date(choice.until).toISOString()}`;
+      return rules.choose(rules.audit(state, what, note, now), choice, now);
+    }
     case UPDATES.reset:
       return rules.choose(rules.audit(state, 'reset', note, now), undefined, now);
     case SIGNALS.tick:
@@ -70,7 +73,9 @@ export function applyMessage(state: LoopState, { kind, name, args }: Message, no
 /** A cursor edit that was checked. An evaluation that began before it is overtaken. */
 export function applyCursorEdit(state: LoopState, edit: CursorEdit, now: number): LoopState {
   const clear = 'clear' in edit;
-  const { cursor: _, ...rest } = rules.audit(state, clear ? 'clear cursor' : 'set cursor', edit, now);
+  const set = clear ? 'clear cursor' : 'set cursor';
+  const what = edit.beforeTick === undefined ? set : `rewind cursor to before tick ${edit.beforeTick}`;
+  const { cursor: _, ...rest } = rules.audit(state, what, edit, now);
   const cursor = clear ? {} : { cursor: { value: edit.cursor } };
   return rules.wakeUp({ ...rest, ...cursor, cursorEdits: state.cursorEdits + 1 }, 'cursor');
 }

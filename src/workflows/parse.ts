@@ -47,8 +47,13 @@ export function parseNote(value: unknown): Note {
 /** A cursor edit, or `undefined` when it is neither a cursor nor a clear. */
 export function parseCursorEdit(value: unknown): CursorEdit | undefined {
   if (!isObject(value)) return undefined;
-  if (value['clear'] === true) return { ...parseNote(value), clear: true };
-  return value['cursor'] === undefined ? undefined : { ...parseNote(value), cursor: value['cursor'] as Json };
+  const { cursor, beforeTick } = value;
+  const note = {
+    ...parseNote(value),
+    ...(Number.isSafeInteger(beforeTick) ? { beforeTick: beforeTick as number } : {}),
+  };
+  if (value['clear'] === true) return { ...note, clear: true };
+  return cursor === undefined ? undefined : { ...note, cursor: cursor as Json };
 }
 
 /** Which cursor a preview begins with; `null`: none, `undefined`: the stored one. */

@@ -36,8 +36,8 @@ export function emptyRecord(tick: number, trigger: Trigger, startedAt: number): 
 /** A tick as the ring keeps it: samples instead of whole lists, small cursors only. */
 function compactRecord(record: TickRecord): TickRecord {
   const { cursorBefore, cursorAfter, ...rest } = record;
-  const small = (cursor: TickRecord['cursorBefore']): boolean =>
-    cursor !== undefined && jsonBytes(cursor) <= MAX_RECORDED_CURSOR_BYTES;
+  const large = (cursor: TickRecord['cursorBefore']): boolean =>
+    cursor !== undefined && jsonBytes(cursor) > MAX_RECORDED_CURSOR_BYTES;
   return {
     ...rest,
     runs: { count: record.runs.count, sample: record.runs.sample.slice(0, SAMPLE) },
@@ -46,8 +46,9 @@ function compactRecord(record: TickRecord): TickRecord {
       count: record.rejected.count,
       sample: record.rejected.sample.slice(0, REJECTED_SAMPLE).map(({ payload: _, ...rejection }) => rejection),
     },
-    ...(small(cursorBefore) ? { cursorBefore } : {}),
-    ...(small(cursorAfter) ? { cursorAfter } : {}),
+    ...(cursorBefore === undefined || large(cursorBefore) ? {} : { cursorBefore }),
+    ...(cursorAfter === undefined || large(cursorAfter) ? {} : { cursorAfter }),
+    ...(large(cursorBefore) || large(cursorAfter) ? { cursorOmitted: true as const } : {}),
   };
 }
 

@@ -90,7 +90,8 @@ export function configure(state: LoopState, options: LoopOptions, now: number): 
 /** A stop with `until` ends by itself. */
 export function resumeWhenDue(state: LoopState, now: number): LoopState {
   if (state.choice?.until === undefined || now < state.choice.until) return state;
-  return choose(state, { status: 'running', at: now, reason: 'the stop ended by itself' }, now);
+  const reason = 'the stop ended by itself';
+  return choose(audit(state, 'start', { reason }, now), { status: 'running', at: now, reason }, now);
 }
 
 function started(before: LoopState, after: LoopState, now: number): LoopState {

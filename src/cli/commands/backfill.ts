@@ -87,10 +87,10 @@ async function follow(session: Session, output: Output, id: string): Promise<Bac
   for (;;) {
     const now = await session.call(() => latest(session, id));
     if (now.closeTime !== undefined) {
-      output.progress(undefined);
+      output.status(undefined);
       return now;
     }
-    output.progress(describeProgress(now));
+    output.status(describeProgress(now));
     await sleep(LOOK_EVERY_MS);
   }
 }
