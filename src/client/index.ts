@@ -1,5 +1,7 @@
 export { SensorClient, SensorNotFoundError, SensorRejectedError } from './sensor-client.js';
 export type { SensorDescription, SensorRun, SensorSummary, SensorWorker } from './sensor-client.js';
+export type { SensorFilter } from './sensor-filter.js';
+export type { RecentTicks } from './tick-facts.js';
 export type { EvaluationStatus } from './describe-pending.js';
 export type { Pruned } from './prune.js';
 export type {

@@ -48,18 +48,21 @@ import { readPartitions } from './partitions.js';
 import { prune, type Pruned } from './prune.js';
 import { quoted } from './query.js';
 import { statusOf } from './read-run.js';
+import { matchesFilter, type SensorFilter } from './sensor-filter.js';
 import { isSignalLimit } from './signal-limit.js';
+import { recentTicks, type RecentTicks } from './tick-facts.js';
 import { readEnd } from './run-end.js';
 import { readCloseEvent } from './run-history.js';
 
 const LOOKUPS_AT_ONCE = 20;
+const DESCRIBES_AT_ONCE = 50;
 /** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
 const WORKFLOW_TASKS = 1;
 /** `PENDING_WORKFLOW_TASK_STATE_SCHEDULED` of Temporal's API. */
 const TASK_SCHEDULED = 1;
 
-/** A sensor as `list` shows it. */
-export interface SensorSummary {
+/** A sensor as `list` shows it; `lastTick` and `runsLastDay` only while it is stopped: `describe` has them always. */
+export interface SensorSummary extends RecentTicks {
   readonly sensor: string;
   /** `closed`: its loop was cancelled or terminated; it comes back at the next worker start or `start`. */
   readonly status: 'running' | 'stopped' | 'closed';
@@ -178,8 +181,11 @@ export class SensorClient {
   /** @param client a Temporal client of the cluster and namespace, with the data converter of the workers */
   constructor(private readonly client: Client) {}
 
-  /** All sensors of the namespace, by name. */
-  async list(): Promise<SensorSummary[]> {
+  /**
+   * Sensors of the namespace, by name: all, or those that match the filter. Their health is what the loops say, so that
+   * none is `notLoaded`; {@link describeAll} knows more.
+   */
+  async list(filter: SensorFilter = {}): Promise<SensorSummary[]> {
     const query = `WorkflowType = '${LOOP_TYPE}' AND ExecutionStatus != 'ContinuedAsNew'`;
     const latest = new Map<string, SensorSummary>();
     // newest first: the first one of a name is its last run
@@ -188,13 +194,32 @@ export class SensorClient {
       latest.set(execution.workflowId, summaryOf(execution));
     }
     const pruned = new Set<string>();
-    const closed = [...latest.values()].filter(({ status }) => status === 'closed');
+    const found = [...latest.values()].filter((each) => matchesFilter(each, filter));
+    const closed = found.filter(({ status }) => status === 'closed');
     await inBatches(closed, LOOKUPS_AT_ONCE, async (each) => {
       if (await isPruned(this.client, each)) pruned.add(each.workflowId);
     });
-    return [...latest.values()]
+    return found
       .filter(({ workflowId }) => !pruned.has(workflowId))
       .sort((a, b) => a.sensor.localeCompare(b.sensor));
+  }
+
+  /** The same with what Temporal says of each, 50 at a time: what its evaluation waits for and last said. No query. */
+  async describeAll({ health, ...filter }: SensorFilter = {}): Promise<SensorDescription[]> {
+    const summaries = await this.list(filter);
+    const described = new Map<string, SensorDescription>();
+    await inBatches(summaries, DESCRIBES_AT_ONCE, async ({ sensor }) => {
+      try {
+        described.set(sensor, await this.describe(sensor));
+      } catch (error) {
+        // pruned a moment ago
+        if (!(error instanceof SensorNotFoundError)) throw error;
+      }
+    });
+    return summaries.flatMap(({ sensor }) => {
+      const description = described.get(sensor);
+      return description !== undefined && matchesFilter(description, { health }) ? [description] : [];
+    });
   }
 
   /**
@@ -212,6 +237,7 @@ export class SensorClient {
       ...summary,
       // what the loop last knew; it does not hear of ticks that fold
       ...(unfolded === undefined || evaluation?.folded === true ? {} : { unfolded }),
+      ...evaluation?.recent,
       health: evaluation?.notLoaded === true ? 'notLoaded' : summary.health,
       taskQueue: loop.taskQueue,
       startTime: loop.startTime,
@@ -530,6 +556,7 @@ function summaryOf({ workflowId, runId, status, memo: memos, unreadable }: LoopE
         }),
     ...(memo?.behindSince === undefined ? {} : { behindSince: new Date(memo.behindSince) }),
     ...(memo?.unfolded === undefined ? {} : { unfolded: memo.unfolded }),
+    ...recentTicks(memo?.facts),
     intervalMs: memo?.intervalMs ?? 0,
     jobs: memo?.jobs ?? [],
     pending: memo?.pending ?? 0,

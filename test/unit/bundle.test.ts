@@ -18,7 +18,7 @@ test('src/workflows and src/job bring only @temporalio and pure files into the b
   expect(
     own.filter(
       (path) =>
-        !/\/src\/(workflows|job)\/|\/src\/sensors\/(asset-metadata|asset-name|describe-tick|key-ledger|errors|failures|json|limits|protocol|rhythm)\.ts$/.test(
+        !/\/src\/(workflows|job)\/|\/src\/sensors\/(asset-metadata|asset-name|describe-tick|key-ledger|errors|failures|json|limits|protocol|recent-runs|rhythm)\.ts$/.test(
           path
         )
     )
