@@ -42,9 +42,36 @@ function wholeNumber(value: string, max: number): number {
   return parsed;
 }
 
-export function futureTime(value: string): Date {
+/** One of these words, in whatever case it is typed. */
+export function oneOf<const Word extends string>(...words: readonly Word[]): (value: string) => Word {
+  return (value) => {
+    const found = words.find((word) => word.toLowerCase() === value.toLowerCase());
+    if (found === undefined) throw new InvalidArgumentError(`Accepted: ${words.join(', ')}.`);
+    return found;
+  };
+}
+
+/** Tags as `key=value`, one each time that the option is given. */
+export function tag(value: string, given: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
+  const at = value.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('Accepted: key=value.');
+  return { ...given, [value.slice(0, at)]: value.slice(at + 1) };
+}
+
+/** The number of a tick. */
+export function tickNumber(value: string): number {
+  return wholeNumber(value, Number.MAX_SAFE_INTEGER);
+}
+
+/** A time such as 2030-01-31T08:00:00Z; without a zone it is local time. */
+export function isoTime(value: string): Date | undefined {
   const date = new Date(value);
-  if (!ISO_TIME.test(value) || Number.isNaN(date.getTime())) {
+  return ISO_TIME.test(value) && !Number.isNaN(date.getTime()) ? date : undefined;
+}
+
+export function futureTime(value: string): Date {
+  const date = isoTime(value);
+  if (date === undefined) {
     throw new InvalidArgumentError(
       'Accepted: an ISO time such as 2030-01-31T08:00:00Z; without a zone it is local time.'
     );

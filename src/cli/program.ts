@@ -10,7 +10,7 @@ import { Command, CommanderError } from 'commander';
 import { describe } from './commands/describe.js';
 import type { DevOptions } from './commands/dev.js';
 import type { InitOptions } from './commands/init.js';
-import { list } from './commands/list.js';
+import type { ListOptions } from './commands/list.js';
 import { preview, type PreviewOptions } from './commands/preview.js';
 import { runs } from './commands/runs.js';
 import { start, stop, type StartStopOptions } from './commands/start-stop.js';
@@ -18,7 +18,7 @@ import { tick } from './commands/tick.js';
 import { ticks } from './commands/ticks.js';
 import { explainError, type Place } from './errors.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
-import { futureTime, json, limit, port, seconds, text } from './options.js';
+import { futureTime, json, limit, oneOf, port, seconds, tag, text } from './options.js';
 import { createOutput, type Output } from './output.js';
 import type { GlobalOptions, Session } from './session.js';
 
@@ -121,9 +121,17 @@ function createProgram(run: Run): Command {
       await dev(output, options(), own);
     });
   program
-    .command('list')
-    .description('list all sensors')
-    .action(() => inSession((session) => list(session, output)));
+    .command('list [name]')
+    .description("list the sensors; a name may have * and ?: 'orders-*'")
+    .option('--status <status>', 'only these: running, stopped or closed', oneOf('running', 'stopped', 'closed'))
+    .option('--health <health>', 'only these: ok, failing or notLoaded', oneOf('ok', 'failing', 'notLoaded'))
+    .option('--tag <key=value>', 'only those with this tag; may be repeated', tag)
+    .option('--watch', 'draw it again and again, on a terminal')
+    .action(async (name: string | undefined, own: ListOptions) => {
+      const { checkWatch, list } = await import('./commands/list.js');
+      checkWatch({ ...own, json: options().json });
+      await inSession((session) => list(session, output, name, own));
+    });
   program
     .command('describe <sensor>')
     .description('show a sensor, and why it did or did not run')

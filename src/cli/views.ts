@@ -20,7 +20,7 @@ function iso(at: Date | number | undefined): string | undefined {
   return at === undefined ? undefined : new Date(at).toISOString();
 }
 
-/** One element of `list`. */
+/** What `list` and `describe` have in common. */
 export function sensorView(sensor: SensorSummary | SensorDescription) {
   const { statusFrom, statusBy, statusReason, statusUntil, health, intervalMs, jobs, pending, deadLetters } = sensor;
   const { description, tags, owners, workflowId, runId, unreadable } = sensor;
@@ -45,6 +45,29 @@ export function sensorView(sensor: SensorSummary | SensorDescription) {
     runId,
     unreadable,
   };
+}
+
+/** One element of `list`. */
+export function listView(sensor: SensorDescription) {
+  const { lastTick, runsLastDay, evaluation } = sensor;
+  return {
+    ...sensorView(sensor),
+    failingSince: iso(sensor.failingSince),
+    error: sensor.error,
+    lastTick: lastTick === undefined ? undefined : { ...lastTick, at: iso(lastTick.at) },
+    lastOutcome: evaluation?.lastOutcome,
+    nextAt: iso(nextAt(sensor)),
+    runsLastDay,
+    behindSince: iso(sensor.behindSince),
+    dueSince: iso(sensor.dueSince),
+  };
+}
+
+/** When the sensor does something next, as far as that has a time. */
+export function nextAt({ status, statusUntil, evaluation, pendingUntil }: SensorDescription): Date | undefined {
+  if (status === 'closed') return undefined;
+  if (status === 'stopped') return statusUntil;
+  return evaluation === undefined ? pendingUntil : evaluation.nextAt;
 }
 
 /** What `describe` knows besides the description. */

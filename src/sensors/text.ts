@@ -14,9 +14,9 @@ export function plain(text: string, max = 2_000): string {
   return characters.length <= max ? line : `${characters.slice(0, max - 1).join('')}…`;
 }
 
-/** JSON in which nothing is left that a terminal would obey. */
-export function printableJson(value: unknown): string {
-  return JSON.stringify(value, undefined, 2).replaceAll(UNPRINTABLE, (character) =>
+/** JSON in which nothing is left that a terminal would obey. @param indent 0: all of it on one line */
+export function printableJson(value: unknown, indent = 2): string {
+  return JSON.stringify(value, undefined, indent).replaceAll(UNPRINTABLE, (character) =>
     // JSON.stringify escaped those inside of texts; what is left is its own layout
     character === '\n' ? character : escape(character)
   );
