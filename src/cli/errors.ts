@@ -30,6 +30,11 @@ export class NoWorkerError extends Error {
   override readonly name = 'NoWorkerError';
 }
 
+/** The sensor has no such tick, or Temporal has forgotten it. */
+export class TickNotFoundError extends Error {
+  override readonly name = 'TickNotFoundError';
+}
+
 /** An error ready to be printed; with `--json` it is `{ "error": … }`. */
 export interface ExplainedError {
   /** Stable, for scripts: `usage`, `server-unreachable`, `sensor-not-found`, … */
@@ -78,6 +83,8 @@ export function explainError(error: unknown, place: Place | undefined): Explaine
   switch (name) {
     case 'SensorNotFoundError':
       return { code: 'sensor-not-found', exitCode: EXIT.noSuchSensor, message };
+    case 'TickNotFoundError':
+      return { code: 'tick-not-found', exitCode: EXIT.noSuchSensor, message };
     case 'SensorRejectedError':
       return { code: 'refused', exitCode: EXIT.refused, message };
     case 'NoWorkerError':

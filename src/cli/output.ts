@@ -83,7 +83,8 @@ export function table(header: readonly string[], rows: readonly (readonly string
 }
 
 /** Characters that take the room of two, and those that take none. */
-const WIDE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uff01-\uff60]/gu;
+const WIDE =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uff01-\uff60]/gu;
 const ZERO = /[\p{Mark}\u200b-\u200d\ufe0f]/gu;
 
 /** Columns that a text takes on a terminal. */

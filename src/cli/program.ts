@@ -6,24 +6,37 @@
  */
 import { createRequire } from 'node:module';
 import { debuglog } from 'node:util';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { describe } from './commands/describe.js';
 import type { DevOptions } from './commands/dev.js';
+import type { ExplainOptions } from './commands/explain.js';
 import type { InitOptions } from './commands/init.js';
 import type { ListOptions } from './commands/list.js';
 import { preview, type PreviewOptions } from './commands/preview.js';
-import { runs } from './commands/runs.js';
+import type { LogsOptions } from './commands/logs.js';
+import type { RunStatusName, RunsOptions } from './commands/runs.js';
 import { start, stop, type StartStopOptions } from './commands/start-stop.js';
 import { tick } from './commands/tick.js';
-import { ticks } from './commands/ticks.js';
+import type { TicksOptions } from './commands/ticks.js';
 import { explainError, type Place } from './errors.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
-import { futureTime, json, limit, oneOf, port, seconds, tag, text } from './options.js';
+import { futureTime, json, limit, oneOf, port, seconds, tag, text, tickNumber } from './options.js';
 import { createOutput, type Output } from './output.js';
 import type { GlobalOptions, Session } from './session.js';
 
 const DEFAULT_TIMEOUT_S = '15';
 const DEFAULT_LIMIT = '20';
+const DEFAULT_LOG_LINES = '100';
+const TICK_STATUSES = ['success', 'skipped', 'failure', 'started'] as const;
+const RUN_STATUSES = [
+  'running',
+  'completed',
+  'failed',
+  'cancelled',
+  'terminated',
+  'timedOut',
+  'continuedAsNew',
+] as const satisfies readonly RunStatusName[];
 
 const debug = debuglog('sensors');
 
@@ -56,6 +69,9 @@ export async function runCli(args: readonly string[]): Promise<ExitCode> {
     return explained.exitCode;
   }
 }
+
+/** Options with `--since` as it was typed: its parser is loaded when it is needed. */
+type Typed<Options> = Omit<Options, 'since'> & { readonly since?: string };
 
 /** One invocation. */
 interface Run {
@@ -101,6 +117,11 @@ function createProgram(run: Run): Command {
     const connection = connectionOf(options());
     run.place = { address: connection.connectionOptions.address, namespace: connection.namespace };
     run.exitCode = (await withSession(connection, options().timeoutMs, act)) ?? EXIT.ok;
+  };
+
+  const sinceOf = async ({ since }: { readonly since?: string }): Promise<Date | undefined> => {
+    const { pastTime } = await import('./past-time.js');
+    return since === undefined ? undefined : pastTime(since, '--since');
   };
 
   program
@@ -163,18 +184,50 @@ function createProgram(run: Run): Command {
     .action((sensor: string, own: PreviewOptions) => inSession((session) => preview(session, output, sensor, own)));
   program
     .command('ticks <sensor>')
-    .description('list the last ticks, newest first')
+    .description('list the last ticks, newest first, and those that only Temporal remembers')
     .option('--limit <number>', 'at most this many', limit, limit(DEFAULT_LIMIT))
-    .action((sensor: string, own: { readonly limit: number }) =>
-      inSession((session) => ticks(session, output, sensor, own))
-    );
+    .option('--status <status>', `only these: ${TICK_STATUSES.join(', ')}`, oneOf(...TICK_STATUSES))
+    .option('--since <time>', 'only since then: 2h, 30min, or an ISO time', text)
+    .option('--follow', 'then print each new tick, until Ctrl-C')
+    .action(async (sensor: string, own: Typed<TicksOptions>) => {
+      const { ticks } = await import('./commands/ticks.js');
+      const since = await sinceOf(own);
+      await inSession((session) => ticks(session, output, sensor, { ...own, since }));
+    });
+  program
+    .command('logs <sensor>')
+    .description("print the log lines that ticks keep: the author's ctx.log")
+    .option('--tick <number>', 'only those of this tick', tickNumber)
+    .option('--limit <number>', 'at most this many, the last ones', limit, limit(DEFAULT_LOG_LINES))
+    .option('--since <time>', 'only of ticks since then: 2h, 30min, or an ISO time', text)
+    .addOption(new Option('--follow', 'then print those of each new tick, until Ctrl-C').conflicts('tick'))
+    .action(async (sensor: string, own: Typed<LogsOptions>) => {
+      const { logs } = await import('./commands/logs.js');
+      const since = await sinceOf(own);
+      await inSession((session) => logs(session, output, sensor, { ...own, since }));
+    });
   program
     .command('runs <sensor>')
     .description('list the runs that a sensor started, newest first')
     .option('--limit <number>', 'at most this many', limit, limit(DEFAULT_LIMIT))
-    .action((sensor: string, own: { readonly limit: number }) =>
-      inSession((session) => runs(session, output, sensor, own))
-    );
+    .option('--status <status>', `only these: ${RUN_STATUSES.join(', ')}`, oneOf(...RUN_STATUSES))
+    .option('--since <time>', 'only those started since then: 2h, 30min, or an ISO time', text)
+    .option('--key <run key>', 'only those of this key', text)
+    .action(async (sensor: string, own: Typed<RunsOptions>) => {
+      const { runs } = await import('./commands/runs.js');
+      const since = await sinceOf(own);
+      await inSession((session) => runs(session, output, sensor, { ...own, since }));
+    });
+  program
+    .command('explain <sensor> <what>')
+    .description('what became of a run key, what took place at a time and why not more, or where a run came from')
+    .option('--as <kind>', 'what is asked about: key, time or run (default: found out)', oneOf('key', 'time', 'run'))
+    .option('--job <name>', 'only the key of this job', text)
+    .option('--show-cursor', "print the cursor's value")
+    .action(async (sensor: string, what: string, own: ExplainOptions) => {
+      const { explain } = await import('./commands/explain.js');
+      await inSession((session) => explain(session, output, sensor, what, own));
+    });
   return program;
 }
 

@@ -14,10 +14,16 @@ import type {
   TickRecord,
 } from '../client/index.js';
 
+type LogLine = NonNullable<TickRecord['logs']>[number];
 type Rejected = TickRecord['rejected']['sample'][number];
 
-function iso(at: Date | number | undefined): string | undefined {
-  return at === undefined ? undefined : new Date(at).toISOString();
+function isoTime(at: Date | number): string {
+  return new Date(at).toISOString();
+}
+
+/** An ISO text, where there is a time. */
+export function iso(at: Date | number | undefined): string | undefined {
+  return at === undefined ? undefined : isoTime(at);
 }
 
 /** What `list` and `describe` have in common. */
@@ -170,10 +176,15 @@ export function tickView(tick: TickRecord) {
     partitions: tick.partitions,
     skipReason: tick.skipReason,
     error: tick.error,
-    logs: tick.logs?.map(({ level, at, message }) => ({ level, at: iso(at), message })),
+    logs: tick.logs?.map(({ level, at, message }) => ({ level, at: isoTime(at), message })),
     logLinesDropped: tick.logLinesDropped,
     quiet: tick.quiet?.map(quietView),
   };
+}
+
+/** One element of `logs`. */
+export function logView(tick: number, { level, at, message }: LogLine) {
+  return { tick, level, at: isoTime(at), message };
 }
 
 /** One element of `runs`. */

@@ -20,7 +20,6 @@ import {
   LOOP_ID_PREFIX,
   LOOP_TYPE,
   QUERIES,
-  RUN_MEMO,
   SENSOR_MEMO,
   SIGNALS,
   UPDATES,
@@ -32,7 +31,6 @@ import {
   type PreviewEdit,
   type RerunResult,
   type RetryResult,
-  type RunMemo,
   type SensorMemo,
   type SensorState,
   type TickRecord,
@@ -42,16 +40,17 @@ import { inBatches } from './batches.js';
 import { recordFromClient, type ClientRecordOptions } from './asset-events.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
 import { listExecutions } from './executions.js';
+import { explain, type Explanation, type Question } from './explain.js';
+import { listRuns, readRunError, type RunFilter, type SensorRun } from './list-runs.js';
 import { findLoop, loopId, PRUNED, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
 import { Outbox } from './outbox.js';
 import { readPartitions } from './partitions.js';
 import { prune, type Pruned } from './prune.js';
-import { quoted } from './query.js';
-import { statusOf } from './read-run.js';
+import { readTicks, type TickHistoryOptions } from './read-ticks.js';
 import { matchesFilter, type SensorFilter } from './sensor-filter.js';
 import { isSignalLimit } from './signal-limit.js';
+import { standingOf } from './standing.js';
 import { recentTicks, type RecentTicks } from './tick-facts.js';
-import { readEnd } from './run-end.js';
 import { readCloseEvent } from './run-history.js';
 
 const LOOKUPS_AT_ONCE = 20;
@@ -129,26 +128,6 @@ export interface SensorWorker {
   readonly lastSeen: Date;
 }
 
-/** A run that a sensor started. */
-export interface SensorRun {
-  readonly workflowId: string;
-  readonly runId: string;
-  readonly job: string;
-  readonly status: string;
-  readonly tick?: number;
-  readonly runKey?: string;
-  readonly partitionKey?: string;
-  /** Names of the assets that it is to make; absent: all of its job's. */
-  readonly assets?: readonly string[];
-  /** A run that an operator asked for: of which epoch, by whom and why. */
-  readonly epoch?: number;
-  readonly by?: string;
-  readonly reason?: string;
-  readonly tags: Readonly<Record<string, string>>;
-  readonly startTime: Date;
-  readonly closeTime?: Date;
-}
-
 /** There is no such sensor on this namespace. */
 export class SensorNotFoundError extends Error {
   override readonly name = 'SensorNotFoundError';
@@ -199,9 +178,7 @@ export class SensorClient {
     await inBatches(closed, LOOKUPS_AT_ONCE, async (each) => {
       if (await isPruned(this.client, each)) pruned.add(each.workflowId);
     });
-    return found
-      .filter(({ workflowId }) => !pruned.has(workflowId))
-      .sort((a, b) => a.sensor.localeCompare(b.sensor));
+    return found.filter(({ workflowId }) => !pruned.has(workflowId)).sort((a, b) => a.sensor.localeCompare(b.sensor));
   }
 
   /** The same with what Temporal says of each, 50 at a time: what its evaluation waits for and last said. No query. */
@@ -375,6 +352,14 @@ export class SensorClient {
     return await this.ask(sensor, () => this.handle(sensor).query<readonly TickRecord[]>(QUERIES.ticks));
   }
 
+  /**
+   * Ticks from the histories of the loop, newest first, also those that the loop no longer remembers: as far back as the
+   * server keeps them. Asks no worker. The last tick may still be `started` here when it has just ended.
+   */
+  tickHistory(sensor: string, options: TickHistoryOptions = {}): AsyncIterable<TickRecord> {
+    return readTicks(this.client, sensor, options);
+  }
+
   /** The keys of a dynamic partition set, by its name with the plugin's prefix, as they were added. Asks a worker. */
   async partitions(set: string): Promise<readonly string[]> {
     return await readPartitions(this.client, set);
@@ -395,35 +380,27 @@ export class SensorClient {
     await recordFromClient(this.client, 'observation', asset, options);
   }
 
-  /** Why a run failed or was terminated, in one message; undefined for any other. */
-  async runError(run: SensorRun): Promise<string | undefined> {
-    const status = statusOf({ status: { name: run.status } });
-    if (status !== 'failed' && status !== 'terminated') return undefined;
-    return (await readEnd(this.client, run, status)).failure?.message;
+  /**
+   * What became of a run key, what took place at a time and why not more, or where a run came from: one answer from
+   * all that Temporal still knows. Asks no worker.
+   */
+  async explain(sensor: string, question: Question): Promise<Explanation> {
+    const description = await this.describe(sensor);
+    const workers = await this.workers(description.taskQueue);
+    return await explain(this.client, sensor, question, {
+      description,
+      standing: standingOf(description, workers.length),
+    });
   }
 
-  /** The runs of a sensor, newest first. */
-  async *runs(sensor: string): AsyncIterable<SensorRun> {
-    const query = `ParentWorkflowId = ${quoted(loopId(sensor))}`;
-    for await (const execution of listExecutions(this.client, query)) {
-      const memo = execution.memo?.[RUN_MEMO] as RunMemo | undefined;
-      yield {
-        workflowId: execution.workflowId,
-        runId: execution.runId,
-        job: execution.type,
-        status: execution.status.name,
-        tags: memo?.tags ?? {},
-        startTime: execution.startTime,
-        ...(memo === undefined ? {} : { tick: memo.tick }),
-        ...(memo?.runKey === undefined ? {} : { runKey: memo.runKey }),
-        ...(memo?.partitionKey === undefined ? {} : { partitionKey: memo.partitionKey }),
-        ...(memo?.assets === undefined ? {} : { assets: memo.assets }),
-        ...(memo?.epoch === undefined ? {} : { epoch: memo.epoch }),
-        ...(memo?.by === undefined ? {} : { by: memo.by }),
-        ...(memo?.reason === undefined ? {} : { reason: memo.reason }),
-        ...(execution.closeTime === undefined ? {} : { closeTime: execution.closeTime }),
-      };
-    }
+  /** Why a run failed or was terminated, in one message; undefined for any other. */
+  async runError(run: SensorRun): Promise<string | undefined> {
+    return await readRunError(this.client, run);
+  }
+
+  /** The runs of a sensor, newest first: all, or those that match the filter. */
+  runs(sensor: string, filter: RunFilter = {}): AsyncIterable<SensorRun> {
+    return listRuns(this.client, sensor, filter);
   }
 
   /**

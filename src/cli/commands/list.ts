@@ -63,9 +63,7 @@ export function listLines(
 ): string[] {
   if (sensors.length === 0) {
     if (Object.values(filter).some((value) => value !== undefined)) return ['No sensor matches.'];
-    return [
-      `No sensors in namespace '${namespace}' on ${address}. A sensor appears when a worker with it starts.`,
-    ];
+    return [`No sensors in namespace '${namespace}' on ${address}. A sensor appears when a worker with it starts.`];
   }
   const header = ['SENSOR', 'STATUS', 'HEALTH', 'LAST TICK', 'NEXT', 'RUNS 24 H', 'LAG', 'PENDING', 'DEAD LETTERS'];
   const rows = sensors.map((each) => [
