@@ -30,7 +30,7 @@ export function explanationLines(explanation: Explanation, options: ExplanationO
     }
     case 'time':
       return [`${name} at ${explanation.at.toISOString()}: ${timeSentence(explanation.answer, name)}`, ...loop];
-    case 'run':
+    default:
       return [
         runSentence(explanation.answer, name, plain(explanation.run, 200)),
         ...runLinks(explanation.answer, options),
@@ -65,7 +65,7 @@ function keySentence(answer: KeyAnswer, name: string, key: string): string {
     }
     case 'pending':
       return `accepted, and pending: ${pendingText(answer)}`;
-    case 'notSeen':
+    default:
       return `not seen yet. ${standingText(answer.standing, name)}`;
   }
 }
@@ -137,7 +137,7 @@ function timeSentence(answer: TimeAnswer, name: string): string {
     }
     case 'future':
       return `that is still to come. ${standingText(answer.standing, name)}`;
-    case 'unknown':
+    default:
       return answer.knownSince === undefined
         ? 'Temporal knows nothing of it any more.'
         : `Temporal knows of the sensor only since ${answer.knownSince.toISOString()}.`;
@@ -157,7 +157,7 @@ function runSentence(answer: RunAnswer, name: string, id: string): string {
     }
     case 'foreign':
       return `Workflow ${plain(answer.workflowId)} was not started by ${name}, but by ${answer.sensor === undefined ? 'no sensor' : plain(answer.sensor)}.`;
-    case 'unknown':
+    default:
       return `Temporal knows no run '${id}' (any more).`;
   }
 }
@@ -247,7 +247,7 @@ function standingText(standing: Standing, name: string): string {
     }
     case 'paused':
       return `The sensor is not evaluated: its evaluation was paused in Temporal Web. Unpause it there, or: sensors tick ${name}`;
-    case 'failing':
+    default:
       return `The sensor is failing${standing.since === undefined ? '' : ` since ${when(standing.since)}`}: ${plain(standing.error ?? '')}`;
   }
 }

@@ -24,7 +24,7 @@ export function explanationView(explanation: Explanation, options: ExplanationOp
       };
     case 'time':
       return { ...common, at: iso(explanation.at), answer: timeAnswerView(explanation.answer) };
-    case 'run':
+    default:
       return { ...common, run: explanation.run, answer: runAnswerView(explanation.answer, options) };
   }
 }
@@ -55,7 +55,7 @@ function keyAnswerView(answer: KeyAnswer, options: ExplanationOptions) {
       const earlier = run === undefined ? undefined : runView(run, undefined, options.webUrlOf(run));
       return { ...common, ahead, of, waitsFor, dueAt: iso(dueAt), standing: standingView(standing), run: earlier };
     }
-    case 'notSeen':
+    default:
       return {
         ...common,
         standing: standingView(answer.standing),
@@ -108,7 +108,7 @@ function timeAnswerView(answer: TimeAnswer) {
     }
     case 'future':
       return { kind, standing: standingView(answer.standing) };
-    case 'unknown':
+    default:
       return { kind, knownSince: iso(answer.knownSince) };
   }
 }
@@ -136,9 +136,7 @@ function standingView(standing: Standing) {
       return { kind, taskQueue: standing.taskQueue, dueSince: iso(standing.dueSince) };
     case 'failing':
       return { kind, since: iso(standing.since), error: standing.error };
-    case 'closed':
-    case 'notLoaded':
-    case 'paused':
+    default:
       return { kind };
   }
 }

@@ -3,6 +3,9 @@ import { InvalidArgumentError } from 'commander';
 import type { Json } from '../sensors/json.js';
 
 const MAX_LIMIT = 10_000;
+const MAX_DURATION_MS = 3_650 * 86_400_000;
+const DURATION = /^(\d+(?:\.\d+)?) ?(s|m|min|h|d)$/;
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$/;
 
 export function text(value: string): string {
@@ -34,6 +37,25 @@ export function port(value: string): number {
   return wholeNumber(value, 65_535);
 }
 
+export function tickNumber(value: string): number {
+  return wholeNumber(value, Number.MAX_SAFE_INTEGER);
+}
+
+/** One more `--tag <key>=<value>`. */
+export function tag(value: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
+  const at = value.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('Accepted: <key>=<value>, such as team=sales.');
+  return { ...before, [value.slice(0, at)]: value.slice(at + 1) };
+}
+
+/** Milliseconds of `90s`, `2h` or `1.5d`. */
+export function duration(value: string): number {
+  const [, amount = '', unit = ''] = DURATION.exec(value) ?? [];
+  const ms = Number(amount) * (UNIT_MS[unit] ?? Number.NaN);
+  if (ms > 0 && ms <= MAX_DURATION_MS) return ms;
+  throw new InvalidArgumentError('Accepted: a number and a unit (s, m, h or d), such as 30m or 2h, up to 3650d.');
+}
+
 function wholeNumber(value: string, max: number): number {
   const parsed = Number(value);
   if (!/^\d+$/.test(value) || parsed < 1 || parsed > max) {
@@ -51,22 +73,22 @@ export function oneOf<const Word extends string>(...words: readonly Word[]): (va
   };
 }
 
-/** Tags as `key=value`, one each time that the option is given. */
-export function tag(value: string, given: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
-  const at = value.indexOf('=');
-  if (at < 1) throw new InvalidArgumentError('Accepted: key=value.');
-  return { ...given, [value.slice(0, at)]: value.slice(at + 1) };
-}
-
-/** The number of a tick. */
-export function tickNumber(value: string): number {
-  return wholeNumber(value, Number.MAX_SAFE_INTEGER);
-}
-
 /** A time such as 2030-01-31T08:00:00Z; without a zone it is local time. */
 export function isoTime(value: string): Date | undefined {
   const date = new Date(value);
   return ISO_TIME.test(value) && !Number.isNaN(date.getTime()) ? date : undefined;
+}
+
+/** A time that has been, or how long ago it was. */
+export function pastTime(value: string): Date {
+  const at = isoTime(value) ?? (DURATION.test(value) ? new Date(Date.now() - duration(value)) : undefined);
+  if (at === undefined) {
+    throw new InvalidArgumentError(
+      'Accepted: how long ago, such as 30m or 2h, or an ISO time such as 2026-01-31T08:00:00Z; without a zone it is local time.'
+    );
+  }
+  if (at.getTime() > Date.now()) throw new InvalidArgumentError(`${at.toISOString()} is in the future.`);
+  return at;
 }
 
 export function futureTime(value: string): Date {

@@ -35,7 +35,7 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
       process.stdout.write(lines.map((line) => `${line}\n`).join(''));
     },
     screen(text) {
-      const { columns = 80, rows = 24 } = process.stdout;
+      const { columns, rows } = process.stdout;
       process.stdout.write(CLEAR + fitting(text(colors, columns), rows - 1).join('\n'));
     },
     note(text) {
@@ -85,7 +85,7 @@ export function table(header: readonly string[], rows: readonly (readonly string
 /** Characters that take the room of two, and those that take none. */
 const WIDE =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uff01-\uff60]/gu;
-const ZERO = /[\p{Mark}\u200b-\u200d\ufe0f]/gu;
+const ZERO = /\p{Mark}|[\u200b-\u200d]/gu;
 
 /** Columns that a text takes on a terminal. */
 function widthOf(text: string): number {

@@ -20,7 +20,7 @@ import { tick } from './commands/tick.js';
 import type { TicksOptions } from './commands/ticks.js';
 import { explainError, type Place } from './errors.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
-import { futureTime, json, limit, oneOf, port, seconds, tag, text, tickNumber } from './options.js';
+import { futureTime, json, limit, oneOf, pastTime, port, seconds, tag, text, tickNumber } from './options.js';
 import { createOutput, type Output } from './output.js';
 import type { GlobalOptions, Session } from './session.js';
 
@@ -70,9 +70,6 @@ export async function runCli(args: readonly string[]): Promise<ExitCode> {
   }
 }
 
-/** Options with `--since` as it was typed: its parser is loaded when it is needed. */
-type Typed<Options> = Omit<Options, 'since'> & { readonly since?: string };
-
 /** One invocation. */
 interface Run {
   readonly output: Output;
@@ -117,11 +114,6 @@ function createProgram(run: Run): Command {
     const connection = connectionOf(options());
     run.place = { address: connection.connectionOptions.address, namespace: connection.namespace };
     run.exitCode = (await withSession(connection, options().timeoutMs, act)) ?? EXIT.ok;
-  };
-
-  const sinceOf = async ({ since }: { readonly since?: string }): Promise<Date | undefined> => {
-    const { pastTime } = await import('./past-time.js');
-    return since === undefined ? undefined : pastTime(since, '--since');
   };
 
   program
@@ -187,36 +179,33 @@ function createProgram(run: Run): Command {
     .description('list the last ticks, newest first, and those that only Temporal remembers')
     .option('--limit <number>', 'at most this many', limit, limit(DEFAULT_LIMIT))
     .option('--status <status>', `only these: ${TICK_STATUSES.join(', ')}`, oneOf(...TICK_STATUSES))
-    .option('--since <time>', 'only since then: 2h, 30min, or an ISO time', text)
+    .option('--since <time>', 'only since then: 2h, 30min, or an ISO time', pastTime)
     .option('--follow', 'then print each new tick, until Ctrl-C')
-    .action(async (sensor: string, own: Typed<TicksOptions>) => {
+    .action(async (sensor: string, own: TicksOptions) => {
       const { ticks } = await import('./commands/ticks.js');
-      const since = await sinceOf(own);
-      await inSession((session) => ticks(session, output, sensor, { ...own, since }));
+      await inSession((session) => ticks(session, output, sensor, own));
     });
   program
     .command('logs <sensor>')
     .description("print the log lines that ticks keep: the author's ctx.log")
     .option('--tick <number>', 'only those of this tick', tickNumber)
     .option('--limit <number>', 'at most this many, the last ones', limit, limit(DEFAULT_LOG_LINES))
-    .option('--since <time>', 'only of ticks since then: 2h, 30min, or an ISO time', text)
+    .option('--since <time>', 'only of ticks since then: 2h, 30min, or an ISO time', pastTime)
     .addOption(new Option('--follow', 'then print those of each new tick, until Ctrl-C').conflicts('tick'))
-    .action(async (sensor: string, own: Typed<LogsOptions>) => {
+    .action(async (sensor: string, own: LogsOptions) => {
       const { logs } = await import('./commands/logs.js');
-      const since = await sinceOf(own);
-      await inSession((session) => logs(session, output, sensor, { ...own, since }));
+      await inSession((session) => logs(session, output, sensor, own));
     });
   program
     .command('runs <sensor>')
     .description('list the runs that a sensor started, newest first')
     .option('--limit <number>', 'at most this many', limit, limit(DEFAULT_LIMIT))
     .option('--status <status>', `only these: ${RUN_STATUSES.join(', ')}`, oneOf(...RUN_STATUSES))
-    .option('--since <time>', 'only those started since then: 2h, 30min, or an ISO time', text)
+    .option('--since <time>', 'only those started since then: 2h, 30min, or an ISO time', pastTime)
     .option('--key <run key>', 'only those of this key', text)
-    .action(async (sensor: string, own: Typed<RunsOptions>) => {
+    .action(async (sensor: string, own: RunsOptions) => {
       const { runs } = await import('./commands/runs.js');
-      const since = await sinceOf(own);
-      await inSession((session) => runs(session, output, sensor, { ...own, since }));
+      await inSession((session) => runs(session, output, sensor, own));
     });
   program
     .command('explain <sensor> <what>')

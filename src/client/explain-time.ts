@@ -82,9 +82,9 @@ function endOf({ startedAt, endedAt, evaluationMs = 0 }: TickRecord): number {
 
 /** Who had stopped the sensor. */
 function stoppedThen({ at, before, after, audit, standing }: TimeFacts): TimeAnswer | undefined {
-  const choices = audit.filter(({ what }) => what === 'start' || what === 'stop' || what === 'reset');
+  const choices = audit.filter(({ what }) => what === 'start' || isStop(what) || what === 'reset');
   const last = choices.findLast((entry) => entry.at <= at.getTime());
-  if (last?.what === 'stop' && !resumed(last, before)) {
+  if (last !== undefined && isStop(last.what) && !resumed(last, before)) {
     const again = choices.find((entry) => entry.at > at.getTime());
     const startedAt = again === undefined ? {} : { startedAt: new Date(again.at) };
     return { kind: 'stopped', from: 'operator', by: last.by, reason: last.reason, at: new Date(last.at), ...startedAt };
@@ -94,6 +94,11 @@ function stoppedThen({ at, before, after, audit, standing }: TimeFacts): TimeAns
   if (standing.at !== undefined && standing.at > at) return undefined;
   const { from, by, reason, at: since } = standing;
   return { kind: 'stopped', from, by, reason, at: since };
+}
+
+/** One may say until when. */
+function isStop(what: string): boolean {
+  return what === 'stop' || what.startsWith('stop ');
 }
 
 /** A stop that ended by itself is not in the audit; ticks that nobody asked for tell. */

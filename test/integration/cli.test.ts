@@ -1,75 +1,16 @@
-/**
- * The built command as users run it: a child process without a terminal, against a real server. Whatever a test prints
- * is also checked for colour codes, stack traces and the values that must never be printed.
- */
+/** The commands that look, start and stop; test/support/cli.ts runs them. */
 import { ApplicationFailure } from '@temporalio/common';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { z } from 'zod';
 import { accepts, answers, freePort } from '../../src/cli/dev-server.js';
 import { startLoop } from '../../src/client/loops.js';
 import { defineJob, defineSensor } from '../../src/index.js';
 import { loopOptions } from '../../src/sensors/loop-options.js';
+import { home, json, SECRET, sensors, spawnCli, text, unread } from '../support/cli.js';
 import { Harness, waitFor } from '../support/harness.js';
-
-const MAIN = fileURLToPath(new URL('../../dist/esm/cli/main.js', import.meta.url));
-const SECRET = 'never-print-me';
-
-interface Result {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-let home: string;
-beforeAll(async () => {
-  home = await mkdtemp(join(tmpdir(), 'cli-test-'));
-});
-afterAll(async () => {
-  await rm(home, { recursive: true, force: true });
-});
-
-function spawnCli(args: readonly string[], env: Record<string, string> = {}) {
-  // nothing of the developer's own configuration
-  const clean = { PATH: process.env['PATH'] ?? '', HOME: home, FORCE_COLOR: '1', ...env };
-  return spawn(process.execPath, [MAIN, ...args], { env: clean, stdio: ['ignore', 'pipe', 'pipe'] });
-}
-
-/** Runs `sensors`; the test server's address is given unless the arguments have one. */
-async function sensors(...args: string[]): Promise<Result> {
-  const address = args.includes('--address') ? [] : ['--address', inject('temporalAddress')];
-  const child = spawnCli([...args, ...address]);
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk));
-  const [code] = (await once(child, 'close')) as [number | null];
-  const all = stdout + stderr;
-  expect(all).not.toContain('\u001b');
-  expect(all).not.toMatch(/^\s+at .*:\d+:\d+/m);
-  expect(all).not.toContain(SECRET);
-  return { code, stdout, stderr };
-}
-
-/** Runs `sensors … --json`, which must succeed. */
-async function json<T = Record<string, unknown>>(...args: string[]): Promise<T> {
-  const { code, stdout, stderr } = await sensors(...args, '--json');
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  return JSON.parse(stdout) as T;
-}
-
-/** Runs a `sensors …` that must succeed. */
-async function text(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await sensors(...args);
-  expect({ code, stderr }).toMatchObject({ code: 0 });
-  return stdout;
-}
 
 const ISO = expect.stringMatching(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/) as string;
 
@@ -461,12 +402,7 @@ describe.concurrent('mistakes', () => {
 });
 
 test.concurrent('a reader that goes away ends the command quietly', async () => {
-  const child = spawnCli(['list', '--address', inject('temporalAddress')]);
-  child.stdout.destroy();
-  let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk));
-  const [code] = (await once(child, 'close')) as [number | null];
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(await unread('list')).toEqual({ code: 0, stderr: '' });
 });
 
 test.concurrent('dev runs a server until it is told to end, and leaves one alone that it did not start', async () => {

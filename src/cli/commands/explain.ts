@@ -1,10 +1,9 @@
 /** `sensors explain`: what became of a key, what took place at a time, where a run came from. Needs no worker. */
 import type { Explanation, Question } from '../../client/index.js';
 import { explanationLines } from '../explain-text.js';
-import { explanationView } from '../explain-view.js';
-import { isoTime } from '../options.js';
+import { explanationView, type ExplanationOptions } from '../explain-view.js';
+import { isoTime, pastTime } from '../options.js';
 import type { Output } from '../output.js';
-import { pastTime } from '../past-time.js';
 import type { Session } from '../session.js';
 
 const RUN_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -26,10 +25,8 @@ export async function explain(
 ): Promise<void> {
   const explanation = await answer(session, sensor, what, options);
   const { showCursor = false } = options;
-  const { webUrlOf } = session;
-  output.result(explanationView(explanation, { showCursor, webUrlOf }), () =>
-    explanationLines(explanation, { showCursor, webUrlOf })
-  );
+  const printing: ExplanationOptions = { showCursor, webUrlOf: (workflow) => session.webUrlOf(workflow) };
+  output.result(explanationView(explanation, printing), () => explanationLines(explanation, printing));
 }
 
 /** A key may look like anything: what the sensor knows as a key is one, whatever else it could be. */
@@ -42,8 +39,7 @@ async function answer(
   const ask = (question: Question): Promise<Explanation> => session.sensors.explain(sensor, question);
   const other = otherQuestion(sensor, what);
   if (as === 'key' || (as === undefined && other === undefined)) return await ask({ runKey: what, job });
-  if (as !== undefined)
-    return await ask(as === 'time' ? { at: isoTime(what) ?? pastTime(what, 'the time') } : { run: what });
+  if (as !== undefined) return await ask(as === 'time' ? { at: isoTime(what) ?? pastTime(what) } : { run: what });
   const key = await ask({ runKey: what, job });
   if (other === undefined || key.about !== 'key' || key.answers.some(({ kind }) => kind !== 'notSeen')) return key;
   const second = await ask(other);
