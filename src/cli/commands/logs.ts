@@ -1,5 +1,6 @@
 /** `sensors logs`: what the author's code logged, oldest first, from the ticks that keep it. */
 import type { TickRecord } from '../../client/index.js';
+import { MAX_LOG_BYTES } from '../../sensors/limits.js';
 import { plain } from '../../sensors/text.js';
 import { TickNotFoundError } from '../errors.js';
 import { followTicks } from '../follow-ticks.js';
@@ -62,5 +63,5 @@ function print(output: Output, lines: readonly LogView[]): void {
 }
 
 function text({ at, tick, level, message }: LogView): string {
-  return `${at}  ${tick}  ${level}  ${plain(message)}`;
+  return `${at}  ${tick}  ${level}  ${plain(message, MAX_LOG_BYTES)}`;
 }
