@@ -35,8 +35,9 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
       process.stdout.write(lines.map((line) => `${line}\n`).join(''));
     },
     screen(text) {
+      // a terminal that does not know its size says 0
       const { columns, rows } = process.stdout;
-      process.stdout.write(CLEAR + fitting(text(colors, columns), rows - 1).join('\n'));
+      process.stdout.write(CLEAR + fitting(text(colors, columns || 80), (rows || 24) - 1).join('\n'));
     },
     note(text) {
       if (!json) process.stderr.write(`${text}\n`);

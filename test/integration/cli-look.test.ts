@@ -167,7 +167,11 @@ describe('explain', () => {
 
   test('tells what became of a key, in each state', async () => {
     await work();
-    const again = { job: 'echo', run: { workflowId: `${name(keys)}:echo:again`, tick: 1 }, again: { tick: 4 } };
+    const again = {
+      job: 'echo',
+      run: { workflowId: `${name(keys)}:echo:again`, tick: 1 },
+      again: { tick: expect.any(Number) as number },
+    };
     expect(await answers(keys, 'broken')).toMatchObject([
       { kind: 'started', job: 'failing', error: 'this job fails', run: { status: 'FAILED', tick: 1 } },
     ]);
