@@ -365,7 +365,7 @@ describe.concurrent('mistakes', () => {
     [['runs', "no-such-sensor' OR '1' = '1"], 4, 'sensor-not-found'],
     [['lst'], 2, 'usage'],
     [['list', '--nope'], 2, 'usage'],
-    [['list', 'extra'], 2, 'usage'],
+    [['list', 'one', 'more'], 2, 'usage'],
     [['describe'], 2, 'usage'],
     [['ticks', 'x', '--limit', '0'], 2, 'usage'],
     [['stop', 'x', '--until', 'tomorrow'], 2, 'usage'],
