@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- quiet|launch|push|ledger|bigtick|status|assets|s3|simulate [--json]`: ours and the hand-written way, in one run and
+ * `npm run bench -- quiet|launch|push|ledger|bigtick|status|assets|list|s3|simulate [--json]`: ours and the hand-written way, in one run and
  * on one server where there is one.
  *
  * Absolute times on a shared machine mean little; the ratios are what to look at.
@@ -9,6 +9,7 @@ import { assets } from './assets.js';
 import { bigtick } from './bigtick.js';
 import { launch } from './launch.js';
 import { ledger } from './ledger.js';
+import { list } from './list.js';
 import { push } from './push.js';
 import { quiet } from './quiet.js';
 import { s3 } from './s3.js';
@@ -24,6 +25,7 @@ const BENCHES: Readonly<Record<string, (bench: Bench) => AsyncGenerator<Result>>
   bigtick,
   status,
   assets,
+  list,
 };
 const WITHOUT_SERVER: Readonly<Record<string, () => AsyncGenerator<Result>>> = { s3, simulate };
 const NAMES = [...Object.keys(BENCHES), ...Object.keys(WITHOUT_SERVER)].join(', ');

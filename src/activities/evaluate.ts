@@ -56,7 +56,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies,
     if (end === 'rest') return { kind: 'rest' };
     const { reason, pauseMs } = quietEnd(input, result, times);
     recordInStreak(streak, reason);
-    throw quietFailure(reason, pauseMs);
+    throw quietFailure(reason, pauseMs, input.facts);
   }
 
   return { evaluateSensor };

@@ -17,7 +17,10 @@ const NOT_LOADED_RETRY_MS = 5_000;
 /** Without the run keys nothing can be decided: guessing would run something twice. */
 export class KeysUnavailableError extends Error {}
 
-export function noKeys({ intervalMs }: EvaluationInput, { message, cause }: KeysUnavailableError): ApplicationFailure {
+export function noKeys(
+  { intervalMs, facts }: EvaluationInput,
+  { message, cause }: KeysUnavailableError
+): ApplicationFailure {
   // a page that is gone comes back only if somebody restores it
   const patience = cause instanceof PageMissingError ? Math.min(intervalMs, MISSING_PAGE_RETRY_MS) : 0;
   return withoutStack(
@@ -27,6 +30,7 @@ export function noKeys({ intervalMs }: EvaluationInput, { message, cause }: Keys
         MAX_TEXT_BYTES
       ),
       type: FAILURE_TYPES.noKeys,
+      details: [facts],
       nextRetryDelay: Math.max(NO_KEYS_RETRY_MS, patience),
     })
   );
@@ -37,6 +41,7 @@ export function waiting(input: EvaluationInput, remainingMs: number): Applicatio
     ApplicationFailure.create({
       message: describeWait(input.lastOutcome),
       type: FAILURE_TYPES.waiting,
+      details: [input.facts],
       category: ApplicationFailureCategory.BENIGN,
       // 0 would end the activity
       nextRetryDelay: Math.max(1, Math.ceil(remainingMs)),
@@ -50,6 +55,7 @@ export function notLoaded(input: EvaluationInput, loaded: readonly string[]): Ap
     ApplicationFailure.create({
       message: `sensor '${input.sensor}' is not loaded by the worker that was asked (loaded: ${names}); start a worker with it, or stop it`,
       type: FAILURE_TYPES.notLoaded,
+      details: [input.facts],
       nextRetryDelay: Math.max(1_000, Math.min(input.intervalMs, NOT_LOADED_RETRY_MS)),
     })
   );

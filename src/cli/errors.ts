@@ -32,6 +32,11 @@ export class NoWorkerError extends Error {
   override readonly name = 'NoWorkerError';
 }
 
+/** The sensor has no such tick, or Temporal has forgotten it. */
+export class TickNotFoundError extends Error {
+  override readonly name = 'TickNotFoundError';
+}
+
 /** An error ready to be printed; with `--json` it is `{ "error": … }`. */
 export interface ExplainedError {
   /** Stable, for scripts: `usage`, `server-unreachable`, `sensor-not-found`, … */
@@ -105,6 +110,8 @@ export function explainError(error: unknown, place: Place | undefined): Explaine
         exitCode: EXIT.usage,
         message: `${message}\nWithout --read-only (and SENSORS_READ_ONLY in the environment) it would be done`,
       };
+    case 'TickNotFoundError':
+      return { code: 'tick-not-found', exitCode: EXIT.noSuchSensor, message };
     case 'BackfillRejectedError':
     case 'SensorRejectedError':
     case 'ApplicationFailure':

@@ -83,9 +83,36 @@ function wholeNumber(value: string, max: number): number {
   return parsed;
 }
 
-export function futureTime(value: string): Date {
+/** One of these words, in whatever case it is typed. */
+export function oneOf<const Word extends string>(...words: readonly Word[]): (value: string) => Word {
+  return (value) => {
+    const found = words.find((word) => word.toLowerCase() === value.toLowerCase());
+    if (found === undefined) throw new InvalidArgumentError(`Accepted: ${words.join(', ')}.`);
+    return found;
+  };
+}
+
+/** A time such as 2030-01-31T08:00:00Z; without a zone it is local time. */
+export function isoTime(value: string): Date | undefined {
   const date = new Date(value);
-  if (!ISO_TIME.test(value) || Number.isNaN(date.getTime())) {
+  return ISO_TIME.test(value) && !Number.isNaN(date.getTime()) ? date : undefined;
+}
+
+/** A time that has been, or how long ago it was. */
+export function pastTime(value: string): Date {
+  const at = isoTime(value) ?? (DURATION.test(value) ? new Date(Date.now() - duration(value)) : undefined);
+  if (at === undefined) {
+    throw new InvalidArgumentError(
+      'Accepted: how long ago, such as 30m or 2h, or an ISO time such as 2026-01-31T08:00:00Z; without a zone it is local time.'
+    );
+  }
+  if (at.getTime() > Date.now()) throw new InvalidArgumentError(`${at.toISOString()} is in the future.`);
+  return at;
+}
+
+export function futureTime(value: string): Date {
+  const date = isoTime(value);
+  if (date === undefined) {
     throw new InvalidArgumentError(
       'Accepted: an ISO time such as 2030-01-31T08:00:00Z; without a zone it is local time.'
     );

@@ -4,19 +4,20 @@
  * Colours only on a terminal, and not with NO_COLOR. Tables have no lines, so that `grep` and `awk` work on them.
  */
 import { stripVTControlCharacters } from 'node:util';
-import Table from 'cli-table3';
 import { createColors } from 'picocolors';
 import type { ExplainedError } from './errors.js';
 import { startProgress, statusLine, type Progress } from './progress.js';
-import { plain, printableJson } from '../sensors/text.js';
+import { count, plain, printableJson } from '../sensors/text.js';
 
 export type Colors = ReturnType<typeof createColors>;
 
 export interface Output {
   /** Prints the result of the command: `value` with `--json`, else the lines that `text` gives. */
   result(value: unknown, text: (colors: Colors, width: number) => readonly string[]): void;
-  /** One of many results, as it comes: `value` as one line of JSON with `--json`, else the line that `text` gives. */
-  line(value: unknown, text: () => string): void;
+  /** Prints one of many results that come one after the other; with `--json` each on a line of its own. */
+  item(value: unknown, text: (colors: Colors, width: number) => readonly string[]): void;
+  /** Replaces what the terminal shows by these lines, as far as they fit. */
+  screen(text: (colors: Colors, width: number) => readonly string[]): void;
   /** A remark for people, on stderr; not printed with `--json`. */
   note(text: string): void;
   /** How far something is: one line on a terminal's stderr, written over again; `undefined` ends it. Nothing in a pipe or with `--json`. */
@@ -35,8 +36,14 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
       const lines = json ? [printableJson(value)] : text(colors, process.stdout.columns ?? Infinity);
       process.stdout.write(lines.map((line) => `${line}\n`).join(''));
     },
-    line(value, text) {
-      process.stdout.write(`${json ? printableJson(value, 0) : text()}\n`);
+    item(value, text) {
+      const lines = json ? [printableJson(value, 0)] : text(colors, process.stdout.columns ?? Infinity);
+      process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+    },
+    screen(text) {
+      // a terminal that does not know its size says 0
+      const { columns, rows } = process.stdout;
+      process.stdout.write(CLEAR + fitting(text(colors, columns || 80), (rows || 24) - 1).join('\n'));
     },
     note(text) {
       if (!json) process.stderr.write(`${text}\n`);
@@ -53,39 +60,47 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
   };
 }
 
+/** Moves to the upper left corner and erases what is below. */
+const CLEAR = '\u001b[H\u001b[2J';
+
+/** As many lines as there is room for; the last one says how many are missing. */
+export function fitting(lines: readonly string[], rows: number): readonly string[] {
+  if (lines.length <= rows) return lines;
+  const shown = Math.max(0, rows - 1);
+  return [...lines.slice(0, shown), `… and ${count(lines.length - shown, 'more line')}`];
+}
+
 function mayColor(stream: NodeJS.WriteStream): boolean {
   // undefined for a pipe, and a library that is given undefined decides by itself
   if (!stream.isTTY) return false;
   return !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
 }
 
-const NO_LINES = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '',
-};
+const GAP = '   ';
 
 /** Lines of a table, the header first. Cells are printed as they are: make user text {@link plain} before. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[], colors: Colors): string[] {
-  const style = { head: [], border: [], 'padding-left': 0, 'padding-right': 3, compact: true };
-  const lines = new Table({ head: header.map((name) => colors.dim(name)), chars: NO_LINES, style });
-  lines.push(...rows.map((row) => [...row]));
-  return lines
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd());
+  const cells = [header.map((name) => colors.dim(name)), ...rows];
+  const widths = cells.map((row) => row.map(widthOf));
+  const columns = header.map((_, column) => widths.reduce((max, row) => Math.max(max, row[column] ?? 0), 0));
+  return cells.map((row, line) =>
+    row
+      .map((cell, column) => cell + ' '.repeat((columns[column] ?? 0) - (widths[line]?.[column] ?? 0)))
+      .join(GAP)
+      .trimEnd()
+  );
+}
+
+/** Characters that take the room of two, and those that take none. */
+const WIDE =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uff01-\uff60]/gu;
+const ZERO = /\p{Mark}|[\u200b-\u200d]/gu;
+
+/** Columns that a text takes on a terminal. */
+function widthOf(text: string): number {
+  const bare = stripVTControlCharacters(text);
+  if (/^[\x20-\x7e]*$/.test(bare)) return bare.length;
+  return Array.from(bare.replaceAll(ZERO, '')).length + (bare.match(WIDE)?.length ?? 0);
 }
 
 /**

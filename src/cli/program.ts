@@ -14,14 +14,16 @@ import { showAsset } from './commands/assets-show.js';
 import { addBackfills } from './backfill-program.js';
 import { describe } from './commands/describe.js';
 import type { DevOptions } from './commands/dev.js';
+import type { ExplainOptions } from './commands/explain.js';
 import type { InitOptions } from './commands/init.js';
-import { list } from './commands/list.js';
+import type { ListOptions } from './commands/list.js';
 import { preview, type PreviewOptions } from './commands/preview.js';
-import { runs } from './commands/runs.js';
+import type { LogsOptions } from './commands/logs.js';
+import type { RunStatusName, RunsOptions } from './commands/runs.js';
 import type { SetupOptions } from './commands/setup.js';
 import { startStop, type StartStopOptions } from './commands/start-stop.js';
 import { tick } from './commands/tick.js';
-import { ticks } from './commands/ticks.js';
+import type { TicksOptions } from './commands/ticks.js';
 import { addEditCommands } from './edit-commands.js';
 import { explainError, type Place } from './errors.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
@@ -32,11 +34,14 @@ import {
   futureTime,
   json,
   limit,
+  oneOf,
+  pastTime,
   port,
   position,
   seconds,
   tag,
   text,
+  tickNumber,
   timeAfter,
 } from './options.js';
 import { createOutput, type Output } from './output.js';
@@ -45,6 +50,17 @@ import type { GlobalOptions, Session } from './session.js';
 
 const DEFAULT_TIMEOUT_S = '15';
 const DEFAULT_LIMIT = '20';
+const DEFAULT_LOG_LINES = '100';
+const TICK_STATUSES = ['success', 'skipped', 'failure', 'started'] as const;
+const RUN_STATUSES = [
+  'running',
+  'completed',
+  'failed',
+  'cancelled',
+  'terminated',
+  'timedOut',
+  'continuedAsNew',
+] as const satisfies readonly RunStatusName[];
 
 const debug = debuglog('sensors');
 
@@ -144,9 +160,17 @@ export function createProgram(run: Run): Command {
       await dev(output, options(), own);
     });
   program
-    .command('list')
-    .description('list all sensors')
-    .action(() => inSession((session) => list(session, output)));
+    .command('list [name]')
+    .description("list the sensors; a name may have * and ?: 'orders-*'")
+    .option('--status <status>', 'only these: running, stopped or closed', oneOf('running', 'stopped', 'closed'))
+    .option('--health <health>', 'only these: ok, failing or notLoaded', oneOf('ok', 'failing', 'notLoaded'))
+    .option('--tag <key=value>', 'only those with this tag; may be repeated', tag)
+    .option('--watch', 'draw it again and again, on a terminal')
+    .action(async (name: string | undefined, own: ListOptions) => {
+      const { checkWatch, list } = await import('./commands/list.js');
+      checkWatch({ ...own, json: options().json });
+      await inSession((session) => list(session, output, name, own));
+    });
   program
     .command('describe <sensor>')
     .description('show a sensor, and why it did or did not run')
@@ -197,18 +221,47 @@ export function createProgram(run: Run): Command {
     .action((sensor: string, own: PreviewOptions) => inSession((session) => preview(session, output, sensor, own)));
   program
     .command('ticks <sensor>')
-    .description('list the last ticks, newest first')
+    .description('list the last ticks, newest first, and those that only Temporal remembers')
     .option('--limit <number>', 'at most this many', limit, limit(DEFAULT_LIMIT))
-    .action((sensor: string, own: { readonly limit: number }) =>
-      inSession((session) => ticks(session, output, sensor, own))
-    );
+    .option('--status <status>', `only these: ${TICK_STATUSES.join(', ')}`, oneOf(...TICK_STATUSES))
+    .option('--since <time>', 'only since then: 2h, 30min, or an ISO time', pastTime)
+    .option('--follow', 'then print each new tick, until Ctrl-C')
+    .action(async (sensor: string, own: TicksOptions) => {
+      const { ticks } = await import('./commands/ticks.js');
+      await inSession((session) => ticks(session, output, sensor, own));
+    });
+  program
+    .command('logs <sensor>')
+    .description("print the log lines that ticks keep: the author's ctx.log")
+    .option('--tick <number>', 'only those of this tick', tickNumber)
+    .option('--limit <number>', 'at most this many, the last ones', limit, limit(DEFAULT_LOG_LINES))
+    .option('--since <time>', 'only of ticks since then: 2h, 30min, or an ISO time', pastTime)
+    .addOption(new Option('--follow', 'then print those of each new tick, until Ctrl-C').conflicts('tick'))
+    .action(async (sensor: string, own: LogsOptions) => {
+      const { logs } = await import('./commands/logs.js');
+      await inSession((session) => logs(session, output, sensor, own));
+    });
   program
     .command('runs <sensor>')
     .description('list the runs that a sensor started, newest first')
     .option('--limit <number>', 'at most this many', limit, limit(DEFAULT_LIMIT))
-    .action((sensor: string, own: { readonly limit: number }) =>
-      inSession((session) => runs(session, output, sensor, own))
-    );
+    .option('--status <status>', `only these: ${RUN_STATUSES.join(', ')}`, oneOf(...RUN_STATUSES))
+    .option('--since <time>', 'only those started since then: 2h, 30min, or an ISO time', pastTime)
+    .option('--key <run key>', 'only those of this key', text)
+    .action(async (sensor: string, own: RunsOptions) => {
+      const { runs } = await import('./commands/runs.js');
+      await inSession((session) => runs(session, output, sensor, own));
+    });
+  program
+    .command('explain <sensor> <what>')
+    .description('what became of a run key, what took place at a time and why not more, or where a run came from')
+    .option('--as <kind>', 'what is asked about: key, time or run (default: found out)', oneOf('key', 'time', 'run'))
+    .option('--job <name>', 'only the key of this job', text)
+    .option('--show-cursor', "print the cursor's value")
+    .action(async (sensor: string, what: string, own: ExplainOptions) => {
+      const { explain } = await import('./commands/explain.js');
+      await inSession((session) => explain(session, output, sensor, what, own));
+    });
   const assets = program.command('assets').description('list and explain assets: lineage, events, who reads them');
   assets
     .command('list [name]')

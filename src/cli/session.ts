@@ -69,10 +69,15 @@ function misconfigured(error: unknown): UsageError {
   );
 }
 
-function connect({ connectionOptions }: ResolvedConnection): Connection {
+type Interceptor = NonNullable<ConnectionOptions['interceptors']>[number];
+
+function connect({ connectionOptions }: ResolvedConnection, timeoutMs: number): Connection {
   const retry = makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts: ATTEMPTS }));
+  // what makes many calls is bounded call by call; any call will do here, though the type names gRPC's own class
+  const bounded: Interceptor = (options, next) =>
+    next({ ...options, deadline: options.deadline ?? Date.now() + timeoutMs }) as ReturnType<Interceptor>;
   try {
-    return Connection.lazy({ ...(connectionOptions as ConnectionOptions), interceptors: [retry] });
+    return Connection.lazy({ ...(connectionOptions as ConnectionOptions), interceptors: [bounded, retry] });
   } catch (error) {
     throw misconfigured(error);
   }
@@ -85,7 +90,7 @@ export async function withSession<T>(
   act: (session: Session) => Promise<T>
 ): Promise<T> {
   const { connectionOptions, namespace, webUrl } = resolved;
-  const connection = connect(resolved);
+  const connection = connect(resolved, timeoutMs);
   try {
     await connection.withDeadline(Date.now() + Math.min(CONNECT_TIMEOUT_MS, timeoutMs), () =>
       connection.workflowService.getSystemInfo({})

@@ -16,13 +16,19 @@ import type {
 } from '../client/index.js';
 import { positionIn } from '../sensors/asset-position.js';
 
+type LogLine = NonNullable<TickRecord['logs']>[number];
 type Rejected = TickRecord['rejected']['sample'][number];
 
-export function iso(at: Date | number | undefined): string | undefined {
-  return at === undefined ? undefined : new Date(at).toISOString();
+function isoTime(at: Date | number): string {
+  return new Date(at).toISOString();
 }
 
-/** One element of `list`. */
+/** An ISO text, where there is a time. */
+export function iso(at: Date | number | undefined): string | undefined {
+  return at === undefined ? undefined : isoTime(at);
+}
+
+/** What `list` and `describe` have in common. */
 export function sensorView(sensor: SensorSummary | SensorDescription) {
   const { statusFrom, statusBy, statusReason, statusUntil, health, intervalMs, jobs, pending, deadLetters } = sensor;
   const { description, tags, owners, workflowId, runId, unreadable } = sensor;
@@ -48,6 +54,29 @@ export function sensorView(sensor: SensorSummary | SensorDescription) {
     runId,
     unreadable,
   };
+}
+
+/** One element of `list`. */
+export function listView(sensor: SensorDescription) {
+  const { lastTick, runsLastDay, evaluation } = sensor;
+  return {
+    ...sensorView(sensor),
+    failingSince: iso(sensor.failingSince),
+    error: sensor.error,
+    lastTick: lastTick === undefined ? undefined : { ...lastTick, at: iso(lastTick.at) },
+    lastOutcome: evaluation?.lastOutcome,
+    nextAt: iso(nextAt(sensor)),
+    runsLastDay,
+    behindSince: iso(sensor.behindSince),
+    dueSince: iso(sensor.dueSince),
+  };
+}
+
+/** When the sensor does something next, as far as that has a time. */
+export function nextAt({ status, statusUntil, evaluation, pendingUntil }: SensorDescription): Date | undefined {
+  if (status === 'closed') return undefined;
+  if (status === 'stopped') return statusUntil;
+  return evaluation === undefined ? pendingUntil : evaluation.nextAt;
 }
 
 /** What `describe` knows besides the description. */
@@ -168,10 +197,15 @@ export function tickView(tick: TickRecord) {
     assetEvents: tick.assetEvents,
     skipReason: tick.skipReason,
     error: tick.error,
-    logs: tick.logs?.map(({ level, at, message }) => ({ level, at: iso(at), message })),
+    logs: tick.logs?.map(({ level, at, message }) => ({ level, at: isoTime(at), message })),
     logLinesDropped: tick.logLinesDropped,
     quiet: tick.quiet?.map(quietView),
   };
+}
+
+/** One element of `logs`. */
+export function logView(tick: number, { level, at, message }: LogLine) {
+  return { tick, level, at: isoTime(at), message };
 }
 
 /** One element of `runs`. */

@@ -8,7 +8,8 @@ import {
 import { optionalTsToDate } from '@temporalio/common/lib/time.js';
 import { lastOutcomeOf } from '../sensors/describe-tick.js';
 import { FAILURE_TYPES } from '../sensors/errors.js';
-import type { QuietReason, StreakRecord } from '../sensors/protocol.js';
+import type { QuietReason, StreakRecord, TickFacts } from '../sensors/protocol.js';
+import { recentTicks, type RecentTicks } from './tick-facts.js';
 
 type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
 
@@ -36,7 +37,18 @@ export interface EvaluationStatus {
   readonly paused: boolean;
   /** The reasons of this quiet streak, oldest first; the newest may be a minute late. */
   readonly streak: readonly QuietReason[];
+  /** As it was when the evaluation began; absent while its first attempt runs. */
+  readonly recent: RecentTicks;
 }
+
+/** Failures that carry them. */
+const WITH_FACTS: readonly string[] = [
+  FAILURE_TYPES.quiet,
+  FAILURE_TYPES.waiting,
+  FAILURE_TYPES.failed,
+  FAILURE_TYPES.notLoaded,
+  FAILURE_TYPES.noKeys,
+];
 
 /** The loop's evaluation among its pending activities, if there is one. */
 export async function describePending(
@@ -66,7 +78,13 @@ export async function describePending(
     notLoaded: isOfType(failure, FAILURE_TYPES.notLoaded),
     paused: activity.paused === true,
     streak: (streak as StreakRecord | undefined)?.reasons ?? [],
+    recent: recentTicks(factsIn(failure)),
   };
+}
+
+function factsIn(failure: Error | undefined): TickFacts | undefined {
+  if (!WITH_FACTS.some((type) => isOfType(failure, type))) return undefined;
+  return (failure as ApplicationFailure).details?.[0] as TickFacts | undefined;
 }
 
 /** An attempt that only waited says what the last tick did. */

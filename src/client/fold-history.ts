@@ -22,6 +22,7 @@ import {
   type RerunResult,
   type RetryResult,
   type SensorState,
+  type TickRecord,
 } from '../sensors/protocol.js';
 import {
   applyCursorEdit,
@@ -87,6 +88,36 @@ export async function foldHistory(client: Client, { events }: History): Promise<
   return fold.end();
 }
 
+/** What a run of the loop left behind. */
+export interface FoldedRun {
+  readonly state: LoopState;
+  /**
+   * By number: those it was started with, each one that it recorded, and one that it has not ended. Unlike in the state,
+   * none has lost its log lines for want of room since.
+   */
+  readonly ticks: ReadonlyMap<number, TickRecord>;
+}
+
+/**
+ * @throws when the history does not begin with the loop's own input
+ */
+export async function foldRun(client: Client, { events }: History): Promise<FoldedRun> {
+  const fold = new HistoryFold(client);
+  const ticks = new Map<number, TickRecord>();
+  const add = ({ ring }: LoopState): void => {
+    for (const tick of ring) if (!ticks.has(tick.tick)) ticks.set(tick.tick, tick);
+  };
+  for (const event of events ?? []) {
+    await fold.take(event);
+    if (fold.current !== undefined) add(fold.current);
+  }
+  const state = fold.settledEnd();
+  add(state);
+  const { record } = state.launch ?? {};
+  if (record !== undefined) ticks.set(record.tick, record);
+  return { state, ticks };
+}
+
 class HistoryFold {
   private state: LoopState | undefined;
   private open: Open | undefined;
@@ -111,6 +142,16 @@ class HistoryFold {
         : { ...flushed, launch: { ...launch, remaining: launch.remaining.map(rules.withoutSearch) } };
     // what an evaluation was asked for that the close cut off has still to happen
     return this.open === undefined ? state : rules.interrupted(state, this.open.evaluated, false, this.now);
+  }
+
+  get current(): LoopState | undefined {
+    return this.state;
+  }
+
+  /** The state, with a launch ended that started all it had to. */
+  settledEnd(): LoopState {
+    const state = this.end();
+    return state.launch !== undefined && rules.waitingRequests(state.launch) > 0 ? state : this.settled(state);
   }
 
   async take(event: Event): Promise<void> {

@@ -1,5 +1,4 @@
 export { SensorClient, SensorNotFoundError, SensorRejectedError } from './sensor-client.js';
-export type { SensorDescription, SensorRun, SensorSummary, SensorWorker } from './sensor-client.js';
 export { BackfillClient, BackfillNotFoundError, BackfillRejectedError } from './backfills.js';
 export type { Backfill, BackfillOptions } from './backfills.js';
 export type {
@@ -15,6 +14,15 @@ export type {
 } from '../sensors/backfill.js';
 export { ReadOnlyError } from './read-only.js';
 export type { SensorClientOptions } from './read-only.js';
+export type { SensorDescription, SensorSummary, SensorWorker } from './sensor-client.js';
+export type { Explanation, Question, RunAnswer } from './explain.js';
+export type { KeyAnswer } from './explain-key.js';
+export type { TimeAnswer } from './explain-time.js';
+export type { Standing } from './standing.js';
+export type { RunFilter, SensorRun } from './list-runs.js';
+export type { SensorFilter } from './sensor-filter.js';
+export type { TickHistoryOptions } from './read-ticks.js';
+export type { RecentTicks } from './tick-facts.js';
 export type { EvaluationStatus } from './describe-pending.js';
 export type { Pruned } from './prune.js';
 export type { StoredCursor } from '../sensors/cursor.js';

@@ -60,11 +60,12 @@ export async function startLoop(client: Client, { sensor, taskQueue, options, st
 }
 
 /**
+ * @param runId of one run of the loop. @default the last one
  * @throws `WorkflowNotFoundError` when the server has forgotten it
  */
-async function historyOf(client: Client, sensor: string): Promise<History> {
+export async function historyOf(client: Client, sensor: string, runId?: string): Promise<History> {
   try {
-    return await client.workflow.getHandle(loopId(sensor)).fetchHistory();
+    return await client.workflow.getHandle(loopId(sensor), runId).fetchHistory();
   } catch (error) {
     if (!isNotFound(error)) throw error;
     throw new WorkflowNotFoundError((error as Error).message, loopId(sensor), undefined);

@@ -67,7 +67,7 @@ export async function statusRunOf(
 }
 
 /** What the sensor or backfill that started the run wrote into its memo; memos of other applications hold anything. */
-function runMemoOf(memo: Readonly<Record<string, unknown>>): RunMemo | undefined {
+export function runMemoOf(memo: Readonly<Record<string, unknown>>): RunMemo | undefined {
   const value = memo[RUN_MEMO];
   if (typeof value !== 'object' || value === null) return undefined;
   const { sensor, job, tick, backfill, runKey, tags } = value as { readonly [Key in keyof RunMemo]?: unknown };

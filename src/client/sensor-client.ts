@@ -22,7 +22,6 @@ import {
   LOOP_ID_PREFIX,
   LOOP_TYPE,
   QUERIES,
-  RUN_MEMO,
   SENSOR_MEMO,
   SIGNALS,
   UPDATES,
@@ -34,7 +33,6 @@ import {
   type PreviewEdit,
   type RerunResult,
   type RetryResult,
-  type RunMemo,
   type SensorMemo,
   type SensorState,
   type TickRecord,
@@ -48,28 +46,33 @@ import { BackfillClient } from './backfills.js';
 import { recordFromClient, type ClientRecordOptions } from './asset-events.js';
 import { describeAsset, type AssetDescription } from './describe-asset.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
-import { describeExecution, listExecutions } from './executions.js';
+import { inBatches } from './batches.js';
+import { describeExecution } from './executions.js';
+import { explain, type Explanation, type Question } from './explain.js';
 import { isPruned, latestRuns } from './latest-runs.js';
-import { findLoop, loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
 import { listAssetEvents, type AssetEventsOptions } from './list-asset-events.js';
+import { listRuns, readRunError, type RunFilter, type SensorRun } from './list-runs.js';
+import { findLoop, loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
 import { Outbox } from './outbox.js';
 import { readPartitions } from './partitions.js';
 import { refuseChange, type SensorClientOptions } from './read-only.js';
 import { cursorBefore } from './rewind.js';
 import { prune, type Pruned } from './prune.js';
-import { quoted } from './query.js';
-import { statusOf } from './read-run.js';
+import { readTicks, type TickHistoryOptions } from './read-ticks.js';
+import { sensorFilter, type SensorFilter } from './sensor-filter.js';
 import { isSignalLimit } from './signal-limit.js';
+import { standingOf } from './standing.js';
+import { recentTicks, type RecentTicks } from './tick-facts.js';
 import { watchedAssets, type WatchedAsset } from './watched-assets.js';
-import { readEnd } from './run-end.js';
 
+const DESCRIBES_AT_ONCE = 50;
 /** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
 const WORKFLOW_TASKS = 1;
 /** `PENDING_WORKFLOW_TASK_STATE_SCHEDULED` of Temporal's API. */
 const TASK_SCHEDULED = 1;
 
-/** A sensor as `list` shows it. */
-export interface SensorSummary {
+/** A sensor as `list` shows it; `lastTick` and `runsLastDay` only while it is stopped: `describe` has them always. */
+export interface SensorSummary extends RecentTicks {
   readonly sensor: string;
   /** `closed`: its loop was cancelled or terminated; it comes back at the next worker start or `start`. */
   readonly status: 'running' | 'stopped' | 'closed';
@@ -140,26 +143,6 @@ export interface SensorWorker {
   readonly lastSeen: Date;
 }
 
-/** A run that a sensor started. */
-export interface SensorRun {
-  readonly workflowId: string;
-  readonly runId: string;
-  readonly job: string;
-  readonly status: string;
-  readonly tick?: number;
-  readonly runKey?: string;
-  readonly partitionKey?: string;
-  /** Names of the assets that it is to make; absent: all of its job's. */
-  readonly assets?: readonly string[];
-  /** A run that an operator asked for: of which epoch, by whom and why. */
-  readonly epoch?: number;
-  readonly by?: string;
-  readonly reason?: string;
-  readonly tags: Readonly<Record<string, string>>;
-  readonly startTime: Date;
-  readonly closeTime?: Date;
-}
-
 /** There is no such sensor on this namespace. */
 export class SensorNotFoundError extends Error {
   override readonly name = 'SensorNotFoundError';
@@ -195,10 +178,36 @@ export class SensorClient {
     private readonly options: SensorClientOptions = {}
   ) {}
 
-  /** All sensors of the namespace, by name. */
-  async list(): Promise<SensorSummary[]> {
+  /**
+   * Sensors of the namespace, by name: all, or those that match the filter. Their health is what the loops say, so that
+   * none is `notLoaded`; {@link describeAll} knows more.
+   */
+  async list(filter: SensorFilter = {}): Promise<SensorSummary[]> {
     const loops = await latestRuns(this.client, LOOP_TYPE, LOOP_ID_PREFIX);
-    return loops.map(summaryOf).sort((a, b) => a.sensor.localeCompare(b.sensor));
+    const matches = sensorFilter(filter);
+    return loops
+      .map(summaryOf)
+      .filter(matches)
+      .sort((a, b) => a.sensor.localeCompare(b.sensor));
+  }
+
+  /** The same with what Temporal says of each, 50 at a time: what its evaluation waits for and last said. No query. */
+  async describeAll({ health, ...filter }: SensorFilter = {}): Promise<SensorDescription[]> {
+    const summaries = await this.list(filter);
+    const described = new Map<string, SensorDescription>();
+    await inBatches(summaries, DESCRIBES_AT_ONCE, async ({ sensor }) => {
+      try {
+        described.set(sensor, await this.describe(sensor));
+      } catch (error) {
+        // pruned a moment ago
+        if (!(error instanceof SensorNotFoundError)) throw error;
+      }
+    });
+    const matches = sensorFilter({ health });
+    return summaries.flatMap(({ sensor }) => {
+      const description = described.get(sensor);
+      return description !== undefined && matches(description) ? [description] : [];
+    });
   }
 
   /**
@@ -216,6 +225,7 @@ export class SensorClient {
       ...summary,
       // what the loop last knew; it does not hear of ticks that fold
       ...(unfolded === undefined || evaluation?.folded === true ? {} : { unfolded }),
+      ...evaluation?.recent,
       health: evaluation?.notLoaded === true ? 'notLoaded' : summary.health,
       taskQueue: loop.taskQueue,
       startTime: loop.startTime,
@@ -377,6 +387,14 @@ export class SensorClient {
     return await this.ask(sensor, () => this.handle(sensor).query<readonly TickRecord[]>(QUERIES.ticks));
   }
 
+  /**
+   * Ticks from the histories of the loop, newest first, also those that the loop no longer remembers: as far back as the
+   * server keeps them. Asks no worker. The last tick may still be `started` here when it has just ended.
+   */
+  tickHistory(sensor: string, options: TickHistoryOptions = {}): AsyncIterable<TickRecord> {
+    return readTicks(this.client, sensor, options);
+  }
+
   /** The keys of a dynamic partition set, by its name with the plugin's prefix, as they were added. Asks a worker. */
   async partitions(set: string): Promise<readonly string[]> {
     return await readPartitions(this.client, set);
@@ -443,35 +461,27 @@ export class SensorClient {
     await retainAsset(this.client, name, { ...retention, taskQueue });
   }
 
-  /** Why a run failed or was terminated, in one message; undefined for any other. */
-  async runError(run: SensorRun): Promise<string | undefined> {
-    const status = statusOf({ status: { name: run.status } });
-    if (status !== 'failed' && status !== 'terminated') return undefined;
-    return (await readEnd(this.client, run, status)).failure?.message;
+  /**
+   * What became of a run key, what took place at a time and why not more, or where a run came from: one answer from
+   * all that Temporal still knows. Asks no worker.
+   */
+  async explain(sensor: string, question: Question): Promise<Explanation> {
+    const description = await this.describe(sensor);
+    const workers = await this.workers(description.taskQueue);
+    return await explain(this.client, sensor, question, {
+      description,
+      standing: standingOf(description, workers.length),
+    });
   }
 
-  /** The runs of a sensor, newest first. */
-  async *runs(sensor: string): AsyncIterable<SensorRun> {
-    const query = `ParentWorkflowId = ${quoted(loopId(sensor))}`;
-    for await (const execution of listExecutions(this.client, query)) {
-      const memo = execution.memo?.[RUN_MEMO] as RunMemo | undefined;
-      yield {
-        workflowId: execution.workflowId,
-        runId: execution.runId,
-        job: execution.type,
-        status: execution.status.name,
-        tags: memo?.tags ?? {},
-        startTime: execution.startTime,
-        ...(memo?.tick === undefined ? {} : { tick: memo.tick }),
-        ...(memo?.runKey === undefined ? {} : { runKey: memo.runKey }),
-        ...(memo?.partitionKey === undefined ? {} : { partitionKey: memo.partitionKey }),
-        ...(memo?.assets === undefined ? {} : { assets: memo.assets }),
-        ...(memo?.epoch === undefined ? {} : { epoch: memo.epoch }),
-        ...(memo?.by === undefined ? {} : { by: memo.by }),
-        ...(memo?.reason === undefined ? {} : { reason: memo.reason }),
-        ...(execution.closeTime === undefined ? {} : { closeTime: execution.closeTime }),
-      };
-    }
+  /** Why a run failed or was terminated, in one message; undefined for any other. */
+  async runError(run: SensorRun): Promise<string | undefined> {
+    return await readRunError(this.client, run);
+  }
+
+  /** The runs of a sensor, newest first: all, or those that match the filter. */
+  runs(sensor: string, filter: RunFilter = {}): AsyncIterable<SensorRun> {
+    return listRuns(this.client, sensor, filter);
   }
 
   /**
@@ -603,6 +613,7 @@ function summaryOf({ workflowId, runId, status, memo: memos, unreadable }: LoopE
         }),
     ...(memo?.behindSince === undefined ? {} : { behindSince: new Date(memo.behindSince) }),
     ...(memo?.unfolded === undefined ? {} : { unfolded: memo.unfolded }),
+    ...recentTicks(memo?.facts),
     intervalMs: memo?.intervalMs ?? 0,
     jobs: memo?.jobs ?? [],
     pending: memo?.pending ?? 0,

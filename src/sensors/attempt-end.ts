@@ -10,7 +10,7 @@ import { FAILURE_TYPES } from './errors.js';
 import { withoutStack } from './failures.js';
 import { cutText } from './json.js';
 import { REST_AFTER_MS } from './limits.js';
-import type { EvaluationInput, FailureDetails } from './protocol.js';
+import type { EvaluationInput, FailureDetails, TickFacts } from './protocol.js';
 import { retryAfterOf } from './retry-after-error.js';
 import { lastPauseMs, pauseMs } from './rhythm.js';
 
@@ -69,14 +69,19 @@ export function failureFolds({ fold, failing }: EvaluationInput, error: unknown)
   return fold && failing && retryAfterOf(rootCause(error)) === undefined;
 }
 
-/** An evaluation that found nothing new. */
-export function quietFailure(reason: string, retryMs: number): ApplicationFailure {
+/**
+ * An evaluation that found nothing new.
+ *
+ * @param facts of its input, for those who describe the loop meanwhile
+ */
+export function quietFailure(reason: string, retryMs: number, facts: TickFacts | undefined): ApplicationFailure {
   return withoutStack(
     ApplicationFailure.create({
       message: reason,
       type: FAILURE_TYPES.quiet,
       category: ApplicationFailureCategory.BENIGN,
       nextRetryDelay: retryMs,
+      details: [facts],
     })
   );
 }
@@ -95,7 +100,7 @@ export function failedEvaluation(
     message: describeError(error, 'evaluate'),
     type: FAILURE_TYPES.failed,
     ...(failureFolds(input, error)
-      ? { nextRetryDelay: pauseAfter(input, times) }
+      ? { nextRetryDelay: pauseAfter(input, times), details: [input.facts] }
       : { nonRetryable: true, details: [{ ...details, ...retryAfter } satisfies FailureDetails] }),
   });
   failure.stack = thrown instanceof Error && !isRedacting() ? cutText(thrown.stack ?? '', MAX_STACK_BYTES) : '';

@@ -11,12 +11,13 @@ import type { Json } from './json.js';
 import type { Ledger, LedgerView } from './key-ledger.js';
 import type { LogLine } from './log-book.js';
 import type { PartitionMapping } from './partition-mapping.js';
+import type { RecentRuns } from './recent-runs.js';
 import type { Backoff } from './rhythm.js';
 import type { RunStatus } from './status-run.js';
 import type { Tags } from './tags.js';
 
 /** Version of what this file describes. A worker with a newer one makes running loops continue as new. */
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
 
 /** Workflow type of the loop; the user's workflow module re-exports it. */
 export const LOOP_TYPE = 'sensorLoop';
@@ -200,6 +201,8 @@ export interface EvaluationInput {
   readonly rest: boolean;
   /** What the last recorded tick did, shown while waiting. */
   readonly lastOutcome?: string;
+  /** Absent from loops of older workers. */
+  readonly facts?: TickFacts;
   readonly intervalMs: number;
   readonly idleBackoff?: Backoff;
   readonly failureBackoff?: Backoff;
@@ -210,6 +213,15 @@ export interface EvaluationInput {
   readonly lastRunKey?: string;
   readonly isFirstTickSinceStart: boolean;
   readonly sensorStartedAt: number;
+}
+
+/**
+ * What `list` shows of a sensor's ticks. It travels with the evaluation and shows in what its attempts fold with, since
+ * in the memo it would cost an event a tick; only of a sensor that evaluates nothing it is there.
+ */
+export interface TickFacts {
+  readonly lastTick?: { readonly tick: number; readonly status: TickStatus; readonly at: number };
+  readonly runs?: RecentRuns;
 }
 
 /** How Temporal starts a run; durations in milliseconds, checked when the job was defined. */
@@ -517,6 +529,8 @@ export interface LoopState {
   readonly audit: readonly AuditEntry[];
   readonly launch?: Launch;
   readonly counters: Counters;
+  /** Of the last 24 hours. Absent from states of older workers. */
+  readonly runs?: RecentRuns;
 }
 
 // ------------------------------------------------------------------------------------------------ views
@@ -540,6 +554,8 @@ export interface SensorMemo {
   readonly behindSince?: number;
   /** Why its idle ticks do not fold, so that each costs history. */
   readonly unfolded?: string;
+  /** Of a sensor that is stopped; of one that runs, its evaluation has them. */
+  readonly facts?: TickFacts;
   readonly intervalMs: number;
   readonly pending: number;
   /** When the next of them start, if `maxRunsPerTick` left them over. */

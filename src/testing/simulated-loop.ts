@@ -209,7 +209,7 @@ export class SimulatedLoop {
       }
       this.world.folded(ended.reason);
       if (ended.failure !== undefined) this.world.failed(ended.failure);
-      if (current.cancelled) return { error: quietFailure(ended.reason, ended.pauseMs) };
+      if (current.cancelled) return { error: quietFailure(ended.reason, ended.pauseMs, undefined) };
       streak = ended.streak;
       due = this.now + ended.pauseMs;
     }

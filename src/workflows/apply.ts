@@ -102,8 +102,7 @@ export function applyPreview(state: LoopState, content: unknown, note: Note, now
 /** A key was run again because an operator said so. */
 export function applyRerun(state: LoopState, edit: KeyEdit, result: RerunResult, now: number): LoopState {
   const next = rules.audit(state, `rerun ${cutText(edit.runKey, 200)} as epoch ${result.epoch}`, edit, now);
-  const { counters } = next;
-  return rules.remember({ ...next, counters: { ...counters, runs: counters.runs + 1 } }, result, now);
+  return rules.remember(rules.countRuns(next, 1, now), result, now);
 }
 
 /** A key whose next request starts a run, whatever ran before. */
@@ -118,11 +117,9 @@ export function applyRetry(state: LoopState, note: Note, { done, started, keys }
   const retried = state.deadLetters.filter(({ id }) => done.includes(id));
   const events = retried.flatMap(({ kind, payload }) => (kind === 'event' && payload !== undefined ? [payload] : []));
   const next = rules.audit(state, `retry ${done.length} dead letters`, note, now);
-  const { counters } = next;
   const without: LoopState = {
-    ...next,
+    ...rules.countRuns(next, started, now),
     deadLetters: state.deadLetters.filter(({ id }) => !done.includes(id)),
-    counters: { ...counters, runs: counters.runs + started },
   };
   const remembered = keys.reduce<LoopState>((each, key) => rules.remember(each, key, now), without);
   return events.length === 0 ? remembered : rules.pushEvents(remembered, events, now);

@@ -2,6 +2,7 @@
 import { cutText, jsonBytes, type Json } from '../sensors/json.js';
 import { applySeal, expireKeys, isKey, rememberKey, type KeyPage, type Seal } from '../sensors/key-ledger.js';
 import { MAX_EPOCHS, MAX_KEPT_PAYLOAD_BYTES, MAX_TEXT_BYTES } from '../sensors/limits.js';
+import { addRuns } from '../sensors/recent-runs.js';
 import type { Launch, LaunchRequest, LoopState, Rejection, RequestPage, TickRecord } from '../sensors/protocol.js';
 import { addDeadLetters, addTick, emptyRecord } from './records.js';
 import { isHolding, isRunning } from './state.js';
@@ -53,9 +54,17 @@ export function settle(
   const { record } = launch;
   const sample = record.runs.sample.length < SAMPLE ? [...record.runs.sample, request.id] : record.runs.sample;
   return {
-    ...remember(state, request, now),
+    ...remember(countRuns(state, 1, now), request, now),
     launch: { ...launch, record: { ...record, runs: { count: record.runs.count + 1, sample } } },
-    counters: { ...state.counters, runs: state.counters.runs + 1 },
+  };
+}
+
+export function countRuns(state: LoopState, started: number, now: number): LoopState {
+  const { counters } = state;
+  return {
+    ...state,
+    counters: { ...counters, runs: counters.runs + started },
+    runs: addRuns(state.runs, started, now),
   };
 }
 

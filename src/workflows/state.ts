@@ -11,6 +11,7 @@ import type {
   LoopState,
   Note,
   OperatorChoice,
+  TickFacts,
   Trigger,
 } from '../sensors/protocol.js';
 import { EMPTY_LEDGER } from '../sensors/key-ledger.js';
@@ -55,6 +56,15 @@ export function newState(options: LoopOptions, now: number): LoopState {
 /** The operator's choice if there is one, else the code's default. */
 export function isRunning(state: LoopState): boolean {
   return (state.choice?.status ?? state.options.defaultStatus) === 'running';
+}
+
+/** What `list` shows of its ticks. */
+export function factsOf({ ring, runs }: LoopState): TickFacts {
+  const last = ring.at(-1);
+  return {
+    ...(last === undefined ? {} : { lastTick: { tick: last.tick, status: last.status, at: last.startedAt } }),
+    ...(runs === undefined ? {} : { runs }),
+  };
 }
 
 /** A clock that is behind must not make a sensor start in the past. */

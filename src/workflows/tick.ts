@@ -16,7 +16,7 @@ import type {
 } from '../sensors/protocol.js';
 import { consumeEvents, failEvents, firstWaiting, takeEvents } from './inbox.js';
 import { addDeadLetters, addTick, deadLetterRoom, emptyRecord } from './records.js';
-import { audit, choose, isRunning, operatorChoice, wakeUp, type Evaluated } from './state.js';
+import { audit, choose, factsOf, isRunning, operatorChoice, wakeUp, type Evaluated } from './state.js';
 
 /** What the evaluation is told, and the reason it takes place. */
 export function beginEvaluation(
@@ -62,6 +62,7 @@ export function beginEvaluation(
     ...(state.lastTickAt === undefined ? {} : { lastTickAt: state.lastTickAt }),
     ...(state.lastRunKey === undefined ? {} : { lastRunKey: state.lastRunKey }),
     ...(last === undefined ? {} : { lastOutcome: `tick ${last.tick}: ${last.status}: ${describeTick(last)}` }),
+    facts: factsOf(state),
   };
   return { state: rest, evaluated: { input, trigger, dueAt: now + begin.delayMs } };
 }

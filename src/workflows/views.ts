@@ -4,7 +4,7 @@ import { cutText } from '../sensors/json.js';
 import { keyCount } from '../sensors/key-ledger.js';
 import { PROTOCOL, type LoopState, type SensorMemo, type SensorState, type TickRecord } from '../sensors/protocol.js';
 import { waitingRequests } from './launch-rules.js';
-import { isHolding, isRunning } from './state.js';
+import { factsOf, isHolding, isRunning } from './state.js';
 
 /**
  * The slow-changing facts. Each change costs a history event, so nothing that every tick changes is in it.
@@ -23,6 +23,7 @@ export function memoOf(state: LoopState, protocol: number = PROTOCOL): SensorMem
     health: health.status,
     ...(protocol < 2 ? {} : times(state)),
     ...unfolded(state),
+    ...(protocol < 3 || isRunning(state) ? {} : { facts: factsOf(state) }),
     intervalMs: options.intervalMs,
     pending: pendingOf(state).count,
     ...(pendingUntil === undefined ? {} : { pendingUntil }),

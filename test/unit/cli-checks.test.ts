@@ -35,7 +35,7 @@ function sensor(name: string, facts: Partial<SensorDescription> = {}): SensorDes
   };
 }
 
-const waiting = { phase: 'waiting', attempt: 1, folded: false, notLoaded: false, streak: [] } as const;
+const waiting = { phase: 'waiting', attempt: 1, folded: false, notLoaded: false, streak: [], recent: {} } as const;
 const summary = (checks: readonly Check[]): string[] => checks.map(({ check, status }) => `${check} ${status}`);
 
 test.each([

@@ -47,7 +47,7 @@ async function followEvents(
     for (const event of found) {
       position = event.position;
       if (partition !== undefined && event.partitionKey !== partition) continue;
-      output.line(assetEventView(event, session.webUrlOf), () => eventCells(event).join('  ').trimEnd());
+      output.item(assetEventView(event, session.webUrlOf), () => [eventCells(event).join('  ').trimEnd()]);
     }
     if (found.length < FOLLOW_LIMIT) await sleep(FOLLOW_PAUSE_MS);
     // of all partitions: the position moves on also where there is nothing to show

@@ -1,5 +1,6 @@
 import { inBatches } from '../../client/batches.js';
 import type { SensorRun } from '../../client/index.js';
+import { firstOf } from '../newest-ticks.js';
 import { colored, linkedTable, table, type Output } from '../output.js';
 import type { Session } from '../session.js';
 import { plain, relative } from '../../sensors/text.js';
@@ -8,21 +9,39 @@ import { runView } from '../views.js';
 /** Each error is a call to the server. */
 const ERRORS_AT_ONCE = 20;
 
+/** Temporal's names of them. */
+const STATUSES = {
+  running: 'Running',
+  completed: 'Completed',
+  failed: 'Failed',
+  cancelled: 'Canceled',
+  terminated: 'Terminated',
+  timedOut: 'TimedOut',
+  continuedAsNew: 'ContinuedAsNew',
+} as const;
+
+export type RunStatusName = keyof typeof STATUSES;
+
+export interface RunsOptions {
+  readonly limit: number;
+  readonly status?: RunStatusName;
+  readonly since?: Date | undefined;
+  readonly key?: string;
+}
+
 /** `sensors runs <sensor>`: newest first. */
 export async function runs(
   session: Session,
   output: Output,
   sensor: string,
-  { limit }: { readonly limit: number }
+  { limit, status, since, key }: RunsOptions
 ): Promise<void> {
-  const shown = await session.call(async () => {
-    const newest: SensorRun[] = [];
-    for await (const run of session.sensors.runs(sensor)) {
-      newest.push(run);
-      if (newest.length === limit) break;
-    }
-    return newest;
-  });
+  const filter = {
+    status: status === undefined ? undefined : STATUSES[status],
+    since,
+    runKey: key,
+  };
+  const shown = await firstOf(session.sensors.runs(sensor, filter), limit, () => true);
   // runs outlive their sensor; without any, a misspelt name must not look like a quiet sensor
   if (shown.length === 0) await session.call(() => session.sensors.describe(sensor));
   const errors = new Map<SensorRun, string | undefined>();
@@ -31,6 +50,8 @@ export async function runs(
   );
   const views = shown.map((run) => runView(run, errors.get(run), session.webUrlOf(run)));
   output.result(views, (colors, width) => {
+    if (shown.length === 0 && Object.values(filter).some((value) => value !== undefined))
+      return [`No run of ${plain(sensor)} that Temporal still knows matches.`];
     if (shown.length === 0) return [`${plain(sensor)} has started no runs that Temporal still knows.`];
     const failed = views.some(({ error }) => error !== undefined);
     const partial = views.some(({ assets }) => assets !== undefined);

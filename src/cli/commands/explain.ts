@@ -1,0 +1,54 @@
+/** `sensors explain`: what became of a key, what took place at a time, where a run came from. Needs no worker. */
+import type { Explanation, Question } from '../../client/index.js';
+import { explanationLines } from '../explain-text.js';
+import { explanationView, type ExplanationOptions } from '../explain-view.js';
+import { isoTime, pastTime } from '../options.js';
+import type { Output } from '../output.js';
+import type { Session } from '../session.js';
+
+const RUN_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+export interface ExplainOptions {
+  /** What is asked about; left out, the command finds out. */
+  readonly as?: 'key' | 'time' | 'run';
+  readonly job?: string;
+  readonly showCursor?: true;
+}
+
+/** `sensors explain <sensor> <what>` */
+export async function explain(
+  session: Session,
+  output: Output,
+  sensor: string,
+  what: string,
+  options: ExplainOptions
+): Promise<void> {
+  const explanation = await answer(session, sensor, what, options);
+  const { showCursor = false } = options;
+  const printing: ExplanationOptions = { showCursor, webUrlOf: (workflow) => session.webUrlOf(workflow) };
+  output.result(explanationView(explanation, printing), () => explanationLines(explanation, printing));
+}
+
+/** A key may look like anything: what the sensor knows as a key is one, whatever else it could be. */
+async function answer(
+  session: Session,
+  sensor: string,
+  what: string,
+  { as, job }: ExplainOptions
+): Promise<Explanation> {
+  const ask = (question: Question): Promise<Explanation> => session.sensors.explain(sensor, question);
+  const other = otherQuestion(sensor, what);
+  if (as === 'key' || (as === undefined && other === undefined)) return await ask({ runKey: what, job });
+  if (as !== undefined) return await ask(as === 'time' ? { at: isoTime(what) ?? pastTime(what) } : { run: what });
+  const key = await ask({ runKey: what, job });
+  if (other === undefined || key.about !== 'key' || key.answers.some(({ kind }) => kind !== 'notSeen')) return key;
+  const second = await ask(other);
+  return second.about === 'run' && second.answer.kind === 'unknown' ? key : second;
+}
+
+/** What else a text may stand for. */
+function otherQuestion(sensor: string, what: string): Question | undefined {
+  const at = isoTime(what);
+  if (at !== undefined) return { at };
+  return RUN_ID.test(what) || what.startsWith(`${sensor}:`) ? { run: what } : undefined;
+}

@@ -1,0 +1,253 @@
+/** An explanation in a few sentences. Pure. */
+import type {
+  Explanation,
+  KeyAnswer,
+  RunAnswer,
+  SensorRun,
+  Standing,
+  TickRecord,
+  TimeAnswer,
+} from '../client/index.js';
+import { describeTick } from '../sensors/describe-tick.js';
+import { count, formatDuration, plain, relative } from '../sensors/text.js';
+import type { ExplanationOptions } from './explain-view.js';
+
+/** The answer first, then what belongs to it, then links. */
+export function explanationLines(explanation: Explanation, options: ExplanationOptions): string[] {
+  const { sensor } = explanation;
+  const name = plain(sensor);
+  const loop = link('Sensor', options.webUrlOf(explanation));
+  switch (explanation.about) {
+    case 'key': {
+      const key = plain(explanation.runKey, 100);
+      return [
+        ...explanation.answers.flatMap((answer) => [
+          `Key '${key}' of ${name} (job ${plain(answer.job)}): ${keySentence(answer, name, key)}`,
+          ...keyDetails(answer, name, options),
+        ]),
+        ...loop,
+      ];
+    }
+    case 'time':
+      return [`${name} at ${explanation.at.toISOString()}: ${timeSentence(explanation.answer, name)}`, ...loop];
+    default:
+      return [
+        runSentence(explanation.answer, name, plain(explanation.run, 200)),
+        ...runLinks(explanation.answer, options),
+      ];
+  }
+}
+
+function keySentence(answer: KeyAnswer, name: string, key: string): string {
+  switch (answer.kind) {
+    case 'started':
+      return `${requested(answer)} and started run ${runText(answer)}.`;
+    case 'duplicate':
+      return (
+        `duplicate of run ${runText(answer)}, first requested ${tickAt(answer.run.tick, answer.requestedAt)}; requested ` +
+        `again at tick ${answer.again?.tick} (${when(answer.again?.at)}), which started nothing. To run it again: sensors rerun ${name} ${key}`
+      );
+    case 'expired':
+      return (
+        `${requested(answer)} and started run ${runText(answer)}. It expired from the sensor's memory at or after ` +
+        `${answer.expiredAt.toISOString()} (dedupe): once Temporal has forgotten the run, too, a request of the key runs again.`
+      );
+    case 'remembered':
+      return (
+        `it has run, and Temporal has forgotten the run since; the sensor remembers the key${span(answer)} and starts it ` +
+        `${answer.until === undefined ? 'never again' : `not again before ${answer.until.toISOString()}`}. To let its next request run: sensors rearm ${name} ${key}`
+      );
+    case 'rejected': {
+      const { what, error, tick, since, lastAt, count: times, deadLetter } = answer;
+      const why = what === 'owner' ? 'its workflow ID is taken' : 'it cannot be accepted';
+      const kept = deadLetter === undefined ? ' Its dead letter was discarded or found no room.' : '';
+      return `rejected since ${when(since)}, ${count(times, 'time')}, the last ${relative(lastAt)} at tick ${tick}, because ${why}: ${plain(error)}.${kept}`;
+    }
+    case 'pending':
+      return `accepted, and pending: ${pendingText(answer)}`;
+    default:
+      return `not seen yet. ${standingText(answer.standing, name)}`;
+  }
+}
+
+function keyDetails(answer: KeyAnswer, name: string, options: ExplanationOptions): string[] {
+  const { rearmed } = answer;
+  const armed = rearmed === undefined ? [] : [`  Re-armed: its next request starts it again, as epoch ${rearmed}.`];
+  if (answer.kind === 'notSeen') return [...armed, ...notSeenDetails(answer, options)];
+  if (answer.kind === 'rejected') return [...armed, `  Decide on it: sensors dead-letters ${name}`];
+  return [
+    ...armed,
+    ...('run' in answer && answer.run !== undefined ? runDetails(answer.run, errorOf(answer), options) : []),
+  ];
+}
+
+function notSeenDetails(
+  { cursor, cursorChanged, dedupeMs }: Extract<KeyAnswer, { kind: 'notSeen' }>,
+  { showCursor }: ExplanationOptions
+): string[] {
+  const value = showCursor
+    ? `  Cursor: ${cursor === undefined ? 'none' : plain(JSON.stringify(cursor.value), 500)}`
+    : undefined;
+  const changed =
+    cursorChanged === undefined
+      ? 'in no tick that is known'
+      : `at tick ${cursorChanged.tick}, ${when(cursorChanged.at)}`;
+  return [
+    `  The cursor last changed ${changed}.`,
+    ...(value === undefined ? [] : [value]),
+    ...(dedupeMs === undefined
+      ? []
+      : [`  The sensor forgets keys after ${formatDuration(dedupeMs)} (dedupe): it may have run before that.`]),
+  ];
+}
+
+function pendingText(answer: Extract<KeyAnswer, { kind: 'pending' }>): string {
+  const { ahead, of, waitsFor, dueAt, standing } = answer;
+  const place = `${ahead === 0 ? 'it is the next' : `${ahead} start before it`} of ${count(of, 'request')}`;
+  if (waitsFor === 'start')
+    return `${place}. ${standing.kind === 'stopped' ? stoppedText(standing) : ''}, and they start when it is started.`;
+  if (waitsFor === 'turn') return `${place}, which are being started now.`;
+  return `${place} left over by maxRunsPerTick; the next start ${dueAt === undefined ? 'soon' : when(dueAt)}.`;
+}
+
+function timeSentence(answer: TimeAnswer, name: string): string {
+  switch (answer.kind) {
+    case 'tick':
+      return `${tickText(answer.tick)}.`;
+    case 'quiet':
+      return answer.reason === undefined
+        ? `its evaluations found nothing new; why is no longer known.${between(answer)}`
+        : `its evaluations found nothing new: ${plain(answer.reason, 300)} (since ${when(answer.since)}).${between(answer)}`;
+    case 'failing':
+      return `it was failing since ${when(answer.since)}: ${plain(answer.error)}.${between(answer)}`;
+    case 'stopped': {
+      const again = answer.startedAt === undefined ? '' : ` It was started again at ${answer.startedAt.toISOString()}.`;
+      return `${stoppedText(answer)}.${again}`;
+    }
+    case 'waiting':
+      return `it waited for the interval after ${tickText(answer.before)}; the next evaluation was due at ${answer.dueAt.toISOString()}.`;
+    case 'notEvaluated': {
+      const due = answer.dueAt === undefined ? '' : ` due since ${answer.dueAt.toISOString()}`;
+      const until =
+        answer.after === undefined
+          ? ''
+          : `; the next was ${tickText(answer.after)}. Most often no worker with the sensor was running`;
+      const now = answer.standing === undefined ? '' : ` ${standingText(answer.standing, name)}`;
+      return `it was not evaluated, though an evaluation was${due === '' ? ' due' : due}${until}.${now}`;
+    }
+    case 'future':
+      return `that is still to come. ${standingText(answer.standing, name)}`;
+    default:
+      return answer.knownSince === undefined
+        ? 'Temporal knows nothing of it any more.'
+        : `Temporal knows of the sensor only since ${answer.knownSince.toISOString()}.`;
+  }
+}
+
+function runSentence(answer: RunAnswer, name: string, id: string): string {
+  switch (answer.kind) {
+    case 'started': {
+      const { run } = answer;
+      const key = run.runKey === undefined ? 'without a run key' : `with run key '${plain(run.runKey, 100)}'`;
+      const asked =
+        run.by === undefined
+          ? ''
+          : ` An operator asked for it: ${plain(run.by)}${run.reason === undefined ? '' : ` (${plain(run.reason)})`}.`;
+      return `Run ${runText(answer)} was requested by ${name} ${tickAt(run.tick, answer.requestedAt)}, ${key}.${asked}`;
+    }
+    case 'foreign':
+      return `Workflow ${plain(answer.workflowId)} was not started by ${name}, but by ${answer.sensor === undefined ? 'no sensor' : plain(answer.sensor)}.`;
+    default:
+      return `Temporal knows no run '${id}' (any more).`;
+  }
+}
+
+function runLinks(answer: RunAnswer, options: ExplanationOptions): string[] {
+  if (answer.kind === 'started') return runDetails(answer.run, answer.error, options);
+  return answer.kind === 'foreign' ? link('Workflow', options.webUrlOf(answer)) : [];
+}
+
+function runDetails(run: SensorRun, error: string | undefined, { webUrlOf }: ExplanationOptions): string[] {
+  return [...(error === undefined ? [] : [`  Error: ${plain(error)}`]), ...link('Run', webUrlOf(run))];
+}
+
+function errorOf(answer: KeyAnswer): string | undefined {
+  return 'error' in answer ? answer.error : undefined;
+}
+
+function link(what: string, url: string | undefined): string[] {
+  return url === undefined ? [] : [`  ${what}: ${url}`];
+}
+
+function runText({ run }: { readonly run: SensorRun }): string {
+  return `${plain(run.workflowId)} (${run.status})`;
+}
+
+function requested({ run, requestedAt }: { readonly run: SensorRun; readonly requestedAt: Date }): string {
+  return `requested ${tickAt(run.tick, requestedAt)}`;
+}
+
+function tickAt(tick: number | undefined, at: Date): string {
+  return `${tick === undefined ? '' : `at tick ${tick}, `}${when(at)}`;
+}
+
+function tickText(tick: TickRecord): string {
+  const what = plain(describeTick(tick), 300);
+  const { startedAt, status } = tick;
+  return `tick ${tick.tick} (${new Date(startedAt).toISOString()}): ${status}${what === '' ? '' : `: ${what}`}`;
+}
+
+function between({
+  before,
+  after,
+}: {
+  readonly before?: TickRecord | undefined;
+  readonly after?: TickRecord | undefined;
+}): string {
+  const earlier = before === undefined ? '' : ` The tick before: ${tickText(before)}.`;
+  return `${earlier}${after === undefined ? '' : ` The next: ${tickText(after)}.`}`;
+}
+
+function span({ from, to }: { readonly from?: Date; readonly to?: Date }): string {
+  return from === undefined || to === undefined ? '' : ` from between ${from.toISOString()} and ${to.toISOString()}`;
+}
+
+function when(at: Date | undefined): string {
+  return at === undefined ? 'at an unknown time' : `${relative(at)} (${at.toISOString()})`;
+}
+
+function stoppedText({
+  from,
+  by,
+  reason,
+  at,
+}: Pick<Extract<Standing, { kind: 'stopped' }>, 'from' | 'by' | 'reason' | 'at'>): string {
+  const who = from === 'code' ? 'its code (defaultStatus)' : plain(by ?? 'an operator');
+  return `The sensor was stopped by ${who}${reason === undefined ? '' : ` (${plain(reason, 300)})`}${at === undefined ? '' : ` at ${at.toISOString()}`}`;
+}
+
+/** Whether the sensor would see something new now. */
+function standingText(standing: Standing, name: string): string {
+  switch (standing.kind) {
+    case 'running': {
+      const said = standing.lastOutcome === undefined ? '' : `, and last said: ${plain(standing.lastOutcome, 300)}`;
+      return `The sensor is running${standing.nextAt === undefined ? '' : `, the next evaluation is ${relative(standing.nextAt)}`}${said}.`;
+    }
+    case 'stopped':
+      return `${stoppedText(standing)}${standing.until === undefined ? '' : `, until ${standing.until.toISOString()}`}. Start it with: sensors start ${name}`;
+    case 'closed':
+      return `The sensor's loop was cancelled or terminated. It comes back with: sensors start ${name}`;
+    case 'broken':
+      return `The sensor stands still: its loop's workflow task fails again and again (attempt ${standing.failedTaskAttempts}). Start workers whose code fits it.`;
+    case 'notLoaded':
+      return 'The sensor is not evaluated: no worker that was asked has its definition.';
+    case 'noWorker': {
+      const due = standing.dueSince === undefined ? '' : `, though it is due since ${standing.dueSince.toISOString()}`;
+      return `The sensor is not evaluated${due}: no worker polls task queue '${plain(standing.taskQueue)}' for it.`;
+    }
+    case 'paused':
+      return `The sensor is not evaluated: its evaluation was paused in Temporal Web. Unpause it there, or: sensors tick ${name}`;
+    default:
+      return `The sensor is failing${standing.since === undefined ? '' : ` since ${when(standing.since)}`}: ${plain(standing.error ?? '')}`;
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * The JSON of `explain`. As in views.ts, fields are listed one by one: a cursor's value is there only when it was asked
+ * for.
+ */
+import type { Explanation, KeyAnswer, RunAnswer, SensorRun, Standing, TimeAnswer } from '../client/index.js';
+import { iso, runView, tickView } from './views.js';
+
+/** What of an explanation is printed, and where Temporal Web has it. */
+export interface ExplanationOptions {
+  readonly showCursor: boolean;
+  readonly webUrlOf: (workflow: { readonly workflowId: string; readonly runId: string }) => string | undefined;
+}
+
+/** The object of `explain`. */
+export function explanationView(explanation: Explanation, options: ExplanationOptions) {
+  const { sensor, about } = explanation;
+  const common = { sensor, about, webUrl: options.webUrlOf(explanation) };
+  switch (explanation.about) {
+    case 'key':
+      return {
+        ...common,
+        runKey: explanation.runKey,
+        answers: explanation.answers.map((answer) => keyAnswerView(answer, options)),
+      };
+    case 'time':
+      return { ...common, at: iso(explanation.at), answer: timeAnswerView(explanation.answer) };
+    default:
+      return { ...common, run: explanation.run, answer: runAnswerView(explanation.answer, options) };
+  }
+}
+
+function keyAnswerView(answer: KeyAnswer, options: ExplanationOptions) {
+  const { kind, job, rearmed } = answer;
+  const common = { kind, job, rearmed };
+  switch (answer.kind) {
+    case 'started':
+    case 'duplicate':
+      return { ...common, ...ran(answer, options), again: mentionView(answer.again) };
+    case 'expired':
+      return { ...common, ...ran(answer, options), expiredAt: iso(answer.expiredAt) };
+    case 'remembered':
+      return {
+        ...common,
+        from: iso(answer.from),
+        to: iso(answer.to),
+        until: iso(answer.until),
+        again: mentionView(answer.again),
+      };
+    case 'rejected': {
+      const { what, error, tick, since, lastAt, count, deadLetter } = answer;
+      return { ...common, what, error, tick, since: iso(since), lastAt: iso(lastAt), count, deadLetter };
+    }
+    case 'pending': {
+      const { ahead, of, waitsFor, dueAt, standing, run } = answer;
+      const earlier = run === undefined ? undefined : runView(run, undefined, options.webUrlOf(run));
+      return { ...common, ahead, of, waitsFor, dueAt: iso(dueAt), standing: standingView(standing), run: earlier };
+    }
+    default:
+      return {
+        ...common,
+        standing: standingView(answer.standing),
+        cursorChanged: mentionView(answer.cursorChanged),
+        cursor: options.showCursor ? answer.cursor?.value : undefined,
+        dedupeMs: answer.dedupeMs,
+      };
+  }
+}
+
+function ran(
+  { run, error, requestedAt }: { readonly run: SensorRun; readonly error?: string; readonly requestedAt: Date },
+  { webUrlOf }: ExplanationOptions
+) {
+  return { run: runView(run, error, webUrlOf(run)), requestedAt: iso(requestedAt) };
+}
+
+function runAnswerView(answer: RunAnswer, options: ExplanationOptions) {
+  if (answer.kind === 'started') return { kind: answer.kind, ...ran(answer, options) };
+  if (answer.kind === 'unknown') return { kind: answer.kind };
+  const { kind, workflowId, runId, sensor } = answer;
+  return { kind, workflowId, runId, sensor, webUrl: options.webUrlOf(answer) };
+}
+
+function timeAnswerView(answer: TimeAnswer) {
+  const { kind } = answer;
+  switch (answer.kind) {
+    case 'tick':
+      return { kind, tick: tickView(answer.tick) };
+    case 'quiet':
+    case 'failing': {
+      const { since, before, after } = answer;
+      const said = answer.kind === 'quiet' ? { reason: answer.reason } : { error: answer.error };
+      return { kind, ...said, since: iso(since), before: tickOf(before), after: tickOf(after) };
+    }
+    case 'stopped': {
+      const { from, by, reason, at, startedAt } = answer;
+      return { kind, from, by, reason, at: iso(at), startedAt: iso(startedAt) };
+    }
+    case 'waiting':
+      return { kind, before: tickView(answer.before), dueAt: iso(answer.dueAt) };
+    case 'notEvaluated': {
+      const { dueAt, standing, after } = answer;
+      return {
+        kind,
+        dueAt: iso(dueAt),
+        standing: standing === undefined ? undefined : standingView(standing),
+        after: tickOf(after),
+      };
+    }
+    case 'future':
+      return { kind, standing: standingView(answer.standing) };
+    default:
+      return { kind, knownSince: iso(answer.knownSince) };
+  }
+}
+
+function tickOf(tick: Parameters<typeof tickView>[0] | undefined) {
+  return tick === undefined ? undefined : tickView(tick);
+}
+
+function mentionView(mention: { readonly tick: number; readonly at: Date } | undefined) {
+  return mention === undefined ? undefined : { tick: mention.tick, at: iso(mention.at) };
+}
+
+function standingView(standing: Standing) {
+  const { kind } = standing;
+  switch (standing.kind) {
+    case 'running':
+      return { kind, lastOutcome: standing.lastOutcome, nextAt: iso(standing.nextAt) };
+    case 'stopped': {
+      const { from, by, reason, at, until } = standing;
+      return { kind, from, by, reason, at: iso(at), until: iso(until) };
+    }
+    case 'broken':
+      return { kind, failedTaskAttempts: standing.failedTaskAttempts };
+    case 'noWorker':
+      return { kind, taskQueue: standing.taskQueue, dueSince: iso(standing.dueSince) };
+    case 'failing':
+      return { kind, since: iso(standing.since), error: standing.error };
+    default:
+      return { kind };
+  }
+}

@@ -1,0 +1,221 @@
+/** What became of a run key of one job, from all that is known of it. Pure. */
+import { unpackKeys, type Ledger } from '../sensors/key-ledger.js';
+import type { StoredCursor } from '../sensors/cursor.js';
+import type { DeadLetter, Launch, LoopState, TickRecord } from '../sensors/protocol.js';
+import type { SensorRun } from './list-runs.js';
+import type { Standing } from './standing.js';
+
+/** A tick as explanations name it. */
+export interface TickMention {
+  readonly tick: number;
+  readonly at: Date;
+}
+
+/** What became of a key of a job. */
+export type KeyAnswer = {
+  readonly job: string;
+  /** An operator re-armed it: its next request starts a run of this epoch. */
+  readonly rearmed?: number;
+} & (
+  | {
+      /** It was requested and has its run; `duplicate`: it was requested again since, which started nothing. */
+      readonly kind: 'started' | 'duplicate';
+      readonly run: SensorRun;
+      /** Why the run failed. */
+      readonly error?: string;
+      readonly requestedAt: Date;
+      /** The last time that it was requested again, as far as ticks tell. */
+      readonly again?: TickMention;
+    }
+  | {
+      /** It ran, and the sensor has forgotten it since (`dedupe`): once Temporal has, too, it runs again. */
+      readonly kind: 'expired';
+      readonly run: SensorRun;
+      readonly error?: string;
+      readonly requestedAt: Date;
+      /** The earliest time at which it was forgotten. */
+      readonly expiredAt: Date;
+    }
+  | {
+      /** It ran, and Temporal has forgotten the run; the sensor has not, and starts none again. */
+      readonly kind: 'remembered';
+      /** Between these times it was started, or requested again. */
+      readonly from?: Date;
+      readonly to?: Date;
+      /** When the sensor forgets it (`dedupe`); absent: never. */
+      readonly until?: Date;
+      readonly again?: TickMention;
+    }
+  | {
+      readonly kind: 'rejected';
+      readonly error: string;
+      /** `owner`: its workflow ID belongs to somebody else. */
+      readonly what: 'request' | 'owner' | 'event';
+      readonly tick: number;
+      readonly since: Date;
+      readonly lastAt: Date;
+      readonly count: number;
+      /** ID of its dead letter; absent when that was discarded, or found no room. */
+      readonly deadLetter?: string;
+    }
+  | {
+      /** It was accepted and waits to be started. */
+      readonly kind: 'pending';
+      /** How many start before it. */
+      readonly ahead: number;
+      readonly of: number;
+      /** What it waits for: the sensor's start, the next tick of `maxRunsPerTick` runs, or its turn. */
+      readonly waitsFor: 'start' | 'maxRunsPerTick' | 'turn';
+      readonly dueAt?: Date;
+      readonly standing: Standing;
+      /** Its run of an earlier epoch. */
+      readonly run?: SensorRun;
+    }
+  | {
+      readonly kind: 'notSeen';
+      readonly standing: Standing;
+      readonly cursor?: StoredCursor;
+      /** The tick that changed the cursor last, as far as ticks tell. */
+      readonly cursorChanged?: TickMention;
+      /** The sensor forgets keys after this time, so that it may have run before. */
+      readonly dedupeMs?: number;
+    }
+);
+
+export interface KeyFacts {
+  readonly job: string;
+  readonly runKey: string;
+  readonly hash: string;
+  readonly state: LoopState;
+  /** Oldest first. */
+  readonly ticks: readonly TickRecord[];
+  readonly standing: Standing;
+  /** Its newest run that Temporal still knows, and why it failed. */
+  readonly run?: SensorRun | undefined;
+  readonly error?: string | undefined;
+  /** What the sealed part of the ledger says, if the key is in it. */
+  readonly sealed?: Span | undefined;
+  /** Requests that wait, in their order. */
+  readonly waiting: readonly { readonly hash?: string }[];
+}
+
+/** From when to when something was remembered. */
+export interface Span {
+  readonly since: number;
+  readonly until: number;
+}
+
+export function decideKey(facts: KeyFacts): KeyAnswer {
+  const { job, hash, state } = facts;
+  const rearmed = Object.hasOwn(state.rearmed, hash) ? state.rearmed[hash] : undefined;
+  const answer = pendingAnswer(facts) ?? runAnswer(facts) ?? rejectedAnswer(facts) ?? rememberedAnswer(facts);
+  return { job, ...(rearmed === undefined ? {} : { rearmed }), ...(answer ?? notSeen(facts)) };
+}
+
+type Answer = KeyAnswer extends infer One ? (One extends unknown ? Omit<One, 'job' | 'rearmed'> : never) : never;
+
+function pendingAnswer({ hash, state, standing, waiting, run }: KeyFacts): Answer | undefined {
+  const ahead = waiting.findIndex((request) => request.hash === hash);
+  if (ahead < 0) return undefined;
+  const { dueAt } = state.launch ?? {};
+  return {
+    kind: 'pending',
+    ahead,
+    of: waiting.length,
+    waitsFor: waitsFor(state.launch, standing),
+    ...(dueAt === undefined ? {} : { dueAt: new Date(dueAt) }),
+    standing,
+    ...(run === undefined ? {} : { run }),
+  };
+}
+
+function waitsFor(launch: Launch | undefined, { kind }: Standing): 'start' | 'maxRunsPerTick' | 'turn' {
+  if (kind === 'stopped') return 'start';
+  return launch?.dueAt === undefined ? 'turn' : 'maxRunsPerTick';
+}
+
+function runAnswer(facts: KeyFacts): Answer | undefined {
+  const { run, error, state, ticks } = facts;
+  if (run === undefined) return undefined;
+  const asked = ticks.find(({ tick }) => tick === run.tick);
+  const requestedAt = asked === undefined ? run.startTime : new Date(asked.startedAt);
+  const about = { run, requestedAt, ...(error === undefined ? {} : { error }) };
+  const { dedupeMs } = state.options;
+  if (dedupeMs !== undefined && spanOf(facts) === undefined)
+    return { kind: 'expired', ...about, expiredAt: new Date(run.startTime.getTime() + dedupeMs) };
+  const again = requestedAgain(facts);
+  return again === undefined ? { kind: 'started', ...about } : { kind: 'duplicate', ...about, again };
+}
+
+function rejectedAnswer({ job, runKey, hash, state, ticks }: KeyFacts): Answer | undefined {
+  const isIt = (each: Pick<DeadLetter, 'id' | 'job' | 'runKey'>): boolean =>
+    each.id === hash || (each.runKey === runKey && each.job === job);
+  const letter = state.deadLetters.find(isIt);
+  if (letter !== undefined) {
+    const { id, kind, error, tick, firstAt, lastAt, count } = letter;
+    const times = { since: new Date(firstAt), lastAt: new Date(lastAt), count };
+    return { kind: 'rejected', what: kind, error, tick, ...times, deadLetter: id };
+  }
+  const mentions = ticks.flatMap(({ tick, startedAt, rejected }) =>
+    rejected.sample.filter(isIt).map(({ kind, error }) => ({ tick, at: new Date(startedAt), kind, error }))
+  );
+  const [first, last] = [mentions[0], mentions.at(-1)];
+  if (first === undefined || last === undefined) return undefined;
+  const { kind: what, error, tick } = last;
+  return { kind: 'rejected', what, error, tick, since: first.at, lastAt: last.at, count: mentions.length };
+}
+
+function rememberedAnswer(facts: KeyFacts): Answer | undefined {
+  const span = spanOf(facts);
+  const again = requestedAgain(facts);
+  if (span === undefined && again === undefined) return undefined;
+  const { dedupeMs } = facts.state.options;
+  return {
+    kind: 'remembered',
+    ...(span === undefined ? {} : { from: new Date(span.since), to: new Date(span.until) }),
+    ...(span === undefined || dedupeMs === undefined ? {} : { until: new Date(span.until + dedupeMs) }),
+    ...(again === undefined ? {} : { again }),
+  };
+}
+
+function notSeen({ state, standing, ticks }: KeyFacts): Answer {
+  const { cursor, options } = state;
+  const changed = ticks.findLast(({ cursorChanged }) => cursorChanged === true);
+  return {
+    kind: 'notSeen',
+    standing,
+    ...(cursor === undefined ? {} : { cursor }),
+    ...(changed === undefined ? {} : { cursorChanged: mention(changed) }),
+    ...(options.dedupeMs === undefined ? {} : { dedupeMs: options.dedupeMs }),
+  };
+}
+
+/** The last tick in which the key was requested though it had run. */
+function requestedAgain({ job, runKey, run, state, ticks }: KeyFacts): TickMention | undefined {
+  // without a run to point to, the key alone tells only where there is but one job
+  const only = state.options.jobs.length === 1 && state.options.jobs[0] === job;
+  const found = ticks.findLast(({ duplicates }) =>
+    duplicates.sample.some((each) => (run === undefined ? only && each.runKey === runKey : each.id === run.workflowId))
+  );
+  return found === undefined ? undefined : mention(found);
+}
+
+function mention({ tick, startedAt }: TickRecord): TickMention {
+  return { tick, at: new Date(startedAt) };
+}
+
+/** From when to when the ledger has had the key. */
+function spanOf({ state, hash, sealed }: KeyFacts): Span | undefined {
+  return recentSpan(state.ledger, hash) ?? sealed;
+}
+
+/** Where the recent part of the ledger has the key. */
+export function recentSpan({ recent }: Ledger, hash: string): Span | undefined {
+  return recent.find(({ keys }) => isPacked(keys, hash));
+}
+
+/** Whether a key is among packed ones. */
+export function isPacked(packed: string, hash: string): boolean {
+  for (const key of unpackKeys(packed)) if (key === hash) return true;
+  return false;
+}

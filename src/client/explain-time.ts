@@ -1,0 +1,134 @@
+/** What a sensor did at a time, and why not more, from the ticks around it. Pure. */
+import type { AuditEntry, QuietReason, TickRecord } from '../sensors/protocol.js';
+import type { EvaluationStatus } from './describe-pending.js';
+import type { Standing } from './standing.js';
+
+/** People name a second, ticks begin within it. */
+const PRECISION_MS = 1_000;
+
+export type TimeAnswer =
+  /** A tick took place. */
+  | { readonly kind: 'tick'; readonly tick: TickRecord }
+  /** Evaluations found nothing new; what they said, where that is known. */
+  | {
+      readonly kind: 'quiet';
+      readonly reason?: string | undefined;
+      readonly since?: Date | undefined;
+      readonly before?: TickRecord | undefined;
+      readonly after?: TickRecord | undefined;
+    }
+  /** Evaluations failed, with the same error as a tick before. */
+  | {
+      readonly kind: 'failing';
+      readonly since: Date;
+      readonly error: string;
+      readonly before: TickRecord;
+      readonly after?: TickRecord | undefined;
+    }
+  /** Somebody had stopped the sensor, or its code says so. */
+  | {
+      readonly kind: 'stopped';
+      readonly from: 'operator' | 'code';
+      readonly by?: string | undefined;
+      readonly reason?: string | undefined;
+      readonly at?: Date | undefined;
+      /** When it was started again. */
+      readonly startedAt?: Date | undefined;
+    }
+  /** The interval since the tick before had not passed. */
+  | { readonly kind: 'waiting'; readonly before: TickRecord; readonly dueAt: Date }
+  /** An evaluation was due, and none took place. */
+  | {
+      readonly kind: 'notEvaluated';
+      readonly dueAt?: Date | undefined;
+      /** How the sensor is, where nothing took place since. */
+      readonly standing?: Standing | undefined;
+      readonly after?: TickRecord | undefined;
+    }
+  /** It is still to come. */
+  | { readonly kind: 'future'; readonly standing: Standing }
+  /** Temporal knows nothing of it: the sensor was not there, or what it did was forgotten. */
+  | { readonly kind: 'unknown'; readonly knownSince?: Date | undefined };
+
+export interface TimeFacts {
+  readonly at: Date;
+  readonly now: number;
+  /** The last tick that began until then, and the next one. */
+  readonly before?: TickRecord | undefined;
+  readonly after?: TickRecord | undefined;
+  /** Since when there is something of the loop on the server. */
+  readonly knownSince?: Date | undefined;
+  readonly intervalMs: number;
+  readonly audit: readonly AuditEntry[];
+  readonly evaluation?: EvaluationStatus | undefined;
+  /** Since when it has been idle, where that is longer than the evaluation that waits. */
+  readonly idleSince?: number | undefined;
+  readonly standing: Standing;
+}
+
+export function decideTime(facts: TimeFacts): TimeAnswer {
+  const { at, now, before, after, knownSince, standing } = facts;
+  const time = at.getTime();
+  if (time > now) return { kind: 'future', standing };
+  if (after !== undefined && after.startedAt - time < PRECISION_MS) return { kind: 'tick', tick: after };
+  if (before !== undefined && time < endOf(before) + PRECISION_MS) return { kind: 'tick', tick: before };
+  if (before === undefined && (knownSince === undefined || at < knownSince)) return { kind: 'unknown', knownSince };
+  return stoppedThen(facts) ?? evaluatedThen(facts);
+}
+
+function endOf({ startedAt, endedAt, evaluationMs = 0 }: TickRecord): number {
+  return Math.min(endedAt ?? Infinity, startedAt + evaluationMs);
+}
+
+/** Who had stopped the sensor. */
+function stoppedThen({ at, before, after, audit, standing }: TimeFacts): TimeAnswer | undefined {
+  const choices = audit.filter(({ what }) => what === 'start' || isStop(what) || what === 'reset');
+  const last = choices.findLast((entry) => entry.at <= at.getTime());
+  if (last !== undefined && isStop(last.what) && !resumed(last, before)) {
+    const again = choices.find((entry) => entry.at > at.getTime());
+    const startedAt = again === undefined ? {} : { startedAt: new Date(again.at) };
+    return { kind: 'stopped', from: 'operator', by: last.by, reason: last.reason, at: new Date(last.at), ...startedAt };
+  }
+  if (standing.kind !== 'stopped' || after !== undefined || last?.what === 'start') return undefined;
+  // the stop is older than what the audit keeps, or the code's own
+  if (standing.at !== undefined && standing.at > at) return undefined;
+  const { from, by, reason, at: since } = standing;
+  return { kind: 'stopped', from, by, reason, at: since };
+}
+
+/** One may say until when. */
+function isStop(what: string): boolean {
+  return what === 'stop' || what.startsWith('stop ');
+}
+
+/** A stop that ended by itself is not in the audit; ticks that nobody asked for tell. */
+function resumed(stop: AuditEntry, before: TickRecord | undefined): boolean {
+  const asked = before?.trigger === 'tick' || before?.trigger === 'preview' || before?.trigger === 'cursor';
+  return before !== undefined && before.startedAt > stop.at && !asked;
+}
+
+/** The sensor was running: what its evaluations said, or that there were none. */
+function evaluatedThen(facts: TimeFacts): TimeAnswer {
+  const { at, before, after, intervalMs, standing, knownSince, idleSince } = facts;
+  const streak = streakOf(facts);
+  const said = streak.findLast(({ since }) => since <= at.getTime());
+  if (before?.status === 'failure' && before.error !== undefined)
+    return { kind: 'failing', since: new Date(before.startedAt), error: said?.reason ?? before.error, before, after };
+  if (said !== undefined) return { kind: 'quiet', reason: said.reason, since: new Date(said.since), before, after };
+  const began = before === undefined ? knownSince?.getTime() : endOf(before) + intervalMs;
+  const dueAt = began === undefined ? undefined : new Date(began);
+  if (before !== undefined && dueAt !== undefined && at < dueAt) return { kind: 'waiting', before, dueAt };
+  // a long streak continues as new, and keeps no reasons of before
+  const idle = after === undefined && idleSince !== undefined && idleSince <= at.getTime();
+  if (streak.length > 0 || idle) return { kind: 'quiet', before, after };
+  return { kind: 'notEvaluated', dueAt, ...(after === undefined ? { standing } : { after }) };
+}
+
+/** What evaluations said between the two ticks, oldest first. */
+function streakOf({ after, evaluation }: TimeFacts): readonly QuietReason[] {
+  if (after !== undefined) return after.quiet ?? [];
+  const { streak = [], lastOutcome, folded, lastAttemptAt } = evaluation ?? {};
+  const newest = lastOutcome === undefined || folded !== true ? undefined : lastAttemptAt?.getTime();
+  const known = streak.at(-1)?.reason === lastOutcome || newest === undefined || lastOutcome === undefined;
+  return known ? streak : [...streak, { reason: lastOutcome, since: newest }];
+}

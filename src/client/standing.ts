@@ -1,0 +1,45 @@
+/** Whether a sensor would see something new now, and if not, why. Pure. */
+import type { SensorDescription } from './sensor-client.js';
+
+/** Something that has been due for so long waits for a worker. */
+const LATE_MS = 10_000;
+
+export type Standing =
+  | { readonly kind: 'running'; readonly lastOutcome?: string | undefined; readonly nextAt?: Date | undefined }
+  | {
+      readonly kind: 'stopped';
+      /** Whose decision it is. */
+      readonly from: 'operator' | 'code';
+      readonly by?: string | undefined;
+      readonly reason?: string | undefined;
+      readonly at?: Date | undefined;
+      readonly until?: Date | undefined;
+    }
+  /** Its loop was cancelled or terminated. */
+  | { readonly kind: 'closed' }
+  /** Its loop's workflow task fails again and again. */
+  | { readonly kind: 'broken'; readonly failedTaskAttempts: number }
+  /** No worker that was asked has its definition. */
+  | { readonly kind: 'notLoaded' }
+  | { readonly kind: 'noWorker'; readonly taskQueue: string; readonly dueSince?: Date | undefined }
+  /** Its evaluation was paused in Temporal Web. */
+  | { readonly kind: 'paused' }
+  | { readonly kind: 'failing'; readonly since?: Date | undefined; readonly error?: string | undefined };
+
+/** @param workers that poll its task queue */
+export function standingOf(sensor: SensorDescription, workers: number, now: number = Date.now()): Standing {
+  const { status, evaluation, dueSince, failedTaskAttempts, taskQueue } = sensor;
+  if (status === 'closed') return { kind: 'closed' };
+  if (status === 'stopped') {
+    const { statusFrom: from, statusBy: by, statusReason: reason, statusAt: at, statusUntil: until } = sensor;
+    return { kind: 'stopped', from, by, reason, at, until };
+  }
+  if (failedTaskAttempts !== undefined) return { kind: 'broken', failedTaskAttempts };
+  if (sensor.health === 'notLoaded') return { kind: 'notLoaded' };
+  if (workers === 0 || (dueSince !== undefined && now - dueSince.getTime() > LATE_MS))
+    return { kind: 'noWorker', taskQueue, dueSince };
+  if (evaluation?.paused === true) return { kind: 'paused' };
+  if (sensor.health === 'failing')
+    return { kind: 'failing', since: sensor.failingSince, error: evaluation?.lastOutcome ?? sensor.error };
+  return { kind: 'running', lastOutcome: evaluation?.lastOutcome, nextAt: evaluation?.nextAt };
+}

@@ -1,0 +1,100 @@
+/** The pure parts of the commands that look: filters, the timeline, what fits on a terminal. */
+import fc from 'fast-check';
+import { createColors } from 'picocolors';
+import { expect, test } from 'vitest';
+import { duration, pastTime } from '../../src/cli/options.js';
+import { fitting, table } from '../../src/cli/output.js';
+import { speaksUnicode, timeline } from '../../src/cli/timeline.js';
+import { sensorFilter } from '../../src/client/sensor-filter.js';
+import { addRuns, runsOfLastDay, type RecentRuns } from '../../src/sensors/recent-runs.js';
+
+const sensor = { sensor: 'eu.orders-1', status: 'running', health: 'ok', tags: { team: 'sales', tier: '1' } };
+
+test('a filter means what it says', () => {
+  for (const filter of [
+    {},
+    { name: 'eu.orders-1' },
+    { name: 'eu.*' },
+    { name: '*-?' },
+    { status: 'running', health: 'ok' },
+    { tags: { team: 'sales', tier: '1' } },
+  ] as const)
+    expect(sensorFilter(filter)(sensor), JSON.stringify(filter)).toBe(true);
+  for (const filter of [
+    { name: 'eu.orders' },
+    { name: 'eu-orders-1' },
+    { name: '[A-Z]*' },
+    { status: 'stopped' },
+    { health: 'failing' },
+    { tags: { team: 'ops' } },
+    { tags: { toString: 'x' } },
+  ] as const)
+    expect(sensorFilter(filter)(sensor), JSON.stringify(filter)).toBe(false);
+});
+
+test('a timeline has a character a tick, the newest last, in as much room as there is', () => {
+  const ticks = (['failure', 'success', 'skipped', 'started'] as const).map((status) => ({ status }));
+  expect(timeline(ticks, { unicode: false, width: Infinity })).toBe('>.#x   # success  . skipped  x failure');
+  expect(timeline(ticks, { unicode: true, width: Infinity })).toBe('…·●✗   ● success  · skipped  ✗ failure');
+  expect(timeline(ticks, { unicode: false, width: 36 })).toMatch(/^#x {3}/);
+  expect(
+    timeline(ticks, { unicode: false, width: 80, paint: (glyph, status) => (status === 'failure' ? '!' : glyph) })
+  ).toMatch(/^>\.#! /);
+});
+
+test('more than ASCII is for terminals whose locale has it', () => {
+  expect(speaksUnicode(true, { LANG: 'en_US.UTF-8' })).toBe(true);
+  expect(speaksUnicode(true, { LC_ALL: 'C', LANG: 'en_US.UTF-8' })).toBe(false);
+  expect(speaksUnicode(false, { LANG: 'en_US.UTF-8' })).toBe(false);
+  expect(speaksUnicode(true, {})).toBe(false);
+});
+
+test('what does not fit on the terminal is counted', () => {
+  expect(fitting(['a', 'b', 'c'], 3)).toEqual(['a', 'b', 'c']);
+  expect(fitting(['a', 'b', 'c', 'd'], 3)).toEqual(['a', 'b', '… and 2 more lines']);
+});
+
+test('columns stay below each other whatever is in them', () => {
+  const colors = createColors(true);
+  const lines = table(
+    ['A', 'B'],
+    [
+      [colors.red('ab'), 'x'],
+      ['注文', 'y'],
+      ['é', 'z'],
+    ],
+    createColors(false)
+  );
+  expect(lines).toEqual(['A      B', `${colors.red('ab')}     x`, '注文   y', 'é      z']);
+});
+
+test('a past time is a time, or how long ago', () => {
+  expect(pastTime('2026-01-31T08:00:00Z')).toEqual(new Date('2026-01-31T08:00:00Z'));
+  expect(Date.now() - pastTime('1.5h').getTime()).toBeGreaterThanOrEqual(5_400_000);
+  expect(duration('2d')).toBe(172_800_000);
+  for (const wrong of ['yesterday', '2', '2 weeks', '-1h', '2999-01-01T00:00:00Z'])
+    expect(() => pastTime(wrong), wrong).toThrow(/Accepted|future/);
+});
+
+const HOUR_MS = 3_600_000;
+
+test('runs of the last 24 hours are those of this hour and the 23 before it', () => {
+  const run = fc.record({ afterMs: fc.integer({ min: 0, max: 30 * HOUR_MS }), runs: fc.integer({ min: 1, max: 500 }) });
+  fc.assert(
+    fc.property(fc.array(run, { maxLength: 40 }), fc.integer({ min: 0, max: 40 * HOUR_MS }), (steps, laterMs) => {
+      let now = 1_700_000_000_000;
+      let recent: RecentRuns | undefined;
+      const all: { readonly hour: number; readonly runs: number }[] = [];
+      for (const { afterMs, runs } of steps) {
+        now += afterMs;
+        recent = addRuns(recent, runs, now);
+        all.push({ hour: Math.floor(now / HOUR_MS), runs });
+      }
+      now += laterMs;
+      const hour = Math.floor(now / HOUR_MS);
+      const expected = all.filter((each) => each.hour > hour - 24).reduce((sum, { runs }) => sum + runs, 0);
+      expect(runsOfLastDay(recent, now)).toBe(expected);
+      expect(recent?.counts.length ?? 0).toBeLessThanOrEqual(24);
+    })
+  );
+});

@@ -1,0 +1,233 @@
+/** What `explain` makes of what is known: the decisions alone, on states that the loop's own rules made. */
+import { expect, test } from 'vitest';
+import { decideKey, type KeyFacts } from '../../src/client/explain-key.js';
+import { decideTime, type TimeFacts } from '../../src/client/explain-time.js';
+import { standingOf } from '../../src/client/standing.js';
+import type { SensorDescription, SensorRun, Standing } from '../../src/client/index.js';
+import type { LoopState, TickRecord } from '../../src/sensors/protocol.js';
+import { emptyRecord } from '../../src/workflows/records.js';
+import { newState } from '../../src/workflows/state.js';
+
+const T = Date.UTC(2026, 0, 31, 8);
+const MIN = 60_000;
+const running: Standing = { kind: 'running', lastOutcome: 'no new files' };
+const HASH = 'A'.repeat(21) + 'B';
+
+const options = {
+  intervalMs: MIN,
+  timeoutMs: MIN,
+  defaultStatus: 'running',
+  maxEventAttempts: 10,
+  definition: '',
+  hooks: { onFailure: false, onRecovered: false },
+  jobs: ['process'],
+  tags: {},
+  owners: [],
+} as const;
+const state = (more: Partial<LoopState> = {}): LoopState => ({ ...newState(options, T), ...more });
+const tick = (n: number, more: Partial<TickRecord> = {}): TickRecord => ({
+  ...emptyRecord(n, 'interval', T + n * MIN),
+  status: 'success',
+  evaluationMs: 100,
+  endedAt: T + n * MIN + 200,
+  ...more,
+});
+const run: SensorRun = {
+  workflowId: 's:process:a',
+  runId: 'r',
+  job: 'process',
+  status: 'COMPLETED',
+  tick: 3,
+  runKey: 'a',
+  tags: {},
+  startTime: new Date(T + 3 * MIN + 150),
+};
+const remembered = (until = T + 3 * MIN): Partial<LoopState> => ({
+  ledger: { recent: [{ since: T, until, keys: HASH }], pages: [], version: HASH },
+});
+const key = (more: Partial<KeyFacts> = {}) =>
+  decideKey({
+    job: 'process',
+    runKey: 'a',
+    hash: HASH,
+    state: state(),
+    ticks: [],
+    standing: running,
+    waiting: [],
+    ...more,
+  });
+
+test('a key with a run was started, at the tick that the run names', () => {
+  expect(key({ run, state: state(remembered()), ticks: [tick(3)] })).toEqual({
+    kind: 'started',
+    job: 'process',
+    run,
+    requestedAt: new Date(T + 3 * MIN),
+  });
+});
+
+test('a key that a later tick asked for again is a duplicate of its run', () => {
+  const again = tick(5, { duplicates: { count: 1, sample: [{ id: run.workflowId }] } });
+  expect(key({ run, ticks: [again] })).toMatchObject({
+    kind: 'duplicate',
+    again: { tick: 5, at: new Date(T + 5 * MIN) },
+  });
+});
+
+test('a key that the ledger forgot has expired, and one whose run Temporal forgot is remembered', () => {
+  const dedupe = { options: { ...options, dedupeMs: MIN } };
+  expect(key({ run, state: state({ ...dedupe }) })).toMatchObject({
+    kind: 'expired',
+    expiredAt: new Date(run.startTime.getTime() + MIN),
+  });
+  expect(key({ run, state: state({ ...dedupe, ...remembered() }) })).toMatchObject({ kind: 'started' });
+  expect(key({ state: state({ ...dedupe, ...remembered() }) })).toMatchObject({
+    kind: 'remembered',
+    from: new Date(T),
+    until: new Date(T + 4 * MIN),
+  });
+  expect(key({ sealed: { since: T, until: T + 1 } })).toMatchObject({ kind: 'remembered', to: new Date(T + 1) });
+});
+
+test('a rejected key is told from its dead letter, or from the ticks when that is gone', () => {
+  const rejection = { id: HASH, kind: 'request', job: 'process', runKey: 'a', error: 'no' } as const;
+  const letter = { ...rejection, tick: 4, firstAt: T, lastAt: T + MIN, count: 2 };
+  expect(key({ state: state({ deadLetters: [letter] }) })).toMatchObject({
+    kind: 'rejected',
+    error: 'no',
+    since: new Date(T),
+    count: 2,
+    deadLetter: HASH,
+  });
+  const ticks = [2, 4].map((n) => tick(n, { rejected: { count: 1, sample: [rejection] } }));
+  const gone = key({ ticks });
+  expect(gone).toMatchObject({ kind: 'rejected', tick: 4, since: new Date(T + 2 * MIN), count: 2 });
+  expect(gone).not.toHaveProperty('deadLetter');
+});
+
+test('a pending key says how many start before it, and what it waits for', () => {
+  const waiting = [{ hash: 'other' }, { hash: HASH }];
+  const stopped: Standing = { kind: 'stopped', from: 'operator', by: 'ann' };
+  const launch = { remaining: [], staged: [], refused: [] };
+  expect(key({ waiting, standing: stopped })).toMatchObject({ kind: 'pending', ahead: 1, of: 2, waitsFor: 'start' });
+  expect(key({ waiting, state: state({ launch: { ...launch, dueAt: T } }) })).toMatchObject({
+    waitsFor: 'maxRunsPerTick',
+  });
+  expect(key({ waiting, state: state({ launch }) })).toMatchObject({ waitsFor: 'turn' });
+});
+
+test('a key that nobody asked for is not seen, wherever the cursor is', () => {
+  const ticks = [tick(1, { cursorChanged: true }), tick(2)];
+  expect(key({ state: state({ cursor: { value: 7 }, rearmed: { [HASH]: 2 } }), ticks })).toEqual({
+    kind: 'notSeen',
+    job: 'process',
+    rearmed: 2,
+    standing: running,
+    cursor: { value: 7 },
+    cursorChanged: { tick: 1, at: new Date(T + MIN) },
+  });
+});
+
+const time = (at: number, more: Partial<TimeFacts> = {}) =>
+  decideTime({
+    at: new Date(at),
+    now: T + 60 * MIN,
+    before: tick(3),
+    after: tick(20),
+    intervalMs: MIN,
+    audit: [],
+    standing: running,
+    ...more,
+  });
+
+test('a tick took place within the second that somebody names', () => {
+  expect(time(T + 3 * MIN + 50)).toMatchObject({ kind: 'tick', tick: { tick: 3 } });
+  expect(time(T + 20 * MIN - 900)).toMatchObject({ kind: 'tick', tick: { tick: 20 } });
+});
+
+test('between two ticks it waited, then found nothing new, and the reason of that time is told', () => {
+  expect(time(T + 3.5 * MIN)).toMatchObject({ kind: 'waiting', dueAt: new Date(T + 4 * MIN + 100) });
+  const quiet = [
+    { reason: 'no new files', since: T + 4 * MIN },
+    { reason: 'the folder is gone', since: T + 10 * MIN },
+  ];
+  const after = tick(20, { quiet });
+  expect(time(T + 9 * MIN, { after })).toMatchObject({ kind: 'quiet', reason: 'no new files' });
+  expect(time(T + 11 * MIN, { after })).toMatchObject({ kind: 'quiet', reason: 'the folder is gone' });
+  const failed = tick(3, { status: 'failure', error: 'no access' });
+  expect(time(T + 9 * MIN, { before: failed })).toMatchObject({ kind: 'failing', error: 'no access' });
+  expect(time(T + 11 * MIN, { before: failed, after })).toMatchObject({ kind: 'failing', error: 'the folder is gone' });
+});
+
+test('the streak that is not over yet is told from the evaluation that waits', () => {
+  const evaluation = {
+    phase: 'waiting',
+    attempt: 9,
+    folded: true,
+    lastOutcome: 'no new files',
+    lastAttemptAt: new Date(T + 30 * MIN),
+    notLoaded: false,
+    paused: false,
+    streak: [{ reason: 'no new files', since: T + 4 * MIN }],
+    recent: {},
+  } as const;
+  expect(time(T + 30 * MIN, { after: undefined, evaluation })).toMatchObject({ kind: 'quiet', reason: 'no new files' });
+  const silent: Standing = { kind: 'noWorker', taskQueue: 'q' };
+  expect(time(T + 30 * MIN, { after: undefined, standing: silent })).toMatchObject({
+    kind: 'notEvaluated',
+    standing: silent,
+  });
+  expect(time(T + 30 * MIN, { after: undefined, idleSince: T + 5 * MIN })).toMatchObject({ kind: 'quiet' });
+});
+
+test('a stopped sensor was stopped by somebody, until it was started or a stop ended by itself', () => {
+  const stop = { at: T + 4 * MIN, what: 'stop', by: 'ann', reason: 'moving' };
+  const audit = [stop, { at: T + 10 * MIN, what: 'start', by: 'bob' }];
+  expect(time(T + 9 * MIN, { audit })).toEqual({
+    kind: 'stopped',
+    from: 'operator',
+    by: 'ann',
+    reason: 'moving',
+    at: new Date(T + 4 * MIN),
+    startedAt: new Date(T + 10 * MIN),
+  });
+  expect(time(T + 11 * MIN, { audit })).toMatchObject({ kind: 'notEvaluated', after: { tick: 20 } });
+  expect(time(T + 7.5 * MIN, { audit: [stop], before: tick(7) })).toMatchObject({ kind: 'waiting' });
+  expect(time(T + 7.5 * MIN, { audit: [stop], before: tick(7, { trigger: 'tick' }) })).toMatchObject({
+    kind: 'stopped',
+  });
+  const byCode: Standing = { kind: 'stopped', from: 'code' };
+  expect(
+    time(T + 9 * MIN, { before: undefined, after: undefined, knownSince: new Date(T), standing: byCode })
+  ).toMatchObject({
+    kind: 'stopped',
+    from: 'code',
+  });
+});
+
+test('what is to come, and what nobody knows any more, is said', () => {
+  expect(time(T + 61 * MIN)).toEqual({ kind: 'future', standing: running });
+  const nothing = { before: undefined, after: undefined };
+  expect(time(T - MIN, { ...nothing, knownSince: new Date(T) })).toEqual({ kind: 'unknown', knownSince: new Date(T) });
+  expect(time(T, nothing)).toEqual({ kind: 'unknown' });
+});
+
+test('a sensor sees nothing new for one reason, the one to act on first', () => {
+  const description = {
+    status: 'running',
+    health: 'failing',
+    error: 'no access',
+    tags: {},
+  } as unknown as SensorDescription;
+  expect(standingOf(description, 1)).toMatchObject({ kind: 'failing', error: 'no access' });
+  expect(standingOf(description, 0)).toMatchObject({ kind: 'noWorker' });
+  const late = new Date(T);
+  expect(standingOf({ ...description, dueSince: late }, 1, T + MIN)).toMatchObject({
+    kind: 'noWorker',
+    dueSince: late,
+  });
+  expect(standingOf({ ...description, dueSince: late }, 1, T + 1)).toMatchObject({ kind: 'failing' });
+  expect(standingOf({ ...description, failedTaskAttempts: 3 }, 0)).toEqual({ kind: 'broken', failedTaskAttempts: 3 });
+  expect(standingOf({ ...description, health: 'notLoaded' }, 1)).toEqual({ kind: 'notLoaded' });
+  expect(standingOf({ ...description, status: 'closed' }, 1)).toEqual({ kind: 'closed' });
+});
