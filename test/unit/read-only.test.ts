@@ -11,13 +11,16 @@ const LOOKS = [
   // checks by itself what it changes
   'backfills',
   'describe',
+  'describeAll',
   'describeAsset',
+  'explain',
   'list',
   'namespace',
   'partitions',
   'runError',
   'runs',
   'state',
+  'tickHistory',
   'ticks',
   'workers',
 ];
