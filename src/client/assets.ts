@@ -35,8 +35,8 @@ const QUERY_TIMEOUT_MS = 10_000;
 const RECOVERY_PAUSE_MS = 50;
 /** So many bytes are sent before the log is looked at again. */
 const CHECK_AFTER_BYTES = 2 * 1024 * 1024;
-/** History of the log's run at which senders wait; the server ends it at 50 MB. */
-const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+/** History of the log's run at which senders wait. Sealing what waits doubles it, and the server ends a run at 50 MB. */
+const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 const ROOM_PAUSE_MS = 250;
 const ROOM_TIMEOUT_MS = 60_000;
 const DEFAULT_LIMIT = 1_000;

@@ -1,5 +1,5 @@
 /** What is done to a world while it runs: kills and operators, planned from the seed before it begins. */
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import type { SensorClient } from '../../src/client/index.js';
 import { ASSET_LOG_ID_PREFIX } from '../../src/sensors/protocol.js';
 import type { ChaosServer, Fleet } from './cluster.js';
@@ -12,6 +12,8 @@ import { ASSET, type SensorPlan, type StartedWorld, type World } from './world.j
 const MAX_STOP_MS = 4_000;
 /** How long an operator tries before he gives up. */
 const OPERATOR_PATIENCE_MS = 20_000;
+/** The same for a log that has not come back. */
+const LOG_PATIENCE_MS = 10_000;
 
 type Action =
   | { readonly kind: 'kill worker'; readonly worker: number }
@@ -96,8 +98,13 @@ export async function doMischief(
     if (action.kind === 'kill worker') return victims.fleet.kill(action.worker);
     // one after the other: it has to be up to be killed
     if (action.kind === 'kill server') return (server = server.then(() => victims.server.killAndRestart()));
-    if (action.kind === 'terminate log')
-      return await persist(victims.client, action.kind, () => terminateLog(victims), OPERATOR_PATIENCE_MS);
+    if (action.kind === 'terminate log') {
+      // it comes back with the next event, or with a sensor that says how far it has read; only then is it there to be terminated
+      const log = victims.client.workflow.getHandle(ASSET_LOG_ID_PREFIX + ASSET);
+      return await persist(victims.client, action.kind, () => log.terminate('chaos'), LOG_PATIENCE_MS).catch(() =>
+        gaveUp.push(action.kind)
+      );
+    }
     const what = `${action.kind} ${action.sensor}`;
     return persist(victims.client, what, () => operate(victims.sensors, action), OPERATOR_PATIENCE_MS).catch(() =>
       gaveUp.push(what)
@@ -105,15 +112,6 @@ export async function doMischief(
   });
   await Promise.all(acts);
   return gaveUp;
-}
-
-/** It comes back with the next event, or with a sensor that says how far it has read. */
-async function terminateLog({ client }: Victims): Promise<void> {
-  try {
-    await client.workflow.getHandle(ASSET_LOG_ID_PREFIX + ASSET).terminate('chaos');
-  } catch (error) {
-    if (!(error instanceof WorkflowNotFoundError)) throw error;
-  }
 }
 
 async function operate(sensors: SensorClient, action: Extract<Action, { readonly sensor: string }>): Promise<void> {

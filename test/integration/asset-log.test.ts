@@ -159,6 +159,8 @@ test('events beyond the state are read from pages, in order, also when the log h
   const asset = `${h.prefix}orders`;
   const events = Array.from({ length: 700 }, (_, n) => newEvent(asset, n, 'x'.repeat(4_000)));
   await recordAssetEvents(h.client, events, { taskQueue });
+  // a log that has just been started first looks for what it knew before: who asks meanwhile waits
+  expect(await assetState(h.client, asset)).toMatchObject({ asset });
   await waitFor(async () => (await assetState(h.client, asset))?.last === 700, 'all events');
   // the last of them once more, as a sender does that heard no answer
   await recordAssetEvents(h.client, events.slice(-300), { taskQueue });

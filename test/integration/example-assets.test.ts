@@ -56,6 +56,8 @@ test('orders made by one worker process become reports made by another', async (
   for (const { producer } of made) expect(producer).toMatchObject({ sensor: 'onOrders', job: 'makeReport' });
   expect(new Set(made.map(({ producer }) => producer.runKey))).toEqual(new Set(['sales/orders@1', 'sales/orders@2']));
   expect(await readFile(join(folder, 'outbox', 'berlin.txt'), 'utf8')).toMatch(/^berlin: \d+ orders, \d+\.\d\d\n$/);
+  // also not when it looked at a log that had only just been started
+  expect((await sensors.state('onOrders')).counters.failures).toBe(0);
   const queues = await Promise.all(
     ['newOrders', 'onOrders'].map(
       async (name) => (await client.workflow.getHandle(`sensor/${name}`).describe()).taskQueue
