@@ -1,4 +1,5 @@
 /** When a sensor of several assets has something to handle, as data: `allOf('orders', 'customers', { by: 'partition' })`. */
+import { isAsset } from './define-asset.js';
 import { parseDuration, type Duration } from './duration.js';
 import { DefinitionError, quote, refuseUnknownOptions } from './errors.js';
 import { DAY_MS } from './days.js';
@@ -39,7 +40,7 @@ export function allOf<Keys extends string>(
 ): AssetCondition<Keys, 'allOf'>;
 export function allOf(...given: readonly unknown[]): AssetCondition<string, 'allOf'> {
   const last = given.at(-1);
-  const options = typeof last === 'object' && last !== null ? (last as AllOfOptions) : undefined;
+  const options = typeof last === 'object' && last !== null && !isAsset(last) ? (last as AllOfOptions) : undefined;
   const keys = checkKeys(options === undefined ? given : given.slice(0, -1), 2, 'allOf');
   if (options !== undefined) refuseUnknownOptions(options, ['by', 'within'], 'allOf');
   const { by, within } = options ?? {};
@@ -67,8 +68,10 @@ export function anyOf<Keys extends string>(
 
 function checkKeys(keys: readonly unknown[], least: number, place: string): readonly string[] {
   const bad = keys.find((key) => typeof key !== 'string');
-  if (bad !== undefined)
-    throw new DefinitionError(`${place} got ${quote(bad)}; accepted: names of the sensor's map of assets`);
+  if (bad !== undefined) {
+    const what = isAsset(bad) ? `the asset '${bad.name}' itself` : quote(bad);
+    throw new DefinitionError(`${place} got ${what}; accepted: names in the sensor's map of assets, such as 'orders'`);
+  }
   if (keys.length < least)
     throw new DefinitionError(`${place} got ${keys.length} names of assets; accepted: ${least} or more`);
   const twice = keys.find((key, index) => keys.indexOf(key) !== index);

@@ -37,7 +37,9 @@ export type EventSensorPart<J extends JobDefinition, Js extends readonly JobDefi
 export function checkOwnOptions(options: object, place: string): void {
   const taken = OWN_OPTIONS.find((name) => name in options);
   if (taken !== undefined)
-    throw new DefinitionError(`${place} has an option '${taken}', which a sensor of events needs for itself`);
+    throw new DefinitionError(
+      `${place} has an option '${taken}', which a sensor of events needs for itself${taken === 'evaluate' ? ': give it handle' : ''}`
+    );
 }
 
 /**
