@@ -37,6 +37,8 @@ export function createBackfillRuns(
     retry: { initialInterval: '1 second', backoffCoefficient: 1 },
   });
   const children = new Set<string>();
+  /** Runs whose start is not answered yet: nobody may look for them. */
+  const starting = new Set<string>();
   /** The others that are watched. */
   let watched: ReadonlySet<string> = new Set();
   let watching: CancellationScope | undefined;
@@ -50,6 +52,7 @@ export function createBackfillRuns(
           return;
         }
         const { request } = each;
+        starting.add(request.id);
         set(rules.begin(get(), { id: request.id, partition }));
         await startOne(request);
       })
@@ -58,10 +61,12 @@ export function createBackfillRuns(
   }
 
   async function startOne(request: LaunchRequest): Promise<void> {
+    const { id } = request;
     const child = await startRun(request, facts);
+    starting.delete(id);
     if (child === undefined) return;
-    children.add(request.id);
-    void follow(request.id, child);
+    children.add(id);
+    void follow(id, child);
   }
 
   async function follow(id: string, child: ChildWorkflowHandle<Workflow>): Promise<void> {
@@ -77,7 +82,7 @@ export function createBackfillRuns(
   function others(): readonly string[] {
     return get()
       .running.map(({ id }) => id)
-      .filter((id) => !children.has(id));
+      .filter((id) => !children.has(id) && !starting.has(id));
   }
 
   function watch(): void {
@@ -92,7 +97,7 @@ export function createBackfillRuns(
       watched = new Set(ids);
       try {
         const ends = parseEnds(await scope.run(() => watchRuns({ workflowId, ids })));
-        for (const { id, error } of ends) if (!children.has(id)) set(rules.end(get(), id, error));
+        for (const { id, error } of ends) set(rules.end(get(), id, error));
       } catch (error) {
         // there is a newer watch, or the backfill ends; a failure can only be somebody's who failed the activity by hand
         if (isCancellation(error)) return;
