@@ -5,7 +5,14 @@
  * continue-as-new, or by a run of this backfill that was terminated) is watched by an activity, whose attempts cost no history
  * until one of them has ended.
  */
-import { CancellationScope, isCancellation, proxyActivities, type ChildWorkflowHandle } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  getExternalWorkflowHandle,
+  isCancellation,
+  log,
+  proxyActivities,
+  type ChildWorkflowHandle,
+} from '@temporalio/workflow';
 import { ChildWorkflowFailure, type Workflow } from '@temporalio/common';
 import type { SensorActivities } from '../activities/index.js';
 import type { LaunchRequest, RunMemo } from '../sensors/protocol.js';
@@ -24,6 +31,8 @@ export interface BackfillRuns {
   readonly start: (prepared: readonly PreparedRun[]) => Promise<void>;
   /** Watches the runs that are no children of this run of the backfill. */
   readonly watch: () => void;
+  /** Cancels all that run, those that are being started as soon as their start is answered. */
+  readonly cancel: () => void;
 }
 
 export function createBackfillRuns(
@@ -42,6 +51,7 @@ export function createBackfillRuns(
   /** The others that are watched. */
   let watched: ReadonlySet<string> = new Set();
   let watching: CancellationScope | undefined;
+  let cancelled = false;
 
   async function start(prepared: readonly PreparedRun[]): Promise<void> {
     await Promise.all(
@@ -64,6 +74,7 @@ export function createBackfillRuns(
     const { id } = request;
     const child = await startRun(request, facts);
     starting.delete(id);
+    if (cancelled) cancelOne(id);
     if (child === undefined) return;
     children.add(id);
     void follow(id, child);
@@ -105,7 +116,19 @@ export function createBackfillRuns(
     }
   }
 
-  return { start, watch };
+  function cancel(): void {
+    cancelled = true;
+    // before the server has it, a run is not found
+    for (const { id } of get().running) if (!starting.has(id)) cancelOne(id);
+  }
+
+  function cancelOne(id: string): void {
+    void getExternalWorkflowHandle(id)
+      .cancel()
+      .catch((error: unknown) => log.debug(`run '${id}' could not be cancelled; it has ended`, { error }));
+  }
+
+  return { start, watch, cancel };
 }
 
 function describe(thrown: unknown): string {

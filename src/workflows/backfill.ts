@@ -14,7 +14,6 @@ import {
   defineQuery,
   defineSignal,
   defineUpdate,
-  getExternalWorkflowHandle,
   isCancellation,
   log,
   makeContinueAsNewFunc,
@@ -127,7 +126,7 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
     'Starts no more runs, and ends with those that run; { "runs": true } cancels these, too. { "by", "reason" }.',
     (note, arg) => {
       change(rules.cancel(state, note, Date.now()));
-      if ((arg as { readonly runs?: unknown } | null | undefined)?.runs === true) cancelRuns();
+      if ((arg as { readonly runs?: unknown } | null | undefined)?.runs === true) runs.cancel();
     }
   );
   setHandler(defineQuery<BackfillProgress>(BACKFILL_PROGRESS_QUERY), () =>
@@ -142,13 +141,6 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
     },
     { description: 'Waits until it is known what is to be done, and gives the progress.' }
   );
-
-  function cancelRuns(): void {
-    for (const { id } of state.running)
-      void getExternalWorkflowHandle(id)
-        .cancel()
-        .catch((error: unknown) => log.debug(`run '${id}' could not be cancelled; it has ended`, { error }));
-  }
 
   // -------------------------------------------------------------------------------------------- what is next
 

@@ -77,3 +77,13 @@ test('nobody looks for a run whose start is not answered, so it is not taken for
   await settled();
   expect(state()).toMatchObject({ done: 2, failed: 0, running: [] });
 });
+
+test('cancelling the runs cancels one that is being started, too, once the server has it', async () => {
+  const { runs, started } = startingC();
+  await settled();
+  runs.cancel();
+  expect(server.cancelled).toEqual(['a']);
+  server.starts.get('c')?.({ result: async () => await new Promise(() => undefined) });
+  await started;
+  expect(server.cancelled).toEqual(['a', 'c']);
+});
