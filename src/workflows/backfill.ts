@@ -10,6 +10,7 @@
  */
 import {
   allHandlersFinished,
+  CancellationScope,
   condition,
   defineQuery,
   defineSignal,
@@ -83,6 +84,8 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
     startToCloseTimeout: '30 seconds',
     retry: { ...retry, maximumAttempts: 5 },
   });
+  /** What a worker is asked: who cancels the backfill waits for no answer that may never come. */
+  const asking = new CancellationScope();
   const runs = createBackfillRuns(workflowId, factsOf(workflowId, request, memo[RUN_MEMO]), {
     get: () => state,
     set: (next) => change(next),
@@ -126,6 +129,7 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
     'Starts no more runs, and ends with those that run; { "runs": true } cancels these, too. { "by", "reason" }.',
     (note, arg) => {
       change(rules.cancel(state, note, Date.now()));
+      asking.cancel();
       if ((arg as { readonly runs?: unknown } | null | undefined)?.runs === true) runs.cancel();
     }
   );
@@ -149,19 +153,20 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
     try {
       await act();
     } catch (error) {
+      if (isCancellation(error) && state.cancelled && !CancellationScope.current().consideredCancelled) return;
       if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
       change(rules.reject(state, error.cause?.message ?? error.message));
     }
   }
 
   async function plan(): Promise<void> {
-    const made = parsePlan(await planBackfill({ workflowId, request, dryRun: dryRun === true }));
+    const made = parsePlan(await asking.run(() => planBackfill({ workflowId, request, dryRun: dryRun === true })));
     // else somebody completed the activity by hand: once more
     if (made !== undefined) change(rules.planned(state, made));
   }
 
   async function load(page: string): Promise<void> {
-    const keys = parseTexts(await readBackfillKeys({ id: page }));
+    const keys = parseTexts(await asking.run(() => readBackfillKeys({ id: page })));
     if (keys.length === 0) return;
     change(rules.loadKeys(state, page, keys));
     await release([page]);
@@ -181,7 +186,7 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
   async function prepare(): Promise<void> {
     const keys = rules.nextKeys(state);
     const { policy = 'perPartition' } = state.plan ?? {};
-    const ready = parsePrepared(await prepareBackfill({ workflowId, request, policy, keys }));
+    const ready = parsePrepared(await asking.run(() => prepareBackfill({ workflowId, request, policy, keys })));
     // what was paused meanwhile is prepared anew
     if (ready.every(({ key }, index) => key === keys[index]) && !state.paused) prepared = ready;
   }

@@ -195,6 +195,16 @@ test('one run for all, or the last one only, as the assets or the command say; c
   await expect(backfills.pause(latest.id)).rejects.toThrow('is over (cancelled)');
 });
 
+test('cancelling needs no worker that has the job', async () => {
+  await work();
+  const { backfills } = h.sensors;
+  const { taskQueue } = h;
+  const { id } = await backfills.start({ job: 'removed', partitions: 'all', taskQueue });
+  expect(await backfills.progress(id)).toMatchObject({ status: 'planning' });
+  await backfills.cancel(id, { by: 'ann' });
+  expect(await backfills.result(id)).toMatchObject({ status: 'cancelled', note: { by: 'ann' } });
+});
+
 test('a sensor asks for a backfill, once for a key; its runs say which sensor it was', async () => {
   await work();
   const { backfills } = h.sensors;
