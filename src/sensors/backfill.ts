@@ -38,7 +38,8 @@ export interface BackfillRequest {
 
 /**
  * `planning`: no worker has looked at it yet. `cancelling`: it starts no more, and waits for those that run. At the end `done`,
- * `failed` (some runs failed), `cancelled`, or `rejected` (it cannot be; nothing was started).
+ * `failed` (some runs failed, or it could not go on: `error` says why), `cancelled`, or `rejected` (it cannot be; nothing was
+ * started).
  */
 export type BackfillStatus =
   'planning' | 'running' | 'paused' | 'cancelling' | 'done' | 'failed' | 'cancelled' | 'rejected';
@@ -81,7 +82,7 @@ export interface BackfillProgress {
   readonly reason?: string;
   readonly note?: BackfillNote;
   readonly retryOf?: string;
-  /** Why it was rejected. */
+  /** Why it was rejected, or could not go on; started again with the same ID and request it does. */
   readonly error?: string;
   readonly startedAt: number;
   /** When this was so. */

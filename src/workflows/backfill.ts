@@ -227,8 +227,10 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
   if (state.pages.length > 0) await release(state.pages);
   publish();
   await condition(allHandlersFinished);
-  if (state.rejected !== undefined) throw rejected(state.rejected);
-  return rules.resultOf(state, request, Date.now());
+  const result = rules.resultOf(state, request, Date.now());
+  // as a failed workflow it can be started again, and goes on
+  if (state.rejected !== undefined) throw rejected(state.rejected, ...(result.status === 'failed' ? [result] : []));
+  return result;
 
   function hasRoom(): boolean {
     return rules.room(state, request) > 0 && state.keys.length + state.pages.length > 0;

@@ -195,6 +195,43 @@ test('one run for all, or the last one only, as the assets or the command say; c
   await expect(backfills.pause(latest.id)).rejects.toThrow('is over (cancelled)');
 });
 
+test('a backfill that cannot go on waits for its runs, says why, and goes on when it is started again', async () => {
+  const first = await work();
+  const { backfills } = h.sensors;
+  const request = {
+    job: 'partitioned',
+    id: `${h.prefix}halted`,
+    partitions: { from: '2026-01-01', to: '2026-01-03' },
+    policy: 'perPartition',
+    concurrency: 2,
+    config: { wait: ['*'] },
+  } as const;
+  const started = await backfills.start(request);
+  await waitFor(async () => (await backfills.progress(started.id)).running === 2, 'the first runs');
+  await backfills.pause(started.id);
+  await first.stop();
+  const changed = defineJob({ name: 'partitioned', config });
+  const second = await h.work([defineSensor({ name: 'changed', job: changed, evaluate: () => null })]);
+  await backfills.resume(started.id);
+  await finish(started, '2026-01-01');
+  const error = "job 'partitioned' has no partitions";
+  await waitFor(async () => (await backfills.progress(started.id)).error?.startsWith(error), 'the reason');
+  expect(await backfills.progress(started.id)).toMatchObject({ status: 'running', running: 1 });
+  await finish(started, '2026-01-02');
+  const failed = { status: 'failed', done: 2, waiting: 1, error: expect.stringContaining(error) as string };
+  expect(await backfills.result(started.id)).toMatchObject(failed);
+  expect(await backfills.describe(started.id)).toMatchObject(failed);
+  await expect(backfills.retry(started.id)).rejects.toThrow('start it again with the same ID and request');
+  await expect(backfills.start({ ...request, concurrency: 3 })).rejects.toThrow('give this one another ID');
+
+  await second.stop();
+  await work();
+  await backfills.start(request);
+  await finish(started, '2026-01-03');
+  expect(await backfills.result(started.id)).toMatchObject({ status: 'done', done: 3 });
+  expect(await partitionsRun(started, 3)).toHaveLength(3);
+});
+
 test('cancelling needs no worker that has the job', async () => {
   await work();
   const { backfills } = h.sensors;

@@ -123,7 +123,7 @@ export function describeProgress({
 export function printBackfill(session: Session, output: Output, shown: Backfill): void {
   const webUrl = session.webUrlOf(shown);
   output.result(backfillView(shown, webUrl), (colors) => {
-    const { id, job, policy, partitions, first, last, failures, failed, note, error } = shown;
+    const { id, job, policy, partitions, first, last, failures, failed, note, status, error } = shown;
     const hidden = failed - failures.length;
     return [
       `${plain(id)}: backfill of ${plain(job)}, ${plain(describeProgress(shown))}.`,
@@ -135,10 +135,12 @@ export function printBackfill(session: Session, output: Output, shown: Backfill)
         : [
             `  ${note.what}${plain(note.by === undefined ? '' : ` by ${note.by}`)}${plain(note.reason === undefined ? '' : ` (${note.reason})`)}`,
           ]),
-      ...(error === undefined ? [] : [`  ${colors.red('rejected')} ${plain(error)}`]),
+      ...(error === undefined
+        ? []
+        : [`  ${colors.red(status === 'rejected' ? status : 'could not go on:')} ${plain(error)}`]),
       ...failures.map((each) => `  ${colors.red('failed')} ${plain(each.partition)}: ${plain(each.error)}`),
       ...(hidden > 0 ? [`  and ${hidden} more`] : []),
-      ...(failed > 0 ? [`  Repeat them with: sensors backfills retry ${plain(id)}`] : []),
+      ...(failed > 0 && error === undefined ? [`  Repeat them with: sensors backfills retry ${plain(id)}`] : []),
       ...(webUrl === undefined ? [] : [`  ${colors.dim(webUrl)}`]),
     ];
   });
