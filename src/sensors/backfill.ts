@@ -2,7 +2,7 @@
  * Backfills: many partitions of a job, run once each. What one is asked for with, and what it tells of itself. Pure: the
  * workflow bundle contains this file.
  */
-import { jsonBytes, type Json } from './json.js';
+import { isObject, isTexts, jsonBytes, type Json } from './json.js';
 import { MAX_BACKFILL_CONCURRENCY, MAX_REQUEST_BYTES } from './limits.js';
 import type { Tags } from './tags.js';
 
@@ -126,7 +126,7 @@ export function backfillProblem(value: unknown): string | undefined {
     return `concurrency is not a whole number from 1 to ${MAX_BACKFILL_CONCURRENCY}`;
   if (tags !== undefined && !(isObject(tags) && Object.values(tags).every((tag) => typeof tag === 'string')))
     return 'tags is not an object of texts';
-  if (assets !== undefined && !isTexts(assets)) return 'assets is not an array of one or more names';
+  if (assets !== undefined && !areNames(assets)) return 'assets is not an array of one or more names';
   for (const name of ['by', 'reason', 'retryOf'])
     if (value[name] !== undefined && typeof value[name] !== 'string') return `${name} is not a text`;
   const bytes = jsonBytes(value);
@@ -137,9 +137,9 @@ export function backfillProblem(value: unknown): string | undefined {
 
 function partitionsProblem(given: unknown): string | undefined {
   if (given === undefined) return `partitions is missing; accepted: ${PARTITIONS}`;
-  if (given === 'all' || isTexts(given)) return undefined;
+  if (given === 'all' || areNames(given)) return undefined;
   if (!isObject(given)) return `partitions is something else than ${PARTITIONS}`;
-  const strange = Object.entries(given).find(([name, key]) => !isEnd(name) || (key !== undefined && !isText(key)));
+  const strange = Object.entries(given).find(([name, key]) => !isEnd(name) || (key !== undefined && !areNames([key])));
   return strange === undefined ? undefined : `partitions.${strange[0]} is something else than { from, to } with keys`;
 }
 
@@ -151,14 +151,7 @@ function isConcurrency(value: unknown): boolean {
   return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_BACKFILL_CONCURRENCY;
 }
 
-function isText(value: unknown): boolean {
-  return typeof value === 'string' && value !== '';
-}
-
-function isTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0 && value.every(isText);
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** At least one, and none of them empty. */
+function areNames(value: unknown): boolean {
+  return isTexts(value) && value.length > 0 && value.every((each) => each !== '');
 }

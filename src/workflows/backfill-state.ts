@@ -19,10 +19,10 @@ import {
   MAX_BACKFILL_FAILURES,
   MAX_BACKFILL_KEYS_BYTES,
   MAX_NOTE_BYTES,
-  MAX_PARTITION_KEY_BYTES,
   MAX_STARTS_IN_FLIGHT,
 } from '../sensors/limits.js';
 import type { Note } from '../sensors/protocol.js';
+import { cell } from './views.js';
 
 /** What is to be done, as a worker found out. Keys beyond what the state holds are in pages. */
 export interface StoredPlan {
@@ -259,10 +259,4 @@ export function backfillDetails(progress: BackfillProgress): string {
     ...(failures.length === 0 ? [] : ['', '| partition | error |', '| --- | --- |']),
     ...failures.map((each) => `| ${cell(each.partition)} | ${cell(each.error)} |`),
   ].join('\n');
-}
-
-function cell(text: string): string {
-  return cutText(text, 2 * MAX_PARTITION_KEY_BYTES)
-    .replaceAll('|', '\\|')
-    .replaceAll(/\s+/g, ' ');
 }

@@ -3,14 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { backfillProblem, type BackfillRequest } from '../../src/sensors/backfill.js';
 import { checkRequests, type RequestRules } from '../../src/sensors/check-requests.js';
-import {
-  dailyPartitions,
-  defineAsset,
-  defineJob,
-  defineSensor,
-  dynamicPartitions,
-  type Json,
-} from '../../src/index.js';
+import { dailyPartitions, defineAsset, defineJob, dynamicPartitions, type Json } from '../../src/index.js';
 import { jsonBytes } from '../../src/sensors/json.js';
 import { MAX_BACKFILL_FAILURES, MAX_BACKFILL_PARTITIONS } from '../../src/sensors/limits.js';
 import { planBackfill } from '../../src/sensors/plan-backfill.js';
@@ -155,11 +148,11 @@ test('parsers take anything', () => {
 });
 
 describe('a request of a sensor', () => {
-  const sensor = defineSensor({ name: 'nightly', job, evaluate: () => null });
   const no = (): boolean => false;
   const none: RequestRules = {
     sensor: 'nightly',
-    definition: sensor,
+    jobs: [job],
+    runIds: 'readable',
     isKnown: no,
     isForeign: no,
     rearmed: {},
