@@ -16,6 +16,7 @@ import type { Duplicate, LaunchRequest, Rejection } from './protocol.js';
 import { keyedRunId, keylessRunId, requestHash, sensorBackfillId } from './run-key.js';
 import { applyPartitionRequests, type Partitions } from './change-partitions.js';
 import { isPartitionKey } from './partitions.js';
+import { unpartitioned } from './plan-backfill.js';
 import type { RunRequest } from './run-request.js';
 import { checkTags, type Tags } from './tags.js';
 
@@ -134,7 +135,9 @@ function checkRequest(keyed: Keyed, index: number, rules: RequestRules): LaunchR
   }
   const problem =
     checkTags(request.tags) ??
-    (request.backfill === undefined ? rules.partitions.problem(job, request.partitionKey, rules.now) : undefined);
+    (request.backfill === undefined
+      ? rules.partitions.problem(job, request.partitionKey, rules.now)
+      : unpartitioned(job));
   if (problem !== undefined) return reject(problem);
   const selected = selectedAssets(request, job);
   if (typeof selected === 'string') return reject(selected);

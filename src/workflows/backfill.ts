@@ -22,6 +22,7 @@ import {
   setCurrentDetails,
   setHandler,
   setWorkflowOptions,
+  sleep,
   upsertMemo,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -69,6 +70,10 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
   let state = parsed.state ?? rules.newBackfill(startTime.getTime());
   let prepared: readonly PreparedRun[] = [];
   let shown: BackfillProgress | undefined;
+  /** The memo lacks something. */
+  let isBehind = false;
+  /** A timer runs that will add it. */
+  let isTimed = false;
 
   const retry = { initialInterval: '1 second', maximumInterval: '10 seconds' } as const;
   // a job that no worker has is told, and not waited for
@@ -104,9 +109,27 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
     const now = Date.now();
     const progress = rules.progressOf(state, request, now);
     setCurrentDetails(rules.backfillDetails(progress));
-    if (shown !== undefined && shown.status === progress.status && now - shown.at < MEMO_EVERY_MS) return;
+    if (shown !== undefined && shown.status === progress.status && now - shown.at < MEMO_EVERY_MS) {
+      isBehind = true;
+      void publishLater(shown.at + MEMO_EVERY_MS - now);
+      return;
+    }
+    isBehind = false;
     shown = progress;
     upsertMemo({ [BACKFILL_MEMO]: memoOf(now) });
+  }
+
+  async function publishLater(ms: number): Promise<void> {
+    if (isTimed) return;
+    isTimed = true;
+    try {
+      await sleep(ms);
+    } catch {
+      // the backfill itself was cancelled in Temporal Web
+      return;
+    }
+    isTimed = false;
+    if (isBehind) publish();
   }
 
   function memoOf(now: number): BackfillProgress {

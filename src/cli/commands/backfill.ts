@@ -117,13 +117,14 @@ export function describeProgress({
   done,
   failed,
 }: BackfillProgress | Backfill): string {
+  if (status === 'planning') return status;
   return `${status}: ${done + failed} of ${count(runs, 'run')} ended, ${failed} failed, ${running} running, ${waiting} waiting`;
 }
 
 export function printBackfill(session: Session, output: Output, shown: Backfill): void {
   const webUrl = session.webUrlOf(shown);
   output.result(backfillView(shown, webUrl), (colors) => {
-    const { id, job, policy, partitions, first, last, failures, failed, note, status, error } = shown;
+    const { id, job, policy, partitions, first, last, failures, failed, waiting, note, status, error } = shown;
     const hidden = failed - failures.length;
     return [
       `${plain(id)}: backfill of ${plain(job)}, ${plain(describeProgress(shown))}.`,
@@ -141,6 +142,9 @@ export function printBackfill(session: Session, output: Output, shown: Backfill)
       ...failures.map((each) => `  ${colors.red('failed')} ${plain(each.partition)}: ${plain(each.error)}`),
       ...(hidden > 0 ? [`  and ${hidden} more`] : []),
       ...(failed > 0 && error === undefined ? [`  Repeat them with: sensors backfills retry ${plain(id)}`] : []),
+      ...(status === 'cancelled' && waiting > 0
+        ? [`  ${count(waiting, 'run')} not started, which retry does not start either: start a new backfill for them`]
+        : []),
       ...(webUrl === undefined ? [] : [`  ${colors.dim(webUrl)}`]),
     ];
   });
