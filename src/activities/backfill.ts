@@ -11,10 +11,9 @@ import type { BackfillPolicy, BackfillRequest } from '../sensors/backfill.js';
 import { applyPartitionRequests, type Partitions } from '../sensors/change-partitions.js';
 import { checkRequests } from '../sensors/check-requests.js';
 import type { JobDefinition } from '../sensors/define-job.js';
-import { defineSensor } from '../sensors/define-sensor.js';
 import { FAILURE_TYPES } from '../sensors/errors.js';
 import { rejected, withoutStack } from '../sensors/failures.js';
-import { jsonBytes } from '../sensors/json.js';
+import { jsonBytes, splitByBytes } from '../sensors/json.js';
 import { MAX_BACKFILL_KEYS_BYTES, MAX_BATCH_BYTES } from '../sensors/limits.js';
 import { planBackfill, unpartitioned } from '../sensors/plan-backfill.js';
 import { BACKFILL_ID_PREFIX, RUN_MEMO, type LaunchRequest, type RunMemo } from '../sensors/protocol.js';
@@ -55,7 +54,7 @@ export function createBackfillActivities({ registry }: SensorActivityDependencie
       // config, tags and assets are the same for all
       const [first] = prepare(registry, { workflowId, request, keys: keys.slice(0, 1), policy: 'perPartition' }, known);
       if (first !== undefined && 'error' in first) throw rejected(first.error);
-      const [now = [], ...later] = split(keys);
+      const [now = [], ...later] = splitByBytes(keys, MAX_BACKFILL_KEYS_BYTES);
       const pages: string[] = [];
       for (const content of dryRun ? [] : later) pages.push(await writeKeys(workflowId, content));
       return { ...plan, keys: now, pages };
@@ -134,18 +133,13 @@ function prepare(
 ): readonly PreparedRun[] {
   const job = registry.jobs.get(name) as JobDefinition;
   const hashed = [...registry.sensors.values()].some(({ jobs, runIds }) => jobs.includes(job) && runIds === 'hashed');
-  // requests are a sensor's: the backfill stands for one, under its own workflow ID
-  const definition = defineSensor({
-    name: 'backfill',
-    job,
-    runIds: hashed ? 'hashed' : 'readable',
-    evaluate: () => null,
-  });
   const no = (): boolean => false;
   const sets = new Map(job.partitions?.type === 'dynamic' ? [[job.partitions.name, known]] : []);
   const partitions: Partitions =
     policy === 'single' ? { changes: [], problem: () => undefined, has: () => true } : applyPartitionRequests([], sets);
-  const rules = { sensor: workflowId, definition, isKnown: no, isForeign: no, rearmed: {}, nonce: '' };
+  // requests are a sensor's: the backfill stands for one, under its own workflow ID
+  const asking = { sensor: workflowId, jobs: [job], runIds: hashed ? 'hashed' : 'readable' } as const;
+  const rules = { ...asking, isKnown: no, isForeign: no, rearmed: {}, nonce: '' };
   const runOf = (given: Pick<RunRequest, 'runKey' | 'partitionKey' | 'tags'>): LaunchRequest | string => {
     const request = { kind: 'run', job: name, config, assets, ...given } as unknown as RunRequest;
     const { accepted, rejected: refused } = checkRequests([request], { ...rules, partitions, now: new Date() });
@@ -188,22 +182,6 @@ async function endOf(client: Client, workflowId: string, id: string): Promise<Ru
   if (status === undefined) return undefined;
   if (status === 'completed') return { id };
   return { id, error: (await readEnd(client, run, status)).failure?.message ?? status };
-}
-
-/** Keys in parts that the backfill's state holds. */
-function split(keys: readonly string[]): string[][] {
-  const parts: string[][] = [[]];
-  let bytes = 0;
-  for (const key of keys) {
-    const size = jsonBytes(key) + 1;
-    if (bytes > 0 && bytes + size > MAX_BACKFILL_KEYS_BYTES) {
-      parts.push([]);
-      bytes = 0;
-    }
-    parts.at(-1)?.push(key);
-    bytes += size;
-  }
-  return parts;
 }
 
 async function writeKeys(workflowId: string, content: readonly string[]): Promise<string> {

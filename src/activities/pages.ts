@@ -4,7 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { inBatches } from '../client/batches.js';
 import { PageMissingError, readPage, releasePages, writePage } from '../client/pages.js';
 import { FAILURE_TYPES } from '../sensors/errors.js';
-import { jsonBytes } from '../sensors/json.js';
+import { splitByBytes } from '../sensors/json.js';
 import type { KeyPage, Seal } from '../sensors/key-ledger.js';
 import { MAX_BATCH_BYTES, MAX_BATCH_REQUESTS } from '../sensors/limits.js';
 import { PENDING_PAGES, type LaunchRequest, type RequestPage } from '../sensors/protocol.js';
@@ -76,7 +76,7 @@ export async function stageRequests(
   requests: readonly LaunchRequest[],
   alive: () => void
 ): Promise<readonly RequestPage[]> {
-  const parts = partition(requests);
+  const parts = splitByBytes(requests, MAX_BATCH_BYTES, MAX_BATCH_REQUESTS);
   if (parts.length <= 1) return [];
   const { client, info } = Context.current();
   const pages: RequestPage[] = [];
@@ -92,23 +92,6 @@ export async function stageRequests(
     pages[index] = { id, requests: content.length };
   });
   return pages;
-}
-
-function partition(requests: readonly LaunchRequest[]): LaunchRequest[][] {
-  const parts: LaunchRequest[][] = [[]];
-  let bytes = 0;
-  for (const request of requests) {
-    const size = jsonBytes(request) + 1;
-    const part = parts.at(-1) ?? [];
-    if (part.length > 0 && (part.length >= MAX_BATCH_REQUESTS || bytes + size > MAX_BATCH_BYTES)) {
-      parts.push([request]);
-      bytes = size;
-      continue;
-    }
-    part.push(request);
-    bytes += size;
-  }
-  return parts;
 }
 
 /** What a page holds. @throws `ApplicationFailure`, not retryable, when it is gone */

@@ -114,7 +114,10 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies,
         await readSets(setsOf(letters, [], definition), registry.prefix, () => undefined)
       );
       for (const letter of letters) {
-        const checked = retried({ sensor, definition, rearmed, partitions }, letter);
+        const checked = retried(
+          { sensor, jobs: definition.jobs, runIds: definition.runIds, rearmed, partitions },
+          letter
+        );
         if (typeof checked === 'string') failed.push({ id: letter.id, error: checked });
         else requests.push({ id: letter.id, request: checked });
       }
@@ -152,7 +155,7 @@ async function argumentsOf(client: Client, { workflowId, runId, raw }: WorkflowE
 
 /** The request of a dead letter, or why it cannot be made. */
 function retried(
-  { sensor, definition, rearmed, partitions }: Pick<RequestRules, 'sensor' | 'definition' | 'rearmed' | 'partitions'>,
+  given: Pick<RequestRules, 'sensor' | 'jobs' | 'runIds' | 'rearmed' | 'partitions'>,
   letter: DeadLetter
 ): LaunchRequest | string {
   const { id, kind, job, runKey, payload, tags, partitionKey, assets, backfill } = letter;
@@ -161,7 +164,7 @@ function retried(
   if (kind === 'owner') return payload as unknown as LaunchRequest;
   if (runKey !== undefined && requestHash({ job: job ?? '', runKey, backfill }) !== id)
     return `its run key was too long to keep; ${again}`;
-  if (!definition.jobs.some(({ name }) => name === job)) return `the sensor no longer has job '${job}'; discard it`;
+  if (!given.jobs.some(({ name }) => name === job)) return `the sensor no longer has job '${job}'; discard it`;
   const request = {
     kind: 'run',
     job,
@@ -175,7 +178,7 @@ function retried(
   const no = (): boolean => false;
   // the same for every retry of this letter: two at once start one run
   const nonce = shortHash(`${id}:${letter.firstAt}`);
-  const rules = { sensor, definition, isKnown: no, isForeign: no, rearmed, partitions, now: new Date(), nonce };
+  const rules = { ...given, isKnown: no, isForeign: no, now: new Date(), nonce };
   const checked = checkRequests([request], rules);
   return checked.accepted[0] ?? checked.rejected[0]?.error ?? again;
 }

@@ -15,7 +15,7 @@ import type {
 import { assetNameOf, type AssetReference } from '../sensors/asset-name.js';
 import { describeError } from '../sensors/describe-error.js';
 import { rejected } from '../sensors/failures.js';
-import { jsonBytes } from '../sensors/json.js';
+import { jsonBytes, splitByBytes } from '../sensors/json.js';
 import { MAX_ASSET_BATCH_BYTES, MAX_ASSET_EVENT_BYTES } from '../sensors/limits.js';
 import {
   ASSET_LOG_ID_PREFIX,
@@ -127,7 +127,8 @@ function outboxOf(client: Client, asset: string, taskQueue: string): Outbox<NewA
 function createSender(client: Client, asset: string, taskQueue: string) {
   let unchecked = 0;
   return async (events: readonly NewAssetEvent[]): Promise<void> => {
-    for (const batch of batchesOf(events)) {
+    const told = events.map(({ asset: _, ...event }) => event);
+    for (const batch of splitByBytes(told, MAX_ASSET_BATCH_BYTES)) {
       if (unchecked > CHECK_AFTER_BYTES) {
         await waitForRoom(client, asset);
         unchecked = 0;
@@ -146,22 +147,6 @@ async function waitForRoom(client: Client, asset: string): Promise<void> {
     if (Date.now() > deadline) throw new AssetLogBusyError(asset, log?.taskQueue ?? '');
     await sleep(ROOM_PAUSE_MS);
   }
-}
-
-/** Events as the log takes them, in parts that one signal holds. */
-function batchesOf(events: readonly NewAssetEvent[]): readonly (readonly Omit<NewAssetEvent, 'asset'>[])[] {
-  const batches: Omit<NewAssetEvent, 'asset'>[][] = [[]];
-  let bytes = 0;
-  for (const { asset: _, ...event } of events) {
-    const size = jsonBytes(event) + 1;
-    if (bytes > 0 && bytes + size > MAX_ASSET_BATCH_BYTES) {
-      batches.push([]);
-      bytes = 0;
-    }
-    batches.at(-1)?.push(event);
-    bytes += size;
-  }
-  return batches;
 }
 
 async function signal(client: Client, asset: string, name: string, arg: unknown, taskQueue: string): Promise<void> {

@@ -191,8 +191,12 @@ export class BackfillClient {
       return (await this.handle(id).result()) as BackfillResult;
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) throw new BackfillNotFoundError(id, this.client.options.namespace);
-      if (error instanceof WorkflowFailedError) throw explained(error);
-      throw error;
+      if (!(error instanceof WorkflowFailedError)) throw error;
+      const { cause } = error;
+      // it could not go on: the rest of what it tells is with the reason
+      const [result] = cause instanceof ApplicationFailure ? (cause.details ?? []) : [];
+      if (result === undefined) throw explained(error);
+      return result as BackfillResult;
     }
   }
 
@@ -224,6 +228,10 @@ export class BackfillClient {
     if (!isOver(status))
       throw new BackfillRejectedError(`backfill '${id}' is ${status}; its failed runs are repeated when it is over`);
     const result = await this.result(id);
+    if (result.error !== undefined)
+      throw new BackfillRejectedError(
+        `backfill '${id}' could not go on (${result.error}); start it again with the same ID and request, and it does`
+      );
     if (result.failed === 0)
       throw new BackfillRejectedError(`no run of backfill '${id}' failed; there is nothing to repeat`);
     if (result.failedPartitionsDropped > 0) {
@@ -251,8 +259,9 @@ export class BackfillClient {
 
   private async startAs(id: string, request: BackfillRequest, taskQueue: string | undefined): Promise<Backfill> {
     const last = await describeExecution(this.client, BACKFILL_ID_PREFIX + id);
-    // one that was rejected has started nothing
-    if (last !== undefined && last.status.name !== 'FAILED') await this.refuseOther(id, request);
+    // one that was rejected before it was planned has started nothing
+    const isNothing = last?.status.name === 'FAILED' && backfillOf(last).policy === undefined;
+    if (last !== undefined && !isNothing) await this.refuseOther(id, request);
     const queue = taskQueue ?? last?.taskQueue ?? (await this.taskQueueOf(request.job));
     try {
       await this.client.workflow.start(BACKFILL_TYPE, {
@@ -261,7 +270,7 @@ export class BackfillClient {
         args: [{ request } satisfies BackfillInput],
         memo: { [BACKFILL_MEMO]: progressOf(newBackfill(Date.now()), request, Date.now()) },
         workflowIdConflictPolicy: 'FAIL',
-        // one that was terminated goes on: its runs have the same IDs
+        // one that was terminated, or could not go on, goes on: its runs have the same IDs
         workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
         staticSummary: `backfill of ${request.job}`,
       });
@@ -360,7 +369,7 @@ function backfillOf({ workflowId, runId, taskQueue, startTime, closeTime, status
   return {
     ...progress,
     id: workflowId.slice(BACKFILL_ID_PREFIX.length),
-    status: ended === undefined || ended === 'completed' ? progress.status : endedAs(ended),
+    status: ended === undefined || ended === 'completed' ? progress.status : endedAs(ended, progress.status),
     ...(sensor === undefined ? {} : { sensor }),
     workflowId,
     runId,
@@ -371,9 +380,9 @@ function backfillOf({ workflowId, runId, taskQueue, startTime, closeTime, status
   };
 }
 
-/** Of a workflow that did not complete. */
-function endedAs(status: string): Backfill['status'] {
-  if (status === 'failed') return 'rejected';
+/** Of a workflow that did not complete. @param told its last word */
+function endedAs(status: string, told: BackfillStatus): Backfill['status'] {
+  if (status === 'failed') return told === 'failed' ? told : 'rejected';
   if (status === 'canceled') return 'cancelled';
   return status === 'timedOut' ? 'timedOut' : 'terminated';
 }

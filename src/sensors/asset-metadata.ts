@@ -5,7 +5,7 @@
 import type { AssetProducer, Metadata, MetadataInput, MetadataValue } from './asset-event.js';
 import { quote } from './errors.js';
 import { rejected } from './failures.js';
-import { cutText, deepFreeze, jsonBytes, utf8Bytes } from './json.js';
+import { cutText, deepFreeze, isTexts, jsonBytes, utf8Bytes } from './json.js';
 import { MAX_METADATA_BYTES, MAX_METADATA_NAME_LENGTH, MAX_NOTE_BYTES, MAX_PARTITION_KEY_BYTES } from './limits.js';
 import type { RunMemo } from './protocol.js';
 
@@ -67,10 +67,6 @@ function valueOf(given: unknown): MetadataValue | undefined {
   if (type !== 'table' || !isTexts(columns) || !Array.isArray(rows)) return undefined;
   const whole = rows.every((row) => Array.isArray(row) && row.length === columns.length && row.every(isCell));
   return whole ? { type, columns, rows: rows as (readonly (string | number | boolean | null)[])[] } : undefined;
-}
-
-function isTexts(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((each) => typeof each === 'string');
 }
 
 function isCell(value: unknown): boolean {

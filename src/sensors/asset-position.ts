@@ -1,3 +1,5 @@
+import { isObject } from './json.js';
+
 /**
  * How far a sensor of assets has read one of them, as its cursor says: the position up to which everything is done.
  * `undefined` for any other cursor. Pure.
@@ -8,8 +10,4 @@ export function positionIn(cursor: unknown, asset: string): number | undefined {
   if (typeof position === 'number') return position;
   const place = isObject(assets) && Object.hasOwn(assets, asset) ? assets[asset] : undefined;
   return isObject(place) && typeof place['low'] === 'number' ? place['low'] : undefined;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
 }

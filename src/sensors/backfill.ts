@@ -2,7 +2,7 @@
  * Backfills: many partitions of a job, run once each. What one is asked for with, and what it tells of itself. Pure: the
  * workflow bundle contains this file.
  */
-import { jsonBytes, type Json } from './json.js';
+import { isObject, isTexts, jsonBytes, type Json } from './json.js';
 import { MAX_BACKFILL_CONCURRENCY, MAX_REQUEST_BYTES } from './limits.js';
 import type { Tags } from './tags.js';
 
@@ -38,7 +38,8 @@ export interface BackfillRequest {
 
 /**
  * `planning`: no worker has looked at it yet. `cancelling`: it starts no more, and waits for those that run. At the end `done`,
- * `failed` (some runs failed), `cancelled`, or `rejected` (it cannot be; nothing was started).
+ * `failed` (some runs failed, or it could not go on: `error` says why), `cancelled`, or `rejected` (it cannot be; nothing was
+ * started).
  */
 export type BackfillStatus =
   'planning' | 'running' | 'paused' | 'cancelling' | 'done' | 'failed' | 'cancelled' | 'rejected';
@@ -81,7 +82,7 @@ export interface BackfillProgress {
   readonly reason?: string;
   readonly note?: BackfillNote;
   readonly retryOf?: string;
-  /** Why it was rejected. */
+  /** Why it was rejected, or could not go on; started again with the same ID and request it does. */
   readonly error?: string;
   readonly startedAt: number;
   /** When this was so. */
@@ -125,7 +126,7 @@ export function backfillProblem(value: unknown): string | undefined {
     return `concurrency is not a whole number from 1 to ${MAX_BACKFILL_CONCURRENCY}`;
   if (tags !== undefined && !(isObject(tags) && Object.values(tags).every((tag) => typeof tag === 'string')))
     return 'tags is not an object of texts';
-  if (assets !== undefined && !isTexts(assets)) return 'assets is not an array of one or more names';
+  if (assets !== undefined && !areNames(assets)) return 'assets is not an array of one or more names';
   for (const name of ['by', 'reason', 'retryOf'])
     if (value[name] !== undefined && typeof value[name] !== 'string') return `${name} is not a text`;
   const bytes = jsonBytes(value);
@@ -136,9 +137,9 @@ export function backfillProblem(value: unknown): string | undefined {
 
 function partitionsProblem(given: unknown): string | undefined {
   if (given === undefined) return `partitions is missing; accepted: ${PARTITIONS}`;
-  if (given === 'all' || isTexts(given)) return undefined;
+  if (given === 'all' || areNames(given)) return undefined;
   if (!isObject(given)) return `partitions is something else than ${PARTITIONS}`;
-  const strange = Object.entries(given).find(([name, key]) => !isEnd(name) || (key !== undefined && !isText(key)));
+  const strange = Object.entries(given).find(([name, key]) => !isEnd(name) || (key !== undefined && !areNames([key])));
   return strange === undefined ? undefined : `partitions.${strange[0]} is something else than { from, to } with keys`;
 }
 
@@ -150,14 +151,7 @@ function isConcurrency(value: unknown): boolean {
   return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_BACKFILL_CONCURRENCY;
 }
 
-function isText(value: unknown): boolean {
-  return typeof value === 'string' && value !== '';
-}
-
-function isTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0 && value.every(isText);
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** At least one, and none of them empty. */
+function areNames(value: unknown): boolean {
+  return isTexts(value) && value.length > 0 && value.every((each) => each !== '');
 }

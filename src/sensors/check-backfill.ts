@@ -2,7 +2,7 @@
 import { backfillProblem, type BackfillRequest } from './backfill.js';
 import type { JobDefinition } from './define-job.js';
 import { toJson, type Json, type NotJsonError } from './json.js';
-import { planBackfill, unpartitioned } from './plan-backfill.js';
+import { planBackfill } from './plan-backfill.js';
 import { BACKFILL_TYPE, type LaunchRequest } from './protocol.js';
 import type { GivenBackfill, RunRequest } from './run-request.js';
 
@@ -28,8 +28,6 @@ export function launchBackfill(
     readonly now: Date;
   }
 ): LaunchRequest | string {
-  const problem = unpartitioned(job);
-  if (problem !== undefined) return problem;
   const tagged = Object.keys(tags).length === 0 ? {} : { tags };
   let request: BackfillRequest;
   try {

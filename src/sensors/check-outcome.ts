@@ -59,7 +59,8 @@ export function checkOutcome(
 ): CheckedOutcome {
   const checked = checkRequests(outcome.requests, {
     sensor: input.sensor,
-    definition,
+    jobs: definition.jobs,
+    runIds: definition.runIds,
     isKnown,
     partitions,
     now,

@@ -16,6 +16,7 @@ import type { Duplicate, LaunchRequest, Rejection } from './protocol.js';
 import { keyedRunId, keylessRunId, requestHash, sensorBackfillId } from './run-key.js';
 import { applyPartitionRequests, type Partitions } from './change-partitions.js';
 import { isPartitionKey } from './partitions.js';
+import { unpartitioned } from './plan-backfill.js';
 import type { RunRequest } from './run-request.js';
 import { checkTags, type Tags } from './tags.js';
 
@@ -27,9 +28,9 @@ export interface CheckedRequests {
   readonly duplicates: { readonly count: number; readonly sample: readonly Duplicate[] };
 }
 
-export interface RequestRules {
+/** The sensor that asks, and what it knows. */
+export interface RequestRules extends Pick<SensorDefinition, 'jobs' | 'runIds'> {
   readonly sensor: string;
-  readonly definition: SensorDefinition;
   /** Hashes of (job, run key) that have run. */
   readonly isKnown: (hash: string) => boolean;
   /** Hashes of (job, run key) whose workflow ID belongs to somebody else. */
@@ -84,12 +85,13 @@ export function requestProblem(request: RunRequest, definition: SensorDefinition
   const problem: Partitions['problem'] = (job, key, at) =>
     job.partitions?.type === 'dynamic' ? undefined : known.problem(job, key, at);
   const none = (): boolean => false;
-  const rules = { sensor: definition.name, definition, isKnown: none, isForeign: none, rearmed: {}, nonce: '', now };
+  const { name: sensor, jobs, runIds } = definition;
+  const rules = { sensor, jobs, runIds, isKnown: none, isForeign: none, rearmed: {}, nonce: '', now };
   return checkRequests([request], { ...rules, partitions: { ...known, problem } }).rejected[0]?.error;
 }
 
-function keyOf(request: RunRequest, { definition, rearmed }: RequestRules): Keyed {
-  const job = definition.jobs.find(({ name }) => name === request.job) as JobDefinition;
+function keyOf(request: RunRequest, { jobs, rearmed }: RequestRules): Keyed {
+  const job = jobs.find(({ name }) => name === request.job) as JobDefinition;
   const { runKey } = request as { runKey: unknown };
   if (typeof runKey !== 'string' || runKey === '') return { request, job };
   const hash = requestHash({ ...request, runKey });
@@ -105,12 +107,12 @@ function isKnown({ request, job, hash }: Keyed, rules: RequestRules): boolean {
   );
 }
 
-function duplicateOf({ request, job, hash = '' }: Keyed, { sensor, definition }: RequestRules): Duplicate {
+function duplicateOf({ request, job, hash = '' }: Keyed, { sensor, runIds }: RequestRules): Duplicate {
   const runKey = request.runKey ?? '';
   return {
     id:
       request.backfill === undefined
-        ? keyedRunId({ sensor, job: job.name, form: definition.runIds, runKey })
+        ? keyedRunId({ sensor, job: job.name, form: runIds, runKey })
         : sensorBackfillId(sensor, hash),
     runKey: cutText(runKey, 256),
   };
@@ -133,7 +135,9 @@ function checkRequest(keyed: Keyed, index: number, rules: RequestRules): LaunchR
   }
   const problem =
     checkTags(request.tags) ??
-    (request.backfill === undefined ? rules.partitions.problem(job, request.partitionKey, rules.now) : undefined);
+    (request.backfill === undefined
+      ? rules.partitions.problem(job, request.partitionKey, rules.now)
+      : unpartitioned(job));
   if (problem !== undefined) return reject(problem);
   const selected = selectedAssets(request, job);
   if (typeof selected === 'string') return reject(selected);
@@ -153,7 +157,7 @@ function checkRequest(keyed: Keyed, index: number, rules: RequestRules): LaunchR
     // a redacted text is another one on every worker
     return { ...reject(text + describeError(error, 'it')), id: reject(text + String(error)).id };
   }
-  const run = { sensor: rules.sensor, job: job.name, form: rules.definition.runIds, epoch };
+  const run = { sensor: rules.sensor, job: job.name, form: rules.runIds, epoch };
   if (request.backfill !== undefined) {
     const id = sensorBackfillId(rules.sensor, hash ?? `${rules.nonce}.${index}`);
     const launch = launchBackfill(request, request.backfill, job, { id, hash, assets, now: rules.now });

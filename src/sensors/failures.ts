@@ -2,12 +2,13 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { FAILURE_TYPES } from './errors.js';
 
-/** A message to the loop that it cannot take; the message says why, and no retry helps. */
-export function rejected(message: string): ApplicationFailure {
+/** A message to the loop that it cannot take; the message says why, and no retry helps. @param details what went well */
+export function rejected(message: string, ...details: readonly unknown[]): ApplicationFailure {
   return ApplicationFailure.create({
     message: message.toWellFormed(),
     type: FAILURE_TYPES.rejected,
     nonRetryable: true,
+    ...(details.length === 0 ? {} : { details: [...details] }),
   });
 }
 

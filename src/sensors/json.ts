@@ -80,6 +80,34 @@ export function sameJson(a: unknown, b: unknown): boolean {
   );
 }
 
+/** Whether `value` has fields: neither a list nor `null`. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Texts, each of them one; an empty list, too. */
+export function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
+}
+
+/** Items in parts of at most so many bytes as JSON, and so many items; one that is too large has a part of its own. */
+export function splitByBytes<T>(items: readonly T[], maxBytes: number, maxItems = Infinity): T[][] {
+  const parts: T[][] = [];
+  let part: T[] = [];
+  let bytes = 0;
+  for (const item of items) {
+    const size = jsonBytes(item) + 1;
+    if (parts.length === 0 || part.length >= maxItems || bytes + size > maxBytes) {
+      part = [];
+      parts.push(part);
+      bytes = 0;
+    }
+    part.push(item);
+    bytes += size;
+  }
+  return parts;
+}
+
 /** Bytes of `value` as JSON in UTF-8. */
 export function jsonBytes(value: unknown): number {
   return utf8Bytes(JSON.stringify(value) ?? '');

@@ -8,7 +8,7 @@
 import type { AssetDefinition } from './define-asset.js';
 import type { SensorDefinition } from './define-sensor.js';
 import { isAssetName } from './asset-name.js';
-import { cutText, jsonBytes } from './json.js';
+import { cutText, isObject, jsonBytes } from './json.js';
 import { readMemoOptions } from './memo-options.js';
 import { PARTITION_MAPPINGS, type PartitionMapping } from './partition-mapping.js';
 import type { AssetFacts, SensorAssets } from './protocol.js';
@@ -214,7 +214,3 @@ function parseFacts({ job, watched, upstream, partitions, description }: Fields)
 }
 
 type Fields = Readonly<Record<string, unknown>>;
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

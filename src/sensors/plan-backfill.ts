@@ -69,7 +69,7 @@ function choose(job: JobDefinition, given: BackfillPartitions, known: readonly s
 function listed(given: readonly string[], known: readonly string[], set: string): readonly string[] | string {
   const all = new Set(known);
   const strange = given.findIndex((key) => !all.has(key));
-  if (strange !== -1) return `partitions[${strange}] is not in ${set}`;
+  if (strange !== -1) return `partitions[${strange}] is not in ${set}${extent(known, set)}`;
   const wanted = new Set(given);
   return known.filter((key) => wanted.has(key));
 }
@@ -83,14 +83,21 @@ function between(
   const end = to === undefined ? known.length - 1 : known.indexOf(to);
   if (start === -1) return `partitions.from is not in ${set}${extent(known, set)}`;
   if (end === -1) return `partitions.to is not in ${set}${extent(known, set)}`;
-  if (start > end) return `partitions.from comes after partitions.to in ${set}`;
+  if (start > end) {
+    const [first, last] = isCalendar(set) ? [` (${from})`, ` (${to})`] : ['', ''];
+    return `partitions.from${first} comes after partitions.to${last} in ${set}`;
+  }
   return known.slice(start, end + 1);
 }
 
 /** From when to when calendar partitions go: no secret, and what the person who asked has to know. */
 function extent(known: readonly string[], set: string): string {
-  if (!/^the (hourly|daily|weekly) /.test(set)) return '';
-  return `, which at this time go from ${known[0]} to ${known.at(-1)}`;
+  if (!isCalendar(set)) return '';
+  return `, which at this time go from ${known[0]} to ${known.at(-1)} (one is there when it has ended)`;
+}
+
+function isCalendar(set: string): boolean {
+  return /^the (hourly|daily|weekly) /.test(set);
 }
 
 function isList(given: BackfillPartitions): given is readonly string[] {

@@ -3,7 +3,6 @@ import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/c
 import { randomUUID } from 'node:crypto';
 import { checkRequests } from '../sensors/check-requests.js';
 import type { JobConfigInput, JobDefinition } from '../sensors/define-job.js';
-import { defineSensor } from '../sensors/define-sensor.js';
 import { parseDuration, type Duration } from '../sensors/duration.js';
 import { DefinitionError, EvaluationError, quote, refuseUnknownOptions } from '../sensors/errors.js';
 import type { Json } from '../sensors/json.js';
@@ -90,11 +89,11 @@ export async function executeJob<const J extends JobDefinition>(
 
 /** Arguments of the workflow, as for a request of a sensor. */
 function argsOf(job: JobDefinition, config: unknown): Json[] {
-  const definition = defineSensor({ name: 'executeJob', job, evaluate: () => null });
   const request = { kind: 'run', job: job.name, config, tags: {} } as unknown as RunRequest;
   const { accepted, rejected } = checkRequests([request], {
-    sensor: definition.name,
-    definition,
+    sensor: 'executeJob',
+    jobs: [job],
+    runIds: 'readable',
     isKnown: () => false,
     isForeign: () => false,
     rearmed: {},

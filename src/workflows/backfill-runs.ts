@@ -5,7 +5,14 @@
  * continue-as-new, or by a run of this backfill that was terminated) is watched by an activity, whose attempts cost no history
  * until one of them has ended.
  */
-import { CancellationScope, isCancellation, proxyActivities, type ChildWorkflowHandle } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  getExternalWorkflowHandle,
+  isCancellation,
+  log,
+  proxyActivities,
+  type ChildWorkflowHandle,
+} from '@temporalio/workflow';
 import { ChildWorkflowFailure, type Workflow } from '@temporalio/common';
 import type { SensorActivities } from '../activities/index.js';
 import type { LaunchRequest, RunMemo } from '../sensors/protocol.js';
@@ -24,6 +31,8 @@ export interface BackfillRuns {
   readonly start: (prepared: readonly PreparedRun[]) => Promise<void>;
   /** Watches the runs that are no children of this run of the backfill. */
   readonly watch: () => void;
+  /** Cancels all that run, those that are being started as soon as their start is answered. */
+  readonly cancel: () => void;
 }
 
 export function createBackfillRuns(
@@ -37,9 +46,12 @@ export function createBackfillRuns(
     retry: { initialInterval: '1 second', backoffCoefficient: 1 },
   });
   const children = new Set<string>();
+  /** Runs whose start is not answered yet: nobody may look for them. */
+  const starting = new Set<string>();
   /** The others that are watched. */
   let watched: ReadonlySet<string> = new Set();
   let watching: CancellationScope | undefined;
+  let cancelled = false;
 
   async function start(prepared: readonly PreparedRun[]): Promise<void> {
     await Promise.all(
@@ -50,6 +62,7 @@ export function createBackfillRuns(
           return;
         }
         const { request } = each;
+        starting.add(request.id);
         set(rules.begin(get(), { id: request.id, partition }));
         await startOne(request);
       })
@@ -58,10 +71,13 @@ export function createBackfillRuns(
   }
 
   async function startOne(request: LaunchRequest): Promise<void> {
+    const { id } = request;
     const child = await startRun(request, facts);
+    starting.delete(id);
+    if (cancelled) cancelOne(id);
     if (child === undefined) return;
-    children.add(request.id);
-    void follow(request.id, child);
+    children.add(id);
+    void follow(id, child);
   }
 
   async function follow(id: string, child: ChildWorkflowHandle<Workflow>): Promise<void> {
@@ -77,7 +93,7 @@ export function createBackfillRuns(
   function others(): readonly string[] {
     return get()
       .running.map(({ id }) => id)
-      .filter((id) => !children.has(id));
+      .filter((id) => !children.has(id) && !starting.has(id));
   }
 
   function watch(): void {
@@ -92,7 +108,7 @@ export function createBackfillRuns(
       watched = new Set(ids);
       try {
         const ends = parseEnds(await scope.run(() => watchRuns({ workflowId, ids })));
-        for (const { id, error } of ends) if (!children.has(id)) set(rules.end(get(), id, error));
+        for (const { id, error } of ends) set(rules.end(get(), id, error));
       } catch (error) {
         // there is a newer watch, or the backfill ends; a failure can only be somebody's who failed the activity by hand
         if (isCancellation(error)) return;
@@ -100,7 +116,19 @@ export function createBackfillRuns(
     }
   }
 
-  return { start, watch };
+  function cancel(): void {
+    cancelled = true;
+    // before the server has it, a run is not found
+    for (const { id } of get().running) if (!starting.has(id)) cancelOne(id);
+  }
+
+  function cancelOne(id: string): void {
+    void getExternalWorkflowHandle(id)
+      .cancel()
+      .catch((error: unknown) => log.debug(`run '${id}' could not be cancelled; it has ended`, { error }));
+  }
+
+  return { start, watch, cancel };
 }
 
 function describe(thrown: unknown): string {

@@ -19,10 +19,10 @@ import {
   MAX_BACKFILL_FAILURES,
   MAX_BACKFILL_KEYS_BYTES,
   MAX_NOTE_BYTES,
-  MAX_PARTITION_KEY_BYTES,
   MAX_STARTS_IN_FLIGHT,
 } from '../sensors/limits.js';
 import type { Note } from '../sensors/protocol.js';
+import { cell } from './views.js';
 
 /** What is to be done, as a worker found out. Keys beyond what the state holds are in pages. */
 export interface StoredPlan {
@@ -56,7 +56,7 @@ export interface BackfillState {
   readonly paused: boolean;
   readonly cancelled: boolean;
   readonly note?: BackfillNote;
-  /** Why it cannot be. */
+  /** Why it cannot be, or cannot go on. */
   readonly rejected?: string;
 }
 
@@ -84,8 +84,9 @@ export function planned(
   return { ...state, plan, keys, pages };
 }
 
+/** It cannot be, or it starts no more. */
 export function reject(state: BackfillState, error: string): BackfillState {
-  return { ...state, rejected: error };
+  return { ...state, paused: false, rejected: error };
 }
 
 /** The next page is read. */
@@ -97,8 +98,9 @@ export function loadKeys(state: BackfillState, page: string, keys: readonly stri
 // ------------------------------------------------------------------------------------------------ runs
 
 /** Runs that may start now. */
-export function room({ paused, cancelled, running }: BackfillState, request: BackfillRequest): number {
-  return paused || cancelled ? 0 : Math.max(0, concurrencyOf(request) - running.length);
+export function room(state: BackfillState, request: BackfillRequest): number {
+  const { paused, running } = state;
+  return paused || startsNoMore(state) ? 0 : Math.max(0, concurrencyOf(request) - running.length);
 }
 
 /** Partitions to prepare runs for: those of the next runs, or all of them where they are one run. */
@@ -152,11 +154,11 @@ function addFailure(state: BackfillState, { partition, error }: BackfillFailure)
 // ------------------------------------------------------------------------------------------------ operators
 
 export function pause(state: BackfillState, note: Note, now: number): BackfillState {
-  return state.cancelled ? state : { ...state, paused: true, note: noteOf('paused', note, now) };
+  return startsNoMore(state) ? state : { ...state, paused: true, note: noteOf('paused', note, now) };
 }
 
 export function resume(state: BackfillState, note: Note, now: number): BackfillState {
-  return state.cancelled ? state : { ...state, paused: false, note: noteOf('resumed', note, now) };
+  return startsNoMore(state) ? state : { ...state, paused: false, note: noteOf('resumed', note, now) };
 }
 
 /** It starts no more. */
@@ -176,15 +178,19 @@ function noteOf(what: BackfillNote['what'], { by, reason }: Note, at: number): B
 // ------------------------------------------------------------------------------------------------ views
 
 /** Nothing is left to be started or waited for. */
-export function isOver({ plan, keys, pages, running, cancelled, rejected }: BackfillState): boolean {
-  if (rejected !== undefined) return true;
+export function isOver(state: BackfillState): boolean {
+  const { plan, keys, pages, running } = state;
   if (running.length > 0) return false;
-  return cancelled || (plan !== undefined && keys.length === 0 && pages.length === 0);
+  return startsNoMore(state) || (plan !== undefined && keys.length === 0 && pages.length === 0);
+}
+
+function startsNoMore({ cancelled, rejected }: BackfillState): boolean {
+  return cancelled || rejected !== undefined;
 }
 
 function statusOf(state: BackfillState): BackfillStatus {
-  if (state.rejected !== undefined) return 'rejected';
   if (isOver(state)) {
+    if (state.rejected !== undefined) return state.done + state.failed > 0 ? 'failed' : 'rejected';
     if (state.cancelled) return 'cancelled';
     return state.failed > 0 ? 'failed' : 'done';
   }
@@ -253,10 +259,4 @@ export function backfillDetails(progress: BackfillProgress): string {
     ...(failures.length === 0 ? [] : ['', '| partition | error |', '| --- | --- |']),
     ...failures.map((each) => `| ${cell(each.partition)} | ${cell(each.error)} |`),
   ].join('\n');
-}
-
-function cell(text: string): string {
-  return cutText(text, 2 * MAX_PARTITION_KEY_BYTES)
-    .replaceAll('|', '\\|')
-    .replaceAll(/\s+/g, ' ');
 }

@@ -10,11 +10,11 @@
  */
 import {
   allHandlersFinished,
+  CancellationScope,
   condition,
   defineQuery,
   defineSignal,
   defineUpdate,
-  getExternalWorkflowHandle,
   isCancellation,
   log,
   makeContinueAsNewFunc,
@@ -22,6 +22,7 @@ import {
   setCurrentDetails,
   setHandler,
   setWorkflowOptions,
+  sleep,
   upsertMemo,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -69,6 +70,10 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
   let state = parsed.state ?? rules.newBackfill(startTime.getTime());
   let prepared: readonly PreparedRun[] = [];
   let shown: BackfillProgress | undefined;
+  /** The memo lacks something. */
+  let isBehind = false;
+  /** A timer runs that will add it. */
+  let isTimed = false;
 
   const retry = { initialInterval: '1 second', maximumInterval: '10 seconds' } as const;
   // a job that no worker has is told, and not waited for
@@ -84,6 +89,8 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
     startToCloseTimeout: '30 seconds',
     retry: { ...retry, maximumAttempts: 5 },
   });
+  /** What a worker is asked: who cancels the backfill waits for no answer that may never come. */
+  const asking = new CancellationScope();
   const runs = createBackfillRuns(workflowId, factsOf(workflowId, request, memo[RUN_MEMO]), {
     get: () => state,
     set: (next) => change(next),
@@ -102,9 +109,27 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
     const now = Date.now();
     const progress = rules.progressOf(state, request, now);
     setCurrentDetails(rules.backfillDetails(progress));
-    if (shown !== undefined && shown.status === progress.status && now - shown.at < MEMO_EVERY_MS) return;
+    if (shown !== undefined && shown.status === progress.status && now - shown.at < MEMO_EVERY_MS) {
+      isBehind = true;
+      void publishLater(shown.at + MEMO_EVERY_MS - now);
+      return;
+    }
+    isBehind = false;
     shown = progress;
     upsertMemo({ [BACKFILL_MEMO]: memoOf(now) });
+  }
+
+  async function publishLater(ms: number): Promise<void> {
+    if (isTimed) return;
+    isTimed = true;
+    try {
+      await sleep(ms);
+    } catch {
+      // the backfill itself was cancelled in Temporal Web
+      return;
+    }
+    isTimed = false;
+    if (isBehind) publish();
   }
 
   function memoOf(now: number): BackfillProgress {
@@ -127,7 +152,8 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
     'Starts no more runs, and ends with those that run; { "runs": true } cancels these, too. { "by", "reason" }.',
     (note, arg) => {
       change(rules.cancel(state, note, Date.now()));
-      if ((arg as { readonly runs?: unknown } | null | undefined)?.runs === true) cancelRuns();
+      asking.cancel();
+      if ((arg as { readonly runs?: unknown } | null | undefined)?.runs === true) runs.cancel();
     }
   );
   setHandler(defineQuery<BackfillProgress>(BACKFILL_PROGRESS_QUERY), () =>
@@ -143,13 +169,6 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
     { description: 'Waits until it is known what is to be done, and gives the progress.' }
   );
 
-  function cancelRuns(): void {
-    for (const { id } of state.running)
-      void getExternalWorkflowHandle(id)
-        .cancel()
-        .catch((error: unknown) => log.debug(`run '${id}' could not be cancelled; it has ended`, { error }));
-  }
-
   // -------------------------------------------------------------------------------------------- what is next
 
   /** @throws when the backfill itself was cancelled in Temporal Web */
@@ -157,19 +176,20 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
     try {
       await act();
     } catch (error) {
+      if (isCancellation(error) && state.cancelled && !CancellationScope.current().consideredCancelled) return;
       if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
       change(rules.reject(state, error.cause?.message ?? error.message));
     }
   }
 
   async function plan(): Promise<void> {
-    const made = parsePlan(await planBackfill({ workflowId, request, dryRun: dryRun === true }));
+    const made = parsePlan(await asking.run(() => planBackfill({ workflowId, request, dryRun: dryRun === true })));
     // else somebody completed the activity by hand: once more
     if (made !== undefined) change(rules.planned(state, made));
   }
 
   async function load(page: string): Promise<void> {
-    const keys = parseTexts(await readBackfillKeys({ id: page }));
+    const keys = parseTexts(await asking.run(() => readBackfillKeys({ id: page })));
     if (keys.length === 0) return;
     change(rules.loadKeys(state, page, keys));
     await release([page]);
@@ -189,7 +209,7 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
   async function prepare(): Promise<void> {
     const keys = rules.nextKeys(state);
     const { policy = 'perPartition' } = state.plan ?? {};
-    const ready = parsePrepared(await prepareBackfill({ workflowId, request, policy, keys }));
+    const ready = parsePrepared(await asking.run(() => prepareBackfill({ workflowId, request, policy, keys })));
     // what was paused meanwhile is prepared anew
     if (ready.every(({ key }, index) => key === keys[index]) && !state.paused) prepared = ready;
   }
@@ -230,8 +250,10 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
   if (state.pages.length > 0) await release(state.pages);
   publish();
   await condition(allHandlersFinished);
-  if (state.rejected !== undefined) throw rejected(state.rejected);
-  return rules.resultOf(state, request, Date.now());
+  const result = rules.resultOf(state, request, Date.now());
+  // as a failed workflow it can be started again, and goes on
+  if (state.rejected !== undefined) throw rejected(state.rejected, ...(result.status === 'failed' ? [result] : []));
+  return result;
 
   function hasRoom(): boolean {
     return rules.room(state, request) > 0 && state.keys.length + state.pages.length > 0;

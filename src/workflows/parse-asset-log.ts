@@ -2,19 +2,13 @@
  * Parsers for what arrives at an asset's log, which anybody may send anything to. These never throw. Pure.
  */
 import type { AssetRetention, Metadata, StoredAssetEvent } from '../sensors/asset-event.js';
-import { jsonBytes, utf8Bytes } from '../sensors/json.js';
+import { isObject, jsonBytes, utf8Bytes } from '../sensors/json.js';
 import { MAX_ASSET_EVENT_BYTES, MAX_EVENT_ID_BYTES, MAX_PARTITION_KEY_BYTES } from '../sensors/limits.js';
 import { NEW_LOG, type LogState } from './asset-log-state.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const MAX_SENSOR_NAME_BYTES = 300;
 const DEFAULT_READ = 1_000;
 const MAX_READ = 10_000;
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** What a run of the log took over from the one before, or `undefined` when it is the first. */
 export function parseLogState(value: unknown): LogState | undefined {

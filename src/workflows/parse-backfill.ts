@@ -2,13 +2,11 @@
  * Parsers for what arrives at a backfill, which anybody may start with anything. These never throw. Pure.
  */
 import { BACKFILL_POLICIES, backfillProblem, type BackfillRequest } from '../sensors/backfill.js';
-import { utf8Bytes } from '../sensors/json.js';
+import { isObject, utf8Bytes } from '../sensors/json.js';
 import { MAX_BACKFILL_ID_BYTES } from '../sensors/limits.js';
 import type { LaunchRequest } from '../sensors/protocol.js';
 import type { BackfillState, StoredPlan } from './backfill-state.js';
 import { isLaunchRequest, parseTexts } from './parse.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Argument of a backfill's workflow. */
 export interface BackfillInput {
@@ -26,10 +24,6 @@ export type PreparedRun = { readonly key: string } & ({ readonly request: Launch
 export interface RunEnded {
   readonly id: string;
   readonly error?: string;
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** What a backfill was started with, or what is wrong with it. */

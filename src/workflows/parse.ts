@@ -5,7 +5,7 @@
  * workflow code would block the sensor for ever. These never throw. Pure.
  */
 import { isAssetName } from '../sensors/asset-name.js';
-import { jsonBytes, utf8Bytes, type Json } from '../sensors/json.js';
+import { isObject, jsonBytes, utf8Bytes, type Json } from '../sensors/json.js';
 import type { KeyPage } from '../sensors/key-ledger.js';
 import { MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MAX_RUN_KEY_BYTES, MAX_WORKFLOW_ID_BYTES } from '../sensors/limits.js';
 import type {
@@ -27,10 +27,6 @@ import { parseAssetEvents } from './parse-asset-log.js';
 import { isTrace } from '../sensors/trace.js';
 
 type Fields = Readonly<Record<string, unknown>>;
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** `by`, `reason` and `until`, as far as they are there and texts. */
 export function parseNote(value: unknown): Note {

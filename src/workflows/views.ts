@@ -52,6 +52,7 @@ function unfolded({ ring }: LoopState): Pick<SensorMemo, 'unfolded'> {
 }
 
 const MAX_MEMO_ERROR_BYTES = 300;
+const MAX_CELL_BYTES = 512;
 
 /** Since when the sensor is what it is, and why. Loops of protocol 1 do without: their histories have fewer changes of the memo. */
 function times({
@@ -147,5 +148,5 @@ export function iso(at: number): string {
 
 /** Text in a cell of a Markdown table. */
 export function cell(text: string): string {
-  return text.slice(0, 200).replaceAll('|', '\\|').replaceAll(/\s+/g, ' ');
+  return cutText(text, MAX_CELL_BYTES).replaceAll('|', '\\|').replaceAll(/\s+/g, ' ');
 }

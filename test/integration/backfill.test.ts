@@ -195,6 +195,48 @@ test('one run for all, or the last one only, as the assets or the command say; c
   await expect(backfills.pause(latest.id)).rejects.toThrow('is over (cancelled)');
 });
 
+test('a backfill that cannot go on waits for its runs, says why, and can be started again', async () => {
+  const first = await work();
+  const { backfills } = h.sensors;
+  const request = {
+    job: 'partitioned',
+    id: `${h.prefix}halted`,
+    partitions: { from: '2026-01-01', to: '2026-01-03' },
+    policy: 'perPartition',
+    concurrency: 2,
+    config: { wait: ['*'] },
+  } as const;
+  const started = await backfills.start(request);
+  await waitFor(async () => (await backfills.progress(started.id)).running === 2, 'the first runs');
+  await backfills.pause(started.id);
+  await first.stop();
+  const changed = defineJob({ name: 'partitioned', config });
+  await h.work([defineSensor({ name: 'changed', job: changed, evaluate: () => null })]);
+  await backfills.resume(started.id);
+  await finish(started, '2026-01-01');
+  const error = "job 'partitioned' has no partitions";
+  await waitFor(async () => (await backfills.progress(started.id)).error?.startsWith(error), 'the reason');
+  expect(await backfills.progress(started.id)).toMatchObject({ status: 'running', running: 1 });
+  await finish(started, '2026-01-02');
+  const failed = { status: 'failed', done: 2, waiting: 1, error: expect.stringContaining(error) as string };
+  expect(await backfills.result(started.id)).toMatchObject(failed);
+  expect(await backfills.describe(started.id)).toMatchObject(failed);
+  await expect(backfills.retry(started.id)).rejects.toThrow('start it again with the same ID and request');
+  await expect(backfills.start({ ...request, concurrency: 3 })).rejects.toThrow('give this one another ID');
+
+  expect((await backfills.start(request)).runId).not.toBe(started.runId);
+});
+
+test('cancelling needs no worker that has the job', async () => {
+  await work();
+  const { backfills } = h.sensors;
+  const { taskQueue } = h;
+  const { id } = await backfills.start({ job: 'removed', partitions: 'all', taskQueue });
+  expect(await backfills.progress(id)).toMatchObject({ status: 'planning' });
+  await backfills.cancel(id, { by: 'ann' });
+  expect(await backfills.result(id)).toMatchObject({ status: 'cancelled', note: { by: 'ann' } });
+});
+
 test('a sensor asks for a backfill, once for a key; its runs say which sensor it was', async () => {
   await work();
   const { backfills } = h.sensors;
@@ -203,7 +245,7 @@ test('a sensor asks for a backfill, once for a key; its runs say which sensor it
   await h.sensors.push(name, event, { ...event, key: 'late', to: '2026-04-01' });
   const tick = await h.tickWhere(asking, ({ runs }) => runs.count === 1, 'the backfill');
   expect(tick.rejected.sample[0]?.error).toBe(
-    "partitions.to is not in the daily partitions of job 'partitioned', which at this time go from 2026-01-01 to 2026-03-31"
+    "partitions.to is not in the daily partitions of job 'partitioned', which at this time go from 2026-01-01 to 2026-03-31 (one is there when it has ended)"
   );
   const id = tick.runs.sample[0]?.slice('backfill/'.length) ?? '';
   expect(await backfills.result(id)).toMatchObject({ status: 'done', done: 2 });
@@ -242,7 +284,7 @@ describe('what cannot be backfilled is refused where it is said', () => {
     const range = (from: string, to: string) => ({ partitions: { from, to } });
     const cases: readonly (readonly [object, string])[] = [
       [range('2026-02-30', '2026-03-01'), 'partitions.from is not in the daily partitions'],
-      [range('2026-02-02', '2026-02-01'), 'partitions.from comes after partitions.to'],
+      [range('2026-02-02', '2026-02-01'), 'partitions.from (2026-02-02) comes after partitions.to (2026-02-01)'],
       [{ partitions: ['2026-01-01', 'never'] }, 'partitions[1] is not in the daily partitions'],
       [{ job: 'noop' }, "job 'noop' has no partitions"],
       [{ job: 'echo' }, "the dynamic partitions of job 'echo' are none at this time"],

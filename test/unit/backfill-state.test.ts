@@ -3,14 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { backfillProblem, type BackfillRequest } from '../../src/sensors/backfill.js';
 import { checkRequests, type RequestRules } from '../../src/sensors/check-requests.js';
-import {
-  dailyPartitions,
-  defineAsset,
-  defineJob,
-  defineSensor,
-  dynamicPartitions,
-  type Json,
-} from '../../src/index.js';
+import { dailyPartitions, defineAsset, defineJob, dynamicPartitions, type Json } from '../../src/index.js';
 import { jsonBytes } from '../../src/sensors/json.js';
 import { MAX_BACKFILL_FAILURES, MAX_BACKFILL_PARTITIONS } from '../../src/sensors/limits.js';
 import { planBackfill } from '../../src/sensors/plan-backfill.js';
@@ -109,6 +102,25 @@ test('whatever runs end in whatever order, each partition starts once, no more a
   );
 });
 
+test('what cannot go on waits for the runs that run, and says so', () => {
+  const request: BackfillRequest = { job: 'report', partitions: 'all' };
+  const made = { policy: 'perPartition', first: 'a', last: 'c', partitions: 3, runs: 3 } as const;
+  const planned = rules.planned(rules.newBackfill(0), { ...made, keys: ['a'], pages: ['rest'] });
+  const running = rules.reject(rules.begin(planned, { id: '1', partition: 'a' }), 'the page is gone');
+  expect(rules.isOver(running)).toBe(false);
+  expect(rules.room(running, request)).toBe(0);
+  expect(rules.progressOf(rules.pause(running, {}, 0), request, 0).status).toBe('running');
+  const over = rules.end(running, '1', undefined);
+  expect(rules.isOver(over)).toBe(true);
+  expect(rules.resultOf(over, request, 0)).toMatchObject({
+    status: 'failed',
+    error: 'the page is gone',
+    done: 1,
+    waiting: 2,
+  });
+  expect(rules.resultOf(rules.reject(planned, 'no'), request, 0).status).toBe('rejected');
+});
+
 test('what is kept of failures is bounded, and nobody is told to repeat only some of them', () => {
   let state = rules.newBackfill(0);
   const request: BackfillRequest = { job: 'report', partitions: 'all' };
@@ -136,11 +148,11 @@ test('parsers take anything', () => {
 });
 
 describe('a request of a sensor', () => {
-  const sensor = defineSensor({ name: 'nightly', job, evaluate: () => null });
   const no = (): boolean => false;
   const none: RequestRules = {
     sensor: 'nightly',
-    definition: sensor,
+    jobs: [job],
+    runIds: 'readable',
     isKnown: no,
     isForeign: no,
     rearmed: {},

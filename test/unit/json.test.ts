@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cutText, sameJson, toJson, utf8Bytes } from '../../src/sensors/json.js';
+import { cutText, jsonBytes, sameJson, splitByBytes, toJson, utf8Bytes } from '../../src/sensors/json.js';
 
 test('toJson gives back every JSON value as it is', () => {
   fc.assert(
@@ -54,4 +54,24 @@ test('sameJson ignores the order of fields, not of items', () => {
   expect(sameJson([1, 2], [2, 1])).toBe(false);
   expect(sameJson({ a: null }, { b: null })).toBe(false);
   expect(sameJson([], {})).toBe(false);
+});
+
+test('parts keep everything in order, none is empty, and only what is too large by itself is over the limits', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.string({ maxLength: 30 })),
+      fc.integer({ min: 1, max: 60 }),
+      fc.integer({ min: 1, max: 5 }),
+      (items, maxBytes, maxItems) => {
+        const parts = splitByBytes(items, maxBytes, maxItems);
+        expect(parts.flat()).toEqual(items);
+        for (const part of parts) {
+          const bytes = part.reduce((sum, item) => sum + jsonBytes(item) + 1, 0);
+          expect(part.length).toBeGreaterThan(0);
+          expect(part.length).toBeLessThanOrEqual(maxItems);
+          expect(part.length === 1 || bytes <= maxBytes).toBe(true);
+        }
+      }
+    )
+  );
 });

@@ -117,13 +117,14 @@ export function describeProgress({
   done,
   failed,
 }: BackfillProgress | Backfill): string {
+  if (status === 'planning') return status;
   return `${status}: ${done + failed} of ${count(runs, 'run')} ended, ${failed} failed, ${running} running, ${waiting} waiting`;
 }
 
 export function printBackfill(session: Session, output: Output, shown: Backfill): void {
   const webUrl = session.webUrlOf(shown);
   output.result(backfillView(shown, webUrl), (colors) => {
-    const { id, job, policy, partitions, first, last, failures, failed, note, error } = shown;
+    const { id, job, policy, partitions, first, last, failures, failed, waiting, note, status, error } = shown;
     const hidden = failed - failures.length;
     return [
       `${plain(id)}: backfill of ${plain(job)}, ${plain(describeProgress(shown))}.`,
@@ -135,10 +136,15 @@ export function printBackfill(session: Session, output: Output, shown: Backfill)
         : [
             `  ${note.what}${plain(note.by === undefined ? '' : ` by ${note.by}`)}${plain(note.reason === undefined ? '' : ` (${note.reason})`)}`,
           ]),
-      ...(error === undefined ? [] : [`  ${colors.red('rejected')} ${plain(error)}`]),
+      ...(error === undefined
+        ? []
+        : [`  ${colors.red(status === 'rejected' ? status : 'could not go on:')} ${plain(error)}`]),
       ...failures.map((each) => `  ${colors.red('failed')} ${plain(each.partition)}: ${plain(each.error)}`),
       ...(hidden > 0 ? [`  and ${hidden} more`] : []),
-      ...(failed > 0 ? [`  Repeat them with: sensors backfills retry ${plain(id)}`] : []),
+      ...(failed > 0 && error === undefined ? [`  Repeat them with: sensors backfills retry ${plain(id)}`] : []),
+      ...(status === 'cancelled' && waiting > 0
+        ? [`  ${count(waiting, 'run')} not started, which retry does not start either: start a new backfill for them`]
+        : []),
       ...(webUrl === undefined ? [] : [`  ${colors.dim(webUrl)}`]),
     ];
   });
