@@ -172,7 +172,9 @@ class HistoryFold {
     const scheduled = event.activityTaskScheduledEventAttributes;
     if (scheduled?.activityType?.name === 'evaluateSensor') {
       const input = (await this.decode(scheduled.input?.payloads))?.[0] as EvaluationInput | undefined;
-      return input == null ? state : this.begin(this.settled(this.flushed(state)), input, String(event.eventId));
+      return input == null
+        ? state
+        : this.begin(this.settled(rules.dropAssetEvents(this.flushed(state))), input, String(event.eventId));
     }
     if (scheduled != null) {
       await this.helperScheduled(event);

@@ -169,6 +169,8 @@ export interface LoopInput {
 /** Argument of the evaluation activity. */
 export interface EvaluationInput {
   readonly sensor: string;
+  /** Of the code that asks, and that will read the result. Absent from loops of older workers, which knew less than 3. */
+  readonly protocol?: number;
   readonly tick: number;
   /** Number of this evaluation in this run of the loop; the `abort` query is asked with it. */
   readonly evaluation: number;

@@ -245,13 +245,20 @@ export function endAssetEvents(state: LoopState, error: string | undefined, now:
   if (state.launch?.record === undefined) return state;
   const { assetEvents: _, ...launch } = state.launch;
   if (error === undefined) return { ...state, launch };
-  const { assetEvents: __, ...record } = state.launch.record;
   const rejection: Rejection = {
-    id: `asset-events-${record.tick}`,
+    id: `asset-events-${state.launch.record.tick}`,
     kind: 'request',
     error: cutText(error, MAX_TEXT_BYTES),
   };
-  return withRejections({ ...state, launch: { ...launch, record } }, [rejection], 1, now);
+  return withRejections(dropAssetEvents(state), [rejection], 1, now);
+}
+
+/** The tick without its events of assets: all else is as code left it that knew nothing of them. */
+export function dropAssetEvents(state: LoopState): LoopState {
+  if (state.launch?.record === undefined) return state;
+  const { assetEvents: _, ...launch } = state.launch;
+  const { assetEvents: __, ...record } = state.launch.record;
+  return { ...state, launch: { ...launch, record } };
 }
 
 /** Ends the launch: everything is started or refused, or waits as pending. */

@@ -7,7 +7,7 @@
  * - starts are not cancellable: cancelling the sensor must neither lose a start half-way nor cancel running jobs.
  * - requests of a big tick are in pages; one page at a time is read, so that no history or state grows with the tick.
  */
-import { CancellationScope, condition, proxyActivities } from '@temporalio/workflow';
+import { CancellationScope, condition, log, patched, proxyActivities } from '@temporalio/workflow';
 import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
 import type { SensorActivities } from '../activities/index.js';
 import { FAILURE_TYPES } from '../sensors/errors.js';
@@ -29,6 +29,8 @@ import * as rules from './rules.js';
 import { startRun } from './start-run.js';
 
 const PAGES_KEPT_AT_ONCE = 50;
+/** In the history of each launch that records asset events: older code committed ticks without theirs. */
+const RECORDS_ASSETS = 'temporal-sensors: asset events';
 
 interface Holder {
   readonly get: () => LoopState;
@@ -74,8 +76,7 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
       holder.set(rules.endPartitions(holder.get(), await changed(changes), Date.now()));
     }
     const { assetEvents, record } = holder.get().launch ?? {};
-    if (assetEvents !== undefined && record !== undefined)
-      holder.set(rules.endAssetEvents(holder.get(), await recorded(assetEvents, record.tick), Date.now()));
+    if (assetEvents !== undefined && record !== undefined) await recordAssets(assetEvents, record.tick);
     for (;;) {
       await startBatch();
       const { refused = [] } = holder.get().launch ?? {};
@@ -106,16 +107,25 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
     }
   }
 
-  /** Records events of assets; gives why they cannot be. */
-  async function recorded(recording: AssetRecording, tick: number): Promise<string | undefined> {
+  /** Records events of assets, or says why they cannot be. */
+  async function recordAssets(recording: AssetRecording, tick: number): Promise<void> {
+    const { length } = recording.events;
+    if (!patched(RECORDS_ASSETS)) {
+      log.warn(
+        `the ${length} asset events of tick ${tick} of sensor '${sensor}' were not recorded: a worker with an older ` +
+          'version of temporal-sensors ran the loop then'
+      );
+      holder.set(rules.dropAssetEvents(holder.get()));
+      return;
+    }
+    let problem: string | undefined;
     try {
       await CancellationScope.nonCancellable(() => recordTickEvents({ sensor, tick, recording }));
-      return undefined;
     } catch (error) {
       if (!(error instanceof ActivityFailure)) throw error;
-      const { length } = recording.events;
-      return `${length} asset events could not be recorded: ${error.cause?.message ?? error.message}`;
+      problem = `${length} asset events could not be recorded: ${error.cause?.message ?? error.message}`;
     }
+    holder.set(rules.endAssetEvents(holder.get(), problem, Date.now()));
   }
 
   /** Copies staged pages, some at a time, to pages that wait for as long as it takes. */

@@ -23,6 +23,7 @@ export {
   countRuns,
   discardPending,
   endBatch,
+  dropAssetEvents,
   endAssetEvents,
   endLaunch,
   endPartitions,
