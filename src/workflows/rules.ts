@@ -23,6 +23,7 @@ export {
   countRuns,
   discardPending,
   endBatch,
+  delayAssetEvents,
   dropAssetEvents,
   endAssetEvents,
   endLaunch,
