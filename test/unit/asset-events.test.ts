@@ -188,6 +188,7 @@ test('of an asset that nobody makes here, what was observed counts as made', () 
     partitions: new Map([['q', 9]]),
   });
   expect(latestOf({ ...state, partitions: [], latestObservation: event(9) }, true)).toBeUndefined();
+  expect(latestOf({ ...made, partitionsForgotten: 1 }, true)).toMatchObject({ forgottenUntil: 5 });
 });
 
 test.each<[string, SensorDefinition]>([
