@@ -138,7 +138,7 @@ export class EventHandling<T extends FeedEvent> {
 
   /** Too many wait for another try, so new ones stay where they are. */
   get #isFull(): boolean {
-    return this.#retries.length >= MAX_RETRIES;
+    return this.#retries.length >= MAX_RETRIES || jsonBytes(this.#retries) > MAX_RETRIES_BYTES;
   }
 
   /** What handlers say of assets leaves room for what one more may say. */
@@ -228,6 +228,11 @@ export class EventHandling<T extends FeedEvent> {
     if (this.#memory === undefined) this.#unfinished = undefined;
     if (this.#feed.preview || finish === undefined || this.#memory === undefined || this.#rests) return;
     if (this.#unfinished !== undefined && this.#unfinished.at > this.#now) return;
+    // what it says of assets might find no room in this tick
+    if (this.#saidEnough) {
+      this.#dueAt = this.#now;
+      return;
+    }
     try {
       const { handleTimeoutMs } = this.#options;
       const { given, memory, assetEvents } = await callHandler(this.#ctx, handleTimeoutMs, this.#memory, finish);

@@ -200,6 +200,35 @@ describe('an event that fails', () => {
     expect(source.recorded).toHaveLength(1_000);
   });
 
+  test('that fills what a tick can record of assets leaves the rest, and its end, to the next tick', async () => {
+    const say = (ctx: HandlerContext, count: number): void => {
+      for (let n = 0; n < count; n++) ctx.materialize('a');
+    };
+    const finish: EventHandlers<Event>['finish'] = async (ctx) => {
+      say(ctx as HandlerContext, 500);
+      return undefined;
+    };
+    const handle: Handle = (ctx, _, memory) => {
+      memory.value = 'collected';
+      say(ctx, 500);
+    };
+    const source = new Source(['a', 'b'], handle, { finish });
+    await source.tick();
+    expect(source.recorded).toHaveLength(1_000);
+    expect(source.report.againInMs).toBe(100);
+    await source.tick();
+    expect(source.recorded).toHaveLength(1_500);
+  });
+
+  test('whose name is long does not make the cursor too large when many of them fail', async () => {
+    const source = new Source(ids('x'.repeat(1_000), 30), () => {
+      throw new Error('down');
+    });
+    await source.tick();
+    expect(jsonBytes(source.state)).toBeLessThan(18 * 1024);
+    expect(source.pending.length).toBeGreaterThan(10);
+  });
+
   test('that says something of assets waits while a loop of an older worker would lose it', async () => {
     const source = new Source(['a'], (ctx, { eventId }) => ctx.materialize(eventId));
     await source.tick({ olderLoop: true });
