@@ -38,7 +38,8 @@ const CHECK_AFTER_BYTES = 2 * 1024 * 1024;
 /** History of the log's run at which senders wait. Sealing what waits doubles it, and the server ends a run at 50 MB. */
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 const ROOM_PAUSE_MS = 250;
-const ROOM_TIMEOUT_MS = 60_000;
+/** Less than the activities that record may take (`src/job/assets.ts`: 20 s), so that they say what they waited for. */
+const ROOM_TIMEOUT_MS = 12_000;
 const DEFAULT_LIMIT = 1_000;
 
 /** Where a log runs that does not exist yet. */

@@ -151,7 +151,9 @@ class HistoryFold {
   /** The state, with a launch ended that started all it had to. */
   settledEnd(): LoopState {
     const state = this.end();
-    return state.launch !== undefined && rules.waitingRequests(state.launch) > 0 ? state : this.settled(state);
+    const { launch } = state;
+    const open = launch !== undefined && (launch.assetEvents !== undefined || rules.waitingRequests(launch) > 0);
+    return open ? state : this.settled(state);
   }
 
   async take(event: Event): Promise<void> {
@@ -172,7 +174,9 @@ class HistoryFold {
     const scheduled = event.activityTaskScheduledEventAttributes;
     if (scheduled?.activityType?.name === 'evaluateSensor') {
       const input = (await this.decode(scheduled.input?.payloads))?.[0] as EvaluationInput | undefined;
-      return input == null ? state : this.begin(this.settled(this.flushed(state)), input, String(event.eventId));
+      return input == null
+        ? state
+        : this.begin(this.settled(rules.dropAssetEvents(this.flushed(state))), input, String(event.eventId));
     }
     if (scheduled != null) {
       await this.helperScheduled(event);

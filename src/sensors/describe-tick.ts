@@ -13,7 +13,9 @@ export function describeTick(record: TickRecord): string {
     assetEvents = 0,
     error,
     skipReason,
+    waitsFor,
   } = record;
+  if (waitsFor !== undefined) return waitsFor;
   const why = error ?? skipReason;
   // a reason for nothing at all says it all
   const nothing = runs.count === 0 && handled === 0 && pending === 0 && partitions.length === 0 && assetEvents === 0;

@@ -9,6 +9,7 @@ import { lastTickBefore, type AttemptTimes } from './attempt-end.js';
 import type { SensorDefinition } from './define-sensor.js';
 import { evaluate, type EvaluationOutcome, type EvaluationServices } from './evaluation.js';
 import type { AssetReader } from './narrow-stale.js';
+import { isOlderLoop, refuseOfOlderLoop } from './older-loop.js';
 import type { EvaluationInput } from './protocol.js';
 
 const NUDGED_MS = 1_000;
@@ -34,7 +35,8 @@ export interface EvaluationHost {
 }
 
 /**
- * @throws whatever the author's code throws, and `EvaluationError` for what it may not give
+ * @throws whatever the author's code throws, `EvaluationError` for what it may not give, and `RetryAfterError` for what the
+ *   loop is too old to take
  */
 export async function evaluateInput(
   input: EvaluationInput,
@@ -62,12 +64,14 @@ export async function evaluateInput(
       prefix: host.prefix,
       deadLetterRoom: input.deadLetterRoom,
       deadLetters: input.deadLetters,
+      ...(isOlderLoop(input) ? { olderLoop: true as const } : {}),
     },
     assets: host.assets,
   };
   // before handlers are called: what they do must not be repeated because the keys cannot be read
   const early = definition.fed && definition.jobs.length > 0 ? await host.knownKeys() : undefined;
   const outcome = await host.run((services) => evaluate(definition, facts, services));
+  if (isOlderLoop(input)) refuseOfOlderLoop(outcome);
   const keyed = outcome.requests.some(({ runKey }) => runKey !== undefined);
   const known = early ?? (keyed ? await host.knownKeys() : undefined);
   const { definitionOf } = host.assets;

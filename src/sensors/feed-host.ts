@@ -23,6 +23,8 @@ export interface FeedFacts {
   /** Bytes left in the dead letters, and what is in them. */
   readonly deadLetterRoom: number;
   readonly deadLetters: readonly string[];
+  /** The loop would drop asset events, assets of requests and backfills. */
+  readonly olderLoop?: true;
 }
 
 /** What became of the events of a tick. */

@@ -20,6 +20,7 @@ import type { EventContextBase, EventHandlers } from './event-handlers.js';
 import { feedOf, type FeedHost } from './feed-host.js';
 import { cutText, jsonBytes, type Json } from './json.js';
 import { MAX_TICK_ASSET_BYTES, MAX_TICK_ASSET_EVENTS } from './limits.js';
+import { refuseOfOlderLoop } from './older-loop.js';
 import type { Rejection } from './protocol.js';
 import { retryAfterOf } from './retry-after-error.js';
 import type { RunRequest } from './run-request.js';
@@ -137,7 +138,7 @@ export class EventHandling<T extends FeedEvent> {
 
   /** Too many wait for another try, so new ones stay where they are. */
   get #isFull(): boolean {
-    return this.#retries.length >= MAX_RETRIES;
+    return this.#retries.length >= MAX_RETRIES || jsonBytes(this.#retries) > MAX_RETRIES_BYTES;
   }
 
   /** What handlers say of assets leaves room for what one more may say. */
@@ -227,10 +228,15 @@ export class EventHandling<T extends FeedEvent> {
     if (this.#memory === undefined) this.#unfinished = undefined;
     if (this.#feed.preview || finish === undefined || this.#memory === undefined || this.#rests) return;
     if (this.#unfinished !== undefined && this.#unfinished.at > this.#now) return;
+    // what it says of assets might find no room in this tick
+    if (this.#saidEnough) {
+      this.#dueAt = this.#now;
+      return;
+    }
     try {
       const { handleTimeoutMs } = this.#options;
       const { given, memory, assetEvents } = await callHandler(this.#ctx, handleTimeoutMs, this.#memory, finish);
-      await this.#record(assetEvents);
+      await this.#record([], assetEvents);
       this.#memory = memory;
       // the handlers know the clock of this worker
       this.#dueAt = given === undefined ? undefined : given - this.#ctx.now.getTime() + this.#feed.scheduledAt;
@@ -302,9 +308,8 @@ export class EventHandling<T extends FeedEvent> {
       );
       const narrows = given.some(({ staleOnly }) => staleOnly === true);
       const requests = narrows ? await this.#feed.narrow(given) : given;
-      await this.#record(assetEvents);
+      await this.#record(requests, assetEvents);
       this.#memory = memory;
-      this.#requests.push(...requests);
       this.#handled++;
       return true;
     } catch (error) {
@@ -332,8 +337,18 @@ export class EventHandling<T extends FeedEvent> {
     return true;
   }
 
-  /** Takes what a handler said of assets. @throws {@link InvalidRequestError} for what cannot be recorded */
-  async #record(events: readonly AssetRequest[]): Promise<void> {
+  /**
+   * Takes what a handler asked for, and said of assets.
+   *
+   * @throws {@link InvalidRequestError} for what cannot be recorded, `RetryAfterError` for what the loop is too old to take
+   */
+  async #record(requests: readonly RunRequest[], events: readonly AssetRequest[]): Promise<void> {
+    if (this.#feed.olderLoop === true) refuseOfOlderLoop({ requests, assetEvents: events });
+    await this.#recordAssets(events);
+    this.#requests.push(...requests);
+  }
+
+  async #recordAssets(events: readonly AssetRequest[]): Promise<void> {
     if (events.length === 0) return;
     const bytes = bytesOfAssets(events);
     if (events.length > MAX_ASSET_EVENTS || bytes > MAX_ASSET_BYTES)

@@ -101,5 +101,13 @@ export function latestOf(state: AssetState, made: boolean): AssetLatest | undefi
     if (seen.partitionKey === undefined) wholeAt = Math.max(wholeAt ?? 0, seen.at);
     else partitions.set(seen.partitionKey, Math.max(partitions.get(seen.partitionKey) ?? 0, seen.at));
   }
-  return at === undefined ? undefined : { at, partitions, ...(wholeAt === undefined ? {} : { wholeAt }) };
+  if (at === undefined) return undefined;
+  // the newest are last
+  const [oldest] = state.partitions;
+  return {
+    at,
+    partitions,
+    ...(wholeAt === undefined ? {} : { wholeAt }),
+    ...(state.partitionsForgotten > 0 ? { forgottenUntil: oldest?.at ?? at } : {}),
+  };
 }

@@ -169,6 +169,8 @@ export interface LoopInput {
 /** Argument of the evaluation activity. */
 export interface EvaluationInput {
   readonly sensor: string;
+  /** Of the code that asks, and that will read the result. Absent from loops of older workers, which knew less than 3. */
+  readonly protocol?: number;
   readonly tick: number;
   /** Number of this evaluation in this run of the loop; the `abort` query is asked with it. */
   readonly evaluation: number;
@@ -294,6 +296,8 @@ export interface AssetRecording {
   /** Begins their IDs: no other evaluation has the same. */
   readonly id: string;
   readonly events: readonly TickAssetEvent[];
+  /** The tick that they are of, when it ended before they could be recorded. */
+  readonly tick?: number;
 }
 
 /** A request whose key has run. */
@@ -407,6 +411,8 @@ export interface TickRecord {
   readonly assetEvents?: number;
   readonly skipReason?: string;
   readonly error?: string;
+  /** Of a tick that has not ended: what does not let it go on. */
+  readonly waitsFor?: string;
   readonly cursorBefore?: StoredCursor;
   readonly cursorAfter?: StoredCursor;
   /** A cursor before or after it is too large to be kept. */

@@ -5,14 +5,17 @@
  * older than the asset, though the asset may not have seen it.
  */
 import type { AssetDefinition } from './define-asset.js';
+import { EvaluationError } from './errors.js';
 import { partitionsNeeded, type PartitionChoice } from './partition-mapping.js';
 
 /** When something was last made of an asset, in milliseconds since the epoch. */
 export interface AssetLatest {
   /** Any of it. */
   readonly at: number;
-  /** Its partitions, by key; those that are missing were never made. */
+  /** Its partitions, by key; those that are missing were never made, if none was forgotten. */
   readonly partitions: ReadonlyMap<string, number>;
+  /** Partitions that its log has forgotten were not made after this. Absent: it has forgotten none. */
+  readonly forgottenUntil?: number;
   /** All of it at once: the last event without a partition. */
   readonly wholeAt?: number;
 }
@@ -27,7 +30,10 @@ export interface StalenessFacts {
 
 /**
  * Those of the selected assets that should be made again: they were never made, an upstream is newer, or a selected
- * upstream is made again itself. In the order in which they were given.
+ * upstream is made again itself. In the order in which they were given. A partition that was asked for is made again
+ * when that cannot be told, because a log has forgotten when it or an upstream was made.
+ *
+ * @throws {@link EvaluationError} when it cannot be told of all partitions of an asset
  */
 export function staleAssets(selected: readonly AssetDefinition[], facts: StalenessFacts): readonly AssetDefinition[] {
   const names = new Set(selected.map(({ name }) => name));
@@ -36,42 +42,57 @@ export function staleAssets(selected: readonly AssetDefinition[], facts: Stalene
     const decided = known.get(asset.name);
     if (decided !== undefined) return decided;
     const stale =
-      asset.upstream.some(({ asset: above }) => names.has(above.name) && isStale(above)) ||
-      askedKeys(asset, facts).some((key) => isOlder(asset, key, facts));
+      asset.upstream.some(({ asset: above }) => names.has(above.name) && isStale(above)) || isOld(asset, facts);
     known.set(asset.name, stale);
     return stale;
   };
   return selected.filter(isStale);
 }
 
-/** The partitions to look at; `undefined`: the asset as a whole. */
-function askedKeys(
-  { name, partitions }: AssetDefinition,
-  { latest, partitionKey, now }: StalenessFacts
-): readonly (string | undefined)[] {
-  if (partitions === undefined) return [undefined];
-  if (partitionKey !== undefined) return [partitionKey];
-  return partitions.type === 'dynamic' ? [...(latest.get(name)?.partitions.keys() ?? [])] : partitions.keys(now);
+/** Whether what is asked for of an asset is older than something it is made from. */
+function isOld(asset: AssetDefinition, facts: StalenessFacts): boolean {
+  const { name, partitions } = asset;
+  const { latest, partitionKey, now } = facts;
+  if (partitions === undefined) return isOlder(asset, undefined, facts) !== false;
+  if (partitionKey !== undefined) return isOlder(asset, partitionKey, facts) !== false;
+  const { partitions: made, forgottenUntil } = latest.get(name) ?? {};
+  const keys = partitions.type === 'dynamic' ? [...(made?.keys() ?? [])] : partitions.keys(now);
+  const answers = new Set(keys.map((key) => isOlder(asset, key, facts)));
+  if (answers.has(true)) return true;
+  const unseen = partitions.type === 'dynamic' && forgottenUntil !== undefined;
+  if (!answers.has('unknown') && !unseen) return false;
+  throw new EvaluationError(
+    `staleOnly cannot tell whether asset '${name}' is out of date: it or what it is made from has more partitions than ` +
+      `a log remembers (2,000); ask for one at a time, with partitionKey`
+  );
 }
 
 function isOlder(
   { name, partitions, upstream }: AssetDefinition,
   key: string | undefined,
   { latest }: StalenessFacts
-): boolean {
+): boolean | 'unknown' {
   const made = madeAt(latest.get(name), key === undefined ? 'all' : [key]);
-  if (made === undefined) return true;
-  return upstream.some(({ asset, mapping }) => {
-    const needed = partitionsNeeded({ upstream: asset.partitions, downstream: partitions, mapping }, key);
-    return (madeAt(latest.get(asset.name), needed) ?? -Infinity) > made;
-  });
+  const above = upstream.map(({ asset, mapping }) =>
+    madeAt(
+      latest.get(asset.name),
+      partitionsNeeded({ upstream: asset.partitions, downstream: partitions, mapping }, key)
+    )
+  );
+  if (made.latest === -Infinity || above.some(({ earliest }) => earliest > made.latest)) return true;
+  const current = made.earliest > -Infinity && above.every(({ latest: at }) => at <= made.earliest);
+  return current ? false : 'unknown';
 }
 
-/** When the last of these partitions was made, by itself or with all the others. */
-function madeAt(latest: AssetLatest | undefined, choice: PartitionChoice): number | undefined {
-  if (latest === undefined) return undefined;
-  if (choice === 'all') return latest.at;
-  const times = [...choice.map((key) => latest.partitions.get(key)), choice.length === 0 ? undefined : latest.wholeAt];
-  const known = times.filter((at) => at !== undefined);
-  return known.length === 0 ? undefined : Math.max(...known);
+/** Between which times the last of these partitions was made, by itself or with all the others; `-Infinity`: never. */
+function madeAt(
+  latest: AssetLatest | undefined,
+  choice: PartitionChoice
+): { readonly earliest: number; readonly latest: number } {
+  if (latest === undefined || choice.length === 0) return { earliest: -Infinity, latest: -Infinity };
+  if (choice === 'all') return { earliest: latest.at, latest: latest.at };
+  const { partitions, wholeAt = -Infinity, forgottenUntil = -Infinity } = latest;
+  const times = choice.map((key) => partitions.get(key));
+  const earliest = Math.max(wholeAt, ...times.map((at) => at ?? -Infinity));
+  return { earliest, latest: times.includes(undefined) ? Math.max(earliest, forgottenUntil) : earliest };
 }

@@ -96,9 +96,10 @@ async function reconcile(
       if (loop.status.name !== 'RUNNING') return await recover(client, { sensor, taskQueue, options });
       const memo = loop.memo?.[SENSOR_MEMO] as SensorMemo | undefined;
       if (memo?.options === JSON.stringify(options) && memo.protocol >= PROTOCOL) return;
-      await client.workflow.getHandle(loop.workflowId).signal(SIGNALS.configure, { options, protocol: PROTOCOL });
+      // first: once the loop is told, nobody knows any more what it watched
       const watches = new Set(definition.watches.map(({ name }) => name));
       for (const asset of watchedBy(loop)) if (!watches.has(asset)) await unsubscribeAsset(client, asset, sensor);
+      await client.workflow.getHandle(loop.workflowId).signal(SIGNALS.configure, { options, protocol: PROTOCOL });
       return;
     } catch (error) {
       // another worker was faster, or the loop closed meanwhile: look again

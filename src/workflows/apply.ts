@@ -63,7 +63,9 @@ export function applyMessage(state: LoopState, { kind, name, args }: Message, no
     }
     case UPDATES.discardPending: {
       const count = rules.isHolding(state) && state.launch !== undefined ? rules.waitingRequests(state.launch) : 0;
-      return rules.discardPending(rules.audit(state, `discard ${count} pending requests`, note, now));
+      const { assetEvents } = rules.isHolding(state) ? (state.launch ?? {}) : {};
+      const also = assetEvents === undefined ? '' : ` and ${assetEvents.events.length} asset events`;
+      return rules.discardPending(rules.audit(state, `discard ${count} pending requests${also}`, note, now));
     }
     default:
       return state;

@@ -38,7 +38,12 @@ export function resumeLaunch(state: LoopState, now: number): LoopState {
   const { dueAt: _, ...launch } = state.launch;
   const { wake, ...rest } = state;
   const asked = wake === undefined || wake === 'tick' || wake === 'more' ? {} : { wake };
-  return { ...rest, ...asked, tick, launch: { ...launch, record: emptyRecord(tick, 'pending', now) } };
+  const { assetEvents } = launch;
+  const record = {
+    ...emptyRecord(tick, 'pending', now),
+    ...(assetEvents === undefined ? {} : { assetEvents: assetEvents.events.length }),
+  };
+  return { ...rest, ...asked, tick, launch: { ...launch, record } };
 }
 
 /** One request is settled: started, or refused because its ID exists (whose it is, `endBatch` says). */
@@ -244,21 +249,37 @@ export function endPartitions(
 export function endAssetEvents(state: LoopState, error: string | undefined, now: number): LoopState {
   if (state.launch?.record === undefined) return state;
   const { assetEvents: _, ...launch } = state.launch;
-  if (error === undefined) return { ...state, launch };
-  const { assetEvents: __, ...record } = state.launch.record;
+  const { waitsFor: __, ...record } = state.launch.record;
+  if (error === undefined) return { ...state, launch: { ...launch, record } };
   const rejection: Rejection = {
-    id: `asset-events-${record.tick}`,
+    id: `asset-events-${state.launch.record.tick}`,
     kind: 'request',
     error: cutText(error, MAX_TEXT_BYTES),
   };
-  return withRejections({ ...state, launch: { ...launch, record } }, [rejection], 1, now);
+  return withRejections(dropAssetEvents(state), [rejection], 1, now);
+}
+
+/** The tick's events of assets cannot be recorded yet, and all that comes after them waits. */
+export function delayAssetEvents(state: LoopState, why: string): LoopState {
+  const { launch } = state;
+  if (launch?.record === undefined) return state;
+  return { ...state, launch: { ...launch, record: { ...launch.record, waitsFor: cutText(why, MAX_TEXT_BYTES) } } };
+}
+
+/** The tick without its events of assets: all else is as code left it that knew nothing of them. */
+export function dropAssetEvents(state: LoopState): LoopState {
+  if (state.launch?.record === undefined) return state;
+  const { assetEvents: _, ...launch } = state.launch;
+  const { assetEvents: __, waitsFor: ___, ...record } = state.launch.record;
+  return { ...state, launch: { ...launch, record } };
 }
 
 /** Ends the launch: everything is started or refused, or waits as pending. */
 export function endLaunch(state: LoopState, now: number): LoopState {
   const { launch, ...rest } = state;
   if (launch?.record === undefined) return state;
-  const { remaining, staged, record } = launch;
+  const { remaining, staged } = launch;
+  const { record, kept } = keepAssetEvents(launch, launch.record);
   const pending = waitingRequests(launch);
   const ended: TickRecord = { ...record, pending, endedAt: now, ...outcome(record, pending) };
   // left over by maxRunsPerTick; what a stop holds back comes as soon as it is started
@@ -266,8 +287,23 @@ export function endLaunch(state: LoopState, now: number): LoopState {
   return {
     ...rest,
     ring: addTick(state.ring, ended),
-    ...(pending > 0 ? { launch: { remaining: remaining.map(withoutSearch), staged, refused: [], ...dueAt } } : {}),
+    ...(pending > 0 || kept.assetEvents !== undefined
+      ? { launch: { remaining: remaining.map(withoutSearch), staged, refused: [], ...kept, ...dueAt } }
+      : {}),
     counters: { ...state.counters, ticks: state.counters.ticks + 1 },
+  };
+}
+
+/** Events of assets that a stop came before are pending as requests are, and are still of their tick. */
+function keepAssetEvents(
+  { assetEvents }: Launch,
+  { waitsFor, ...record }: TickRecord
+): { readonly record: TickRecord; readonly kept: Pick<Launch, 'assetEvents'> } {
+  if (assetEvents === undefined) return { record, kept: {} };
+  const { assetEvents: _, ...without } = record;
+  return {
+    record: { ...without, skipReason: `the sensor was stopped; ${waitsFor ?? 'asset events are pending'}` },
+    kept: { assetEvents: { tick: record.tick, ...assetEvents } },
   };
 }
 

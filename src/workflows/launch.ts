@@ -7,8 +7,8 @@
  * - starts are not cancellable: cancelling the sensor must neither lose a start half-way nor cancel running jobs.
  * - requests of a big tick are in pages; one page at a time is read, so that no history or state grows with the tick.
  */
-import { CancellationScope, condition, proxyActivities } from '@temporalio/workflow';
-import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
+import { CancellationScope, condition, log, patched, proxyActivities } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/common';
 import type { SensorActivities } from '../activities/index.js';
 import { FAILURE_TYPES } from '../sensors/errors.js';
 import { jsonBytes } from '../sensors/json.js';
@@ -29,6 +29,8 @@ import * as rules from './rules.js';
 import { startRun } from './start-run.js';
 
 const PAGES_KEPT_AT_ONCE = 50;
+/** In the history of each launch that records asset events: older code committed ticks without theirs. */
+const RECORDS_ASSETS = 'temporal-sensors: asset events';
 
 interface Holder {
   readonly get: () => LoopState;
@@ -40,7 +42,7 @@ interface Holder {
 }
 
 export interface Launcher {
-  /** Starts what `state.launch` holds, as far as this run of the loop may. */
+  /** Starts what `state.launch` holds, as far as this run of the loop may. To be called again while its tick has not ended. */
   readonly run: () => Promise<void>;
   /** Starts one run, outside any tick. */
   readonly start: (request: LaunchRequest, memo: Omit<RunMemo, 'sensor' | 'job'>) => Promise<'started' | 'refused'>;
@@ -55,13 +57,9 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
     startToCloseTimeout: '1 minute',
     retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
   });
-  // without a limit: what is committed is recorded, however long that takes
-  const { recordTickEvents } = proxyActivities<Pick<SensorActivities, 'recordTickEvents'>>({
-    startToCloseTimeout: '30 seconds',
-    retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
-  });
-  // with one: a set whose workers are gone must not hold up everything else
-  const { changePartitions } = proxyActivities<Pick<SensorActivities, 'changePartitions'>>({
+  // with one: sets and logs whose workers are gone must not keep the loop from stopping and from continuing as new
+  type Recording = Pick<SensorActivities, 'changePartitions' | 'recordTickEvents'>;
+  const { changePartitions, recordTickEvents } = proxyActivities<Recording>({
     startToCloseTimeout: '30 seconds',
     scheduleToCloseTimeout: '2 minutes',
     retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
@@ -74,8 +72,11 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
       holder.set(rules.endPartitions(holder.get(), await changed(changes), Date.now()));
     }
     const { assetEvents, record } = holder.get().launch ?? {};
-    if (assetEvents !== undefined && record !== undefined)
-      holder.set(rules.endAssetEvents(holder.get(), await recorded(assetEvents, record.tick), Date.now()));
+    if (assetEvents !== undefined && record !== undefined) {
+      await recordAssets(assetEvents, assetEvents.tick ?? record.tick);
+      // what is committed is recorded, however long that takes, and before anything starts
+      if (holder.get().launch?.assetEvents !== undefined && !holder.held()) return;
+    }
     for (;;) {
       await startBatch();
       const { refused = [] } = holder.get().launch ?? {};
@@ -106,16 +107,34 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
     }
   }
 
-  /** Records events of assets; gives why they cannot be. */
-  async function recorded(recording: AssetRecording, tick: number): Promise<string | undefined> {
+  /** Records events of assets, or says why they cannot be; they stay in the state while their logs take none. */
+  async function recordAssets(recording: AssetRecording, tick: number): Promise<void> {
+    const { length } = recording.events;
+    if (!patched(RECORDS_ASSETS)) {
+      log.warn(
+        `the ${length} asset events of tick ${tick} of sensor '${sensor}' were not recorded: a worker with an older ` +
+          'version of temporal-sensors ran the loop then'
+      );
+      holder.set(rules.dropAssetEvents(holder.get()));
+      return;
+    }
+    let problem: string | undefined;
     try {
       await CancellationScope.nonCancellable(() => recordTickEvents({ sensor, tick, recording }));
-      return undefined;
     } catch (error) {
       if (!(error instanceof ActivityFailure)) throw error;
-      const { length } = recording.events;
-      return `${length} asset events could not be recorded: ${error.cause?.message ?? error.message}`;
+      const timedOut = error.cause instanceof TimeoutFailure;
+      // of a timeout, what the last attempt said tells more
+      const why = (timedOut ? error.cause.cause?.message : undefined) ?? error.cause?.message ?? error.message;
+      if (timedOut || error.retryState === 'TIMEOUT') {
+        const waits = `${length} asset events of tick ${tick} wait to be recorded: ${why}`;
+        log.warn(`sensor '${sensor}': ${waits}`);
+        holder.set(rules.delayAssetEvents(holder.get(), waits));
+        return;
+      }
+      problem = `${length} asset events could not be recorded: ${why}`;
     }
+    holder.set(rules.endAssetEvents(holder.get(), problem, Date.now()));
   }
 
   /** Copies staged pages, some at a time, to pages that wait for as long as it takes. */

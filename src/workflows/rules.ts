@@ -23,6 +23,8 @@ export {
   countRuns,
   discardPending,
   endBatch,
+  delayAssetEvents,
+  dropAssetEvents,
   endAssetEvents,
   endLaunch,
   endPartitions,

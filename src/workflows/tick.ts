@@ -4,15 +4,16 @@ import { cutText } from '../sensors/json.js';
 import { ledgerView } from '../sensors/key-ledger.js';
 import { MAX_TEXT_BYTES } from '../sensors/limits.js';
 import { pauseMs } from '../sensors/rhythm.js';
-import type {
-  EvaluationInput,
-  EvaluationResult,
-  FailureDetails,
-  Health,
-  LoopState,
-  PartitionChange,
-  TickRecord,
-  Trigger,
+import {
+  PROTOCOL,
+  type EvaluationInput,
+  type EvaluationResult,
+  type FailureDetails,
+  type Health,
+  type LoopState,
+  type PartitionChange,
+  type TickRecord,
+  type Trigger,
 } from '../sensors/protocol.js';
 import { consumeEvents, failEvents, firstWaiting, takeEvents } from './inbox.js';
 import { addDeadLetters, addTick, deadLetterRoom, emptyRecord } from './records.js';
@@ -32,6 +33,7 @@ export function beginEvaluation(
   const failing = health.status === 'failing';
   const input: EvaluationInput = {
     ...begin,
+    protocol: PROTOCOL,
     tick: state.tick + 1,
     trigger,
     events,

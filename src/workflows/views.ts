@@ -121,6 +121,7 @@ export function detailsOf(sensor: string, state: LoopState): string {
     `Runs started ${counters.runs} · duplicates ${counters.duplicates} · rejected ${counters.rejected} · failures ${counters.failures}` +
       ` · dead letters ${state.deadLetters.length} · pending ${pendingOf(state).count} · run keys ${keyCount(state.ledger)}`,
     describeEvents(state),
+    state.launch?.record?.waitsFor ?? '',
     'A quiet sensor shows its skip reason under *Pending Activities*.',
   ];
   const table = [

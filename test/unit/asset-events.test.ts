@@ -1,4 +1,5 @@
 /** What sensors say of assets, and runs for stale assets only, without a server. */
+import type { Client } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import {
@@ -10,10 +11,18 @@ import {
   dynamicPartitions,
   type AssetReference,
   type MetadataInput,
+  type SensorDefinition,
 } from '../../src/index.js';
 import type { AssetState } from '../../src/sensors/asset-event.js';
-import { latestOf } from '../../src/sensors/narrow-stale.js';
+import { failureFolds } from '../../src/sensors/attempt-end.js';
+import type { CheckedOutcome } from '../../src/sensors/check-outcome.js';
+import { evaluateInput } from '../../src/sensors/evaluate-input.js';
+import { LogBook } from '../../src/sensors/log-book.js';
+import { loopOptions } from '../../src/sensors/loop-options.js';
+import { latestOf, NO_ASSETS } from '../../src/sensors/narrow-stale.js';
+import type { EvaluationInput } from '../../src/sensors/protocol.js';
 import { buildRunStatusSensorContext, buildSensorContext, evaluateTick, simulate } from '../../src/testing/index.js';
+import { beginEvaluation, newState } from '../../src/workflows/rules.js';
 
 const customers = dynamicPartitions('customers');
 const orders = defineAsset({ key: ['sales', 'orders'], partitions: customers });
@@ -179,4 +188,41 @@ test('of an asset that nobody makes here, what was observed counts as made', () 
     partitions: new Map([['q', 9]]),
   });
   expect(latestOf({ ...state, partitions: [], latestObservation: event(9) }, true)).toBeUndefined();
+  expect(latestOf({ ...made, partitionsForgotten: 1 }, true)).toMatchObject({ forgottenUntil: 5 });
 });
+
+test.each<[string, SensorDefinition]>([
+  ['asset events', defineSensor({ name: 's', evaluate: (ctx) => ctx.materialize(extra) ?? null })],
+  ['runs for some assets', defineSensor({ name: 's', job: make, evaluate: (ctx) => ctx.run({ assets: [extra] }) })],
+])(
+  '%s are not given to a loop of an older worker, which would lose them; its next tick may be another one',
+  async (_, sensor) => {
+    const state = newState(loopOptions(sensor), 0);
+    const { input } = beginEvaluation(state, { sensor: 's', evaluation: 1, delayMs: 0, rest: false }, 0).evaluated;
+    const evaluate = async (given: EvaluationInput): Promise<CheckedOutcome> =>
+      await evaluateInput(given, sensor, {
+        now: new Date(0),
+        nonce: 'n',
+        run: async (work) =>
+          await work({
+            signal: new AbortController().signal,
+            heartbeat: () => undefined,
+            client: {} as Client,
+            book: new LogBook(() => undefined, Date.now),
+            resources: {},
+          }),
+        knownKeys: async () => new Set<string>(),
+        assets: NO_ASSETS,
+        prefix: '',
+        times: { scheduledAt: 0, waitedMs: 0 },
+        jobs: ['make'],
+        preview: false,
+      });
+    expect(await evaluate(input)).toMatchObject({ kind: 'evaluated' });
+    const { protocol: __, ...older } = input;
+    const error: unknown = await evaluate(older).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ message: expect.stringContaining('goes on when that worker has ended') });
+    // else the server would try again with the same input
+    expect(failureFolds({ ...older, fold: true, failing: true }, error)).toBe(false);
+  }
+);

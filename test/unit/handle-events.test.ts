@@ -33,6 +33,8 @@ interface Tick {
   readonly returned: readonly string[];
   /** This worker's clock is ahead of the server's. */
   readonly aheadMs: number;
+  /** An older worker runs the loop. */
+  readonly olderLoop: boolean;
 }
 
 /** A source of events with what outlives a tick: the cursor, the dead letters, and what has not been taken. */
@@ -65,7 +67,7 @@ class Source {
   }
 
   async tick({ signal = new AbortController().signal, ...given }: Partial<Tick> = {}): Promise<void> {
-    const { preview = false, returned = [], aheadMs = 0 } = given;
+    const { preview = false, returned = [], aheadMs = 0, olderLoop = false } = given;
     const events = this.letters.filter(({ payload }) => returned.includes(idOf(payload as Json)));
     this.letters = this.letters.filter((letter) => !events.includes(letter));
     const host: FeedHost = {
@@ -76,6 +78,7 @@ class Source {
       prefix: '',
       deadLetterRoom: deadLetterRoom(this.letters),
       deadLetters: this.letters.map(({ id }) => id),
+      ...(olderLoop ? { olderLoop } : {}),
       resolveJob: () => 'invoice',
       problemOf: (request) => requestProblem(request, definition, new Date()),
       request: (made) => made,
@@ -195,6 +198,45 @@ describe('an event that fails', () => {
     expect(source.pending).toEqual(['ok3', 'ok4']);
     await source.tick();
     expect(source.recorded).toHaveLength(1_000);
+  });
+
+  test('that fills what a tick can record of assets leaves the rest, and its end, to the next tick', async () => {
+    const say = (ctx: HandlerContext, count: number): void => {
+      for (let n = 0; n < count; n++) ctx.materialize('a');
+    };
+    const finish: EventHandlers<Event>['finish'] = async (ctx) => {
+      say(ctx as HandlerContext, 500);
+      return undefined;
+    };
+    const handle: Handle = (ctx, _, memory) => {
+      memory.value = 'collected';
+      say(ctx, 500);
+    };
+    const source = new Source(['a', 'b'], handle, { finish });
+    await source.tick();
+    expect(source.recorded).toHaveLength(1_000);
+    expect(source.report.againInMs).toBe(100);
+    await source.tick();
+    expect(source.recorded).toHaveLength(1_500);
+  });
+
+  test('whose name is long does not make the cursor too large when many of them fail', async () => {
+    const source = new Source(ids('x'.repeat(1_000), 30), () => {
+      throw new Error('down');
+    });
+    await source.tick();
+    expect(jsonBytes(source.state)).toBeLessThan(18 * 1024);
+    expect(source.pending.length).toBeGreaterThan(10);
+  });
+
+  test('that says something of assets waits while a loop of an older worker would lose it', async () => {
+    const source = new Source(['a'], (ctx, { eventId }) => ctx.materialize(eventId));
+    await source.tick({ olderLoop: true });
+    expect(source.waiting).toContain('a worker with an older version of temporal-sensors runs the loop');
+    expect([source.pending, source.recorded, source.letters]).toEqual([['a'], [], []]);
+    await pass(30_000);
+    await source.tick();
+    expect([source.pending, source.recorded.length]).toEqual([[], 1]);
   });
 
   test('is a failure when it fails, and not again while it waits; but nothing is well until then', async () => {

@@ -158,3 +158,17 @@ test('a week is older than any of its days, and without a key every partition co
   expect(stale({ ...weeks, totals: at({ '2026-01-11': 51 }) }, undefined, [weekly])).toEqual(['weekly']);
   expect(stale({ ...weeks, totals: at({ '2026-01-11': 49 }) }, undefined, [weekly])).toEqual([]);
 });
+
+test('what a log has forgotten loses no run: a partition that may be stale is, and all together cannot be told', () => {
+  const [monday, tuesday] = ['2026-01-05', '2026-01-06'];
+  const made = { 'sales/orders': { ...at({ [tuesday]: 10 }), forgottenUntil: 10 }, rates: at({}, 5) };
+  // the upstream may have been made after it, or cannot have been
+  expect(stale({ ...made, totals: at({ [monday]: 9 }) }, monday, [totals])).toEqual(['totals']);
+  expect(stale({ ...made, totals: at({ [monday]: 10 }) }, monday, [totals])).toEqual([]);
+  const forgotten = { ...at({ [tuesday]: 20 }), forgottenUntil: 20 };
+  expect(stale({ ...made, totals: forgotten }, monday, [totals])).toEqual(['totals']);
+  expect(stale({ ...made, totals: forgotten }, tuesday, [totals])).toEqual([]);
+  expect(() => stale({ ...made, totals: forgotten }, undefined, [totals])).toThrow(
+    `staleOnly cannot tell whether asset 'totals' is out of date`
+  );
+});

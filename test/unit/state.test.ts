@@ -1,8 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { describeTick } from '../../src/sensors/describe-tick.js';
 import { jsonBytes, type Json } from '../../src/sensors/json.js';
 import { KEY_CHARS, planSeal, unpackKeys } from '../../src/sensors/key-ledger.js';
-import type { EvaluationResult, LaunchRequest, LoopOptions, LoopState } from '../../src/sensors/protocol.js';
+import type {
+  EvaluationResult,
+  LaunchRequest,
+  LoopOptions,
+  LoopState,
+  TickRecord,
+} from '../../src/sensors/protocol.js';
 import { bytesOf } from '../../src/workflows/inbox.js';
 import * as rules from '../../src/workflows/rules.js';
 import { addDeadLetters } from '../../src/workflows/records.js';
@@ -206,6 +213,29 @@ describe('launch', () => {
       remaining: [{ id: 's:job:2' }, { id: 's:job:3' }],
       record: { tick: 2, trigger: 'pending' },
     });
+  });
+
+  test('asset events that a stop came before are pending, and recorded first, as events of their tick', () => {
+    const events = [{ asset: 'orders', kind: 'materialization' as const, metadata: {} }];
+    const begun = begin(rules.newState(options, 0), 0);
+    let state = rules.commit(begun.state, begun.evaluated, { ...result, assetEvents: { id: 's/1/n', events } }, 5);
+    state = rules.delayAssetEvents(state, 'their log is full');
+    expect(describeTick(state.launch?.record ?? ({} as TickRecord))).toBe('their log is full');
+    expect(rules.endAssetEvents(state, undefined, 6).launch?.record).not.toHaveProperty('waitsFor');
+    state = rules.endLaunch(rules.choose(state, rules.operatorChoice('stopped', {}, 6), 6), 6);
+    expect(state.ring.at(-1)).toMatchObject({
+      status: 'skipped',
+      skipReason: 'the sensor was stopped; their log is full',
+    });
+    expect(state.ring.at(-1)).not.toHaveProperty('assetEvents');
+    expect(rules.isHolding(state)).toBe(true);
+    state = rules.choose(state, rules.operatorChoice('running', {}, 7), 7);
+    expect(rules.mayLaunch(state, 7)).toBe(true);
+    state = rules.resumeLaunch(state, 7);
+    expect(state.launch).toMatchObject({ assetEvents: { tick: 1, events }, record: { tick: 2, assetEvents: 1 } });
+    state = rules.endLaunch(rules.endAssetEvents(state, undefined, 8), 8);
+    expect(state.ring.at(-1)).toMatchObject({ tick: 2, status: 'success', assetEvents: 1 });
+    expect(state.launch).toBeUndefined();
   });
 
   test('refused IDs are duplicates, unless somebody else owns them', () => {
