@@ -51,20 +51,23 @@ export interface Launcher {
 export function createLauncher(sensor: string, holder: Holder): Launcher {
   type Activities = Pick<SensorActivities, 'findOwners' | 'readRequests' | 'keepRequests'>;
   // without a limit: what cannot be read for a while must not be lost, and not be taken for something else
-  const { findOwners, readRequests, keepRequests } = proxyActivities<Activities>({
-    startToCloseTimeout: '1 minute',
-    retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
-  });
+  const retry = { initialInterval: '1 second', maximumInterval: '10 seconds' } as const;
+  const patient = { startToCloseTimeout: '1 minute', retry } as const;
+  const { findOwners } = proxyActivities<Activities>({ ...patient, summary: 'whose the workflow IDs are that exist' });
+  const { readRequests } = proxyActivities<Activities>({ ...patient, summary: 'next requests of a big tick' });
+  const { keepRequests } = proxyActivities<Activities>({ ...patient, summary: 'keep requests that wait' });
   // without a limit: what is committed is recorded, however long that takes
   const { recordTickEvents } = proxyActivities<Pick<SensorActivities, 'recordTickEvents'>>({
     startToCloseTimeout: '30 seconds',
-    retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
+    summary: 'record events of assets',
+    retry,
   });
   // with one: a set whose workers are gone must not hold up everything else
   const { changePartitions } = proxyActivities<Pick<SensorActivities, 'changePartitions'>>({
     startToCloseTimeout: '30 seconds',
     scheduleToCloseTimeout: '2 minutes',
-    retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
+    summary: 'change partition sets',
+    retry,
   });
   let starts = 0;
 
