@@ -2,7 +2,7 @@
 import type { AssetEvent, AssetProducer } from '../sensors/asset-event.js';
 import type { AssetMemo } from '../sensors/protocol.js';
 import { readLog, type LogState } from './asset-log-state.js';
-import { cell, iso } from './views.js';
+import { commands, escaped, iso, table } from './markdown.js';
 
 const SHOWN_EVENTS = 10;
 const SHOWN_SUBSCRIBERS = 20;
@@ -20,27 +20,42 @@ export function assetMemoOf(state: LogState): AssetMemo {
   };
 }
 
-/** Markdown for Temporal Web. */
+/** Markdown for Temporal Web. It has no metadata of events. */
 export function assetDetailsOf(state: LogState, asset: string): string {
   const { last, materializations, observations, duplicates, refused, partitions, subscribers } = state;
   const { events } = readLog(state, asset, last - SHOWN_EVENTS, SHOWN_EVENTS);
   const dropped = state.droppedSubscribers.at(-1);
   return [
-    `**${asset}** has ${last} events: materializations ${materializations} · observations ${observations}` +
+    `**${escaped(asset)}** has ${last} events: materializations ${materializations} · observations ${observations}` +
       ` · repeated ${duplicates} · refused ${refused} · partitions ${partitions.length + state.partitionsForgotten}`,
+    '',
     `Kept: ${retentionOf(state)}, and what its subscribers have still to read.`,
-    ...(dropped === undefined ? [] : [`No longer waited for: ${cell(dropped.sensor)}, because ${dropped.reason}.`]),
     '',
-    '| event | kind | at | partition | by |',
-    '| --- | --- | --- | --- | --- |',
-    ...[...events]
-      .reverse()
-      .map(
-        ({ position, kind, at, partitionKey = '', producer }: AssetEvent) =>
-          `| ${position} | ${kind} | ${iso(at)} | ${cell(partitionKey)} | ${cell(producedBy(producer))} |`
-      ),
+    ...(dropped === undefined
+      ? []
+      : [`No longer waited for: ${escaped(dropped.sensor)}, because ${dropped.reason}.`, '']),
+    '### Last events',
     '',
-    ...(subscribers.length === 0 ? ['No sensor reads it.'] : subscriberTable(state)),
+    ...table(
+      ['event', 'kind', 'at', 'partition', 'by'],
+      [...events]
+        .reverse()
+        .map(({ position, kind, at, partitionKey, producer }: AssetEvent) => [
+          position,
+          kind,
+          iso(at),
+          partitionKey,
+          producedBy(producer),
+        ])
+    ),
+    '',
+    '### Who reads it',
+    '',
+    ...(subscribers.length === 0 ? ['No sensor.'] : subscriberTable(state)),
+    '',
+    '### What to do next',
+    '',
+    ...commands([`sensors assets show ${asset}`, `sensors assets events ${asset}`]),
   ].join('\n');
 }
 
@@ -52,12 +67,13 @@ function retentionOf({ retention: { events, ageMs } }: LogState): string {
 function subscriberTable({ subscribers, last }: LogState): string[] {
   const hidden = subscribers.length - SHOWN_SUBSCRIBERS;
   return [
-    '| sensor | has read | behind | said so |',
-    '| --- | --- | --- | --- |',
-    ...subscribers
-      .slice(0, SHOWN_SUBSCRIBERS)
-      .map(({ sensor, position, at }) => `| ${cell(sensor)} | ${position} | ${last - position} | ${iso(at)} |`),
-    ...(hidden > 0 ? [`and ${hidden} more`] : []),
+    ...table(
+      ['sensor', 'has read', 'behind', 'said so'],
+      subscribers
+        .slice(0, SHOWN_SUBSCRIBERS)
+        .map(({ sensor, position, at }) => [sensor, position, last - position, iso(at)])
+    ),
+    ...(hidden > 0 ? ['', `and ${hidden} more`] : []),
   ];
 }
 

@@ -89,6 +89,7 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
   });
   const { releasePages } = proxyActivities<Pick<SensorActivities, 'releasePages'>>({
     startToCloseTimeout: '30 seconds',
+    summary: `terminate old pages of ${asset}`,
     retry: { initialInterval: '1 second', maximumAttempts: 5 },
   });
 
@@ -143,7 +144,7 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
       waking = true;
       await Promise.all(sensors.map(wake));
       waking = false;
-      await sleep(NUDGE_PAUSE_MS);
+      await sleep(NUDGE_PAUSE_MS, { summary: 'pause between two nudges' });
     }
     nudging = false;
   }
@@ -171,7 +172,7 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
     // what arrives in the same moment is told with it
     await Promise.resolve();
     const pauseMs = toldAt + TELL_PAUSE_MS - Date.now();
-    if (pauseMs > 0) await sleep(pauseMs);
+    if (pauseMs > 0) await sleep(pauseMs, { summary: 'the memo follows' });
     upsertMemo({ [ASSET_MEMO]: assetMemoOf(state) });
     toldAt = Date.now();
     telling = false;

@@ -43,6 +43,7 @@ export function createBackfillRuns(
   // without a limit: how a run ended must not be guessed
   const { watchRuns } = proxyActivities<Pick<SensorActivities, 'watchRuns'>>({
     startToCloseTimeout: '1 minute',
+    summary: `runs of ${facts.backfill ?? workflowId} that go on`,
     retry: { initialInterval: '1 second', backoffCoefficient: 1 },
   });
   const children = new Set<string>();

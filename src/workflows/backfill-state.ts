@@ -22,7 +22,7 @@ import {
   MAX_STARTS_IN_FLIGHT,
 } from '../sensors/limits.js';
 import type { Note } from '../sensors/protocol.js';
-import { cell } from './views.js';
+import { commands, escaped, table } from './markdown.js';
 
 /** What is to be done, as a worker found out. Keys beyond what the state holds are in pages. */
 export interface StoredPlan {
@@ -244,19 +244,31 @@ export function resultOf(state: BackfillState, request: BackfillRequest, now: nu
   };
 }
 
-/** Markdown for Temporal Web. */
-export function backfillDetails(progress: BackfillProgress): string {
+/** Markdown for Temporal Web. It has no config. @param id what commands name the backfill by */
+export function backfillDetails(id: string, progress: BackfillProgress): string {
   const { job, status, policy, first, last, partitions, runs, waiting, running, done, failed, failures } = progress;
   const { concurrency, note, error } = progress;
   const by = [note?.by === undefined ? '' : ` by ${note.by}`, note?.reason === undefined ? '' : ` (${note.reason})`];
   return [
-    `Backfill of **${cell(job)}** is **${status}**${note === undefined ? '' : `; ${note.what}${cell(by.join(''))}`}.`,
-    ...(error === undefined ? [] : [cell(error)]),
+    `Backfill of **${escaped(job)}** is **${status}**${note === undefined ? '' : `; ${note.what}${escaped(by.join(''))}`}.`,
+    ...(error === undefined ? [] : ['', escaped(error)]),
     ...(policy === undefined
       ? []
-      : [`${partitions} partitions from ${cell(first ?? '')} to ${cell(last ?? '')}, policy ${policy}.`]),
+      : ['', `${partitions} partitions from ${escaped(first)} to ${escaped(last)}, policy ${policy}.`]),
+    '',
     `Runs ${runs} · done ${done} · failed ${failed} · running ${running} of at most ${concurrency} · waiting ${waiting}`,
-    ...(failures.length === 0 ? [] : ['', '| partition | error |', '| --- | --- |']),
-    ...failures.map((each) => `| ${cell(each.partition)} | ${cell(each.error)} |`),
+    '',
+    ...table(
+      ['partition', 'error'],
+      failures.map((each) => [each.partition, each.error])
+    ),
+    '',
+    ...commands(nextSteps(progress).map((what) => `sensors backfills ${what} ${id}`)),
   ].join('\n');
+}
+
+function nextSteps({ status, failed }: BackfillProgress): readonly string[] {
+  if (status === 'paused') return ['resume', 'cancel'];
+  if (status === 'planning' || status === 'running') return ['pause', 'cancel'];
+  return failed > 0 ? ['retry'] : ['show'];
 }

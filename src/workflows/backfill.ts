@@ -64,6 +64,7 @@ type Activities = Pick<SensorActivities, 'planBackfill' | 'readBackfillKeys' | '
 /** Started by a client, or by a sensor's request, never by hand. */
 export async function sensorBackfill(given?: unknown): Promise<BackfillResult | BackfillPreview> {
   const { workflowId, memo = {}, startTime } = workflowInfo();
+  const id = idOf(workflowId);
   const parsed = parseBackfillInput(workflowId, given);
   if (typeof parsed === 'string') throw rejected(parsed);
   const { request, dryRun } = parsed;
@@ -79,14 +80,17 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
   // a job that no worker has is told, and not waited for
   const { planBackfill } = proxyActivities<Activities>({
     startToCloseTimeout: '2 minutes',
+    summary: `plan ${id}`,
     retry: { ...retry, maximumAttempts: 30 },
   });
   const { readBackfillKeys, prepareBackfill } = proxyActivities<Activities>({
     startToCloseTimeout: '1 minute',
+    summary: `next runs of ${id}`,
     retry,
   });
   const { releasePages } = proxyActivities<Activities>({
     startToCloseTimeout: '30 seconds',
+    summary: `terminate pages that ${id} has read`,
     retry: { ...retry, maximumAttempts: 5 },
   });
   /** What a worker is asked: who cancels the backfill waits for no answer that may never come. */
@@ -108,7 +112,7 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
     if (dryRun === true) return;
     const now = Date.now();
     const progress = rules.progressOf(state, request, now);
-    setCurrentDetails(rules.backfillDetails(progress));
+    setCurrentDetails(rules.backfillDetails(id, progress));
     if (shown !== undefined && shown.status === progress.status && now - shown.at < MEMO_EVERY_MS) {
       isBehind = true;
       void publishLater(shown.at + MEMO_EVERY_MS - now);
@@ -261,12 +265,17 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
 }
 setWorkflowOptions(versioning, sensorBackfill);
 
+/** What people call it. */
+function idOf(workflowId: string): string {
+  return workflowId.startsWith(BACKFILL_ID_PREFIX) ? workflowId.slice(BACKFILL_ID_PREFIX.length) : workflowId;
+}
+
 /** Who asked for its runs: the sensor that asked for it, or an operator. */
 function factsOf(workflowId: string, { by, reason }: BackfillInput['request'], started: unknown): Omit<RunMemo, 'job'> {
   const { sensor, tick, via } = (started ?? {}) as Partial<RunMemo>;
   return {
     ...(typeof sensor === 'string' && typeof tick === 'number' ? { sensor, tick } : {}),
-    backfill: workflowId.startsWith(BACKFILL_ID_PREFIX) ? workflowId.slice(BACKFILL_ID_PREFIX.length) : workflowId,
+    backfill: idOf(workflowId),
     ...(Array.isArray(via) ? { via } : {}),
     ...(by === undefined ? {} : { by }),
     ...(reason === undefined ? {} : { reason }),

@@ -66,6 +66,7 @@ export function createEdits(sensor: string, holder: Holder, launcher: Launcher):
   const activities = proxyActivities<Checks>({
     startToCloseTimeout: '30 seconds',
     scheduleToCloseTimeout: '2 minutes',
+    summary: `look up what an operator wants of ${sensor}`,
     retry: { initialInterval: '1 second', maximumAttempts: 5 },
   });
 

@@ -53,16 +53,20 @@ export interface Launcher {
 export function createLauncher(sensor: string, holder: Holder): Launcher {
   type Activities = Pick<SensorActivities, 'findOwners' | 'readRequests' | 'keepRequests'>;
   // without a limit: what cannot be read for a while must not be lost, and not be taken for something else
-  const { findOwners, readRequests, keepRequests } = proxyActivities<Activities>({
-    startToCloseTimeout: '1 minute',
-    retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
+  const retry = { initialInterval: '1 second', maximumInterval: '10 seconds' } as const;
+  const patient = { startToCloseTimeout: '1 minute', retry } as const;
+  const { findOwners } = proxyActivities<Activities>({ ...patient, summary: 'whose the workflow IDs are that exist' });
+  const { readRequests } = proxyActivities<Activities>({ ...patient, summary: 'next requests of a big tick' });
+  const { keepRequests } = proxyActivities<Activities>({ ...patient, summary: 'keep requests that wait' });
+  // with a limit: sets and logs whose workers are gone must not keep the loop from stopping and from continuing as new
+  const bounded = { startToCloseTimeout: '30 seconds', scheduleToCloseTimeout: '2 minutes', retry } as const;
+  const { recordTickEvents } = proxyActivities<Pick<SensorActivities, 'recordTickEvents'>>({
+    ...bounded,
+    summary: 'record events of assets',
   });
-  // with one: sets and logs whose workers are gone must not keep the loop from stopping and from continuing as new
-  type Recording = Pick<SensorActivities, 'changePartitions' | 'recordTickEvents'>;
-  const { changePartitions, recordTickEvents } = proxyActivities<Recording>({
-    startToCloseTimeout: '30 seconds',
-    scheduleToCloseTimeout: '2 minutes',
-    retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
+  const { changePartitions } = proxyActivities<Pick<SensorActivities, 'changePartitions'>>({
+    ...bounded,
+    summary: 'change partition sets',
   });
   let starts = 0;
 

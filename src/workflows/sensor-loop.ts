@@ -59,13 +59,20 @@ import { applyMessage, endEvaluation, type ActivityEnd } from './apply.js';
 import * as rules from './rules.js';
 import { createTickMetrics } from './tick-metrics.js';
 import { versioning } from './versioning.js';
-import { detailsOf, memoOf, stateView } from './views.js';
+import { detailsOf, waitsFor } from './sensor-details.js';
+import { memoOf, stateView } from './views.js';
 
 /** Waiters are turned away beyond this history length, so that a stream of them cannot keep a run from ending. */
 const BUSY_HISTORY_EVENTS = 4 * MAX_HISTORY_EVENTS;
 /** Pages to let go of that are collected while a launch goes on. */
 const MAX_RELEASED = 100;
 const MANY_KEYS = 10_000_000;
+/** For what the sensor can do without. */
+const FEW_ATTEMPTS = {
+  startToCloseTimeout: '30 seconds',
+  scheduleToCloseTimeout: '2 minutes',
+  retry: { initialInterval: '1 second', maximumAttempts: 5 },
+} as const;
 /** What a waiter for a tick is given beyond the evaluation's own time. */
 const WAITER_GRACE_MS = 60_000;
 
@@ -101,10 +108,13 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   const previews = new Set<CancellationScope>();
   let memo = workflowInfo().memo?.[SENSOR_MEMO];
 
-  const activities = proxyActivities<Pick<SensorActivities, 'callHealthHook' | 'releasePages'>>({
-    startToCloseTimeout: '30 seconds',
-    scheduleToCloseTimeout: '2 minutes',
-    retry: { initialInterval: '1 second', maximumAttempts: 5 },
+  const { callHealthHook } = proxyActivities<Pick<SensorActivities, 'callHealthHook'>>({
+    ...FEW_ATTEMPTS,
+    summary: `health hook of ${sensor}`,
+  });
+  const { releasePages } = proxyActivities<Pick<SensorActivities, 'releasePages'>>({
+    ...FEW_ATTEMPTS,
+    summary: `terminate old pages of ${sensor}`,
   });
   // without a limit: keys that cannot be sealed must neither be forgotten nor let the state grow
   const { sealKeys } = proxyActivities<Pick<SensorActivities, 'sealKeys'>>({
@@ -155,7 +165,8 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     try {
       await condition(
         () => waiter.record !== undefined || ending || holding(),
-        state.options.timeoutMs + GRACE_MS + WAITER_GRACE_MS
+        state.options.timeoutMs + GRACE_MS + WAITER_GRACE_MS,
+        { summary: 'somebody waits for a tick' }
       );
     } finally {
       waiters.delete(waiter);
@@ -187,7 +198,8 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
 
   async function recorded(tick: number): Promise<TickRecord> {
     const ended = (): TickRecord | undefined => state.ring.find((record) => record.tick === tick);
-    await condition(() => ended() !== undefined || ending, state.options.timeoutMs + GRACE_MS + WAITER_GRACE_MS);
+    const patienceMs = state.options.timeoutMs + GRACE_MS + WAITER_GRACE_MS;
+    await condition(() => ended() !== undefined || ending, patienceMs, { summary: `somebody waits for tick ${tick}` });
     const record = ended() ?? state.launch?.record;
     if (record !== undefined) return record;
     throw rejected(`tick ${tick} of sensor '${sensor}' is committed and has not ended yet; its ticks will show it`);
@@ -278,8 +290,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     published();
     const hooked = rules.healthHook(state, before);
     if (hooked === undefined) return;
-    const call = activities
-      .callHealthHook({ sensor, ...hooked })
+    const call = callHealthHook({ sensor, ...hooked })
       .catch((error: unknown) => log.warn(`${hooked.hook} of sensor '${sensor}' failed`, { error }))
       .finally(() => hooks.delete(call));
     hooks.add(call);
@@ -335,7 +346,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     if (state.released.length === 0 || (launching && state.released.length < MAX_RELEASED)) return;
     const ids = state.released;
     try {
-      await activities.releasePages({ ids });
+      await releasePages({ ids });
     } catch (error) {
       log.warn(
         `sensor '${sensor}' could not terminate ${ids.length} pages that are no longer needed: ${ids.join(', ')}`,
@@ -418,7 +429,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     else {
       const seen = messages;
       const changed = (): boolean => messages !== seen;
-      await (step.ms === undefined ? condition(changed) : condition(changed, step.ms));
+      await (step.ms === undefined ? condition(changed) : condition(changed, step.ms, { summary: waitsFor(state) }));
     }
   }
 }

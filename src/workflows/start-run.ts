@@ -5,6 +5,7 @@ import {
   ParentClosePolicy,
   startChild,
   WorkflowIdReusePolicy,
+  workflowInfo,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
 import {
@@ -15,6 +16,7 @@ import {
 } from '@temporalio/common';
 import { RUN_MEMO, type LaunchRequest, type RunMemo } from '../sensors/protocol.js';
 import type { Tags } from '../sensors/tags.js';
+import { describeRun } from './describe-run.js';
 
 /**
  * Starts a run, and returns when the server has answered. Not cancellable: a start must not be lost half-way.
@@ -40,6 +42,7 @@ export async function startRun(
         workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
         cancellationType: ChildWorkflowCancellationType.ABANDON,
         memo: { [RUN_MEMO]: memoOf(request, facts) },
+        ...describeRun(request, facts, workflowInfo().namespace),
         ...(taskQueue === undefined ? {} : { taskQueue }),
         ...(searchAttributes === undefined ? {} : { typedSearchAttributes: keywords(searchAttributes) }),
       })

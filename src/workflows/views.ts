@@ -1,5 +1,4 @@
-/** What operators see of a sensor: memo, `state` query and Temporal Web's current details. Pure. */
-import { describeTick } from '../sensors/describe-tick.js';
+/** What programs and lists see of a sensor: memo and `state` query. Pure. */
 import { cutText } from '../sensors/json.js';
 import { keyCount } from '../sensors/key-ledger.js';
 import { PROTOCOL, type LoopState, type SensorMemo, type SensorState, type TickRecord } from '../sensors/protocol.js';
@@ -105,49 +104,4 @@ export function stateView(sensor: string, state: LoopState, evaluating: boolean)
     counters: state.counters,
     options: state.options,
   };
-}
-
-/** Markdown for Temporal Web. */
-export function detailsOf(sensor: string, state: LoopState): string {
-  const { choice, health, counters } = state;
-  const running = isRunning(state);
-  const by =
-    choice === undefined
-      ? 'by its code'
-      : `by ${choice.by ?? 'an operator'}${choice.reason === undefined ? '' : ` (${choice.reason})`}`;
-  const facts = [
-    `**${sensor}** is **${running ? 'running' : 'stopped'}** ${by}.`,
-    health.status === 'ok' ? '' : `**Failing** since ${iso(health.since)}: ${health.error ?? ''}`,
-    `Runs started ${counters.runs} · duplicates ${counters.duplicates} · rejected ${counters.rejected} · failures ${counters.failures}` +
-      ` · dead letters ${state.deadLetters.length} · pending ${pendingOf(state).count} · run keys ${keyCount(state.ledger)}`,
-    describeEvents(state),
-    state.launch?.record?.waitsFor ?? '',
-    'A quiet sensor shows its skip reason under *Pending Activities*.',
-  ];
-  const table = [
-    '| tick | status | at | what |',
-    '| --- | --- | --- | --- |',
-    ...state.ring
-      .slice(-10)
-      .reverse()
-      .map((tick) => `| ${tick.tick} | ${tick.status} | ${iso(tick.startedAt)} | ${cell(describeTick(tick))} |`),
-  ];
-  return [...facts.filter((line) => line !== ''), '', ...table].join('\n');
-}
-
-/** What became of pushed events; nothing for a sensor that is not pushed. */
-function describeEvents({ counters, inbox }: LoopState): string {
-  const { events, eventsDropped, eventsTooLarge } = counters;
-  if (events + inbox.length + eventsDropped + eventsTooLarge === 0) return '';
-  return `Pushed events: taken ${events} · waiting ${inbox.length} · dropped ${eventsDropped} · too large ${eventsTooLarge}`;
-}
-
-export function iso(at: number): string {
-  if (!Number.isFinite(at)) return '?';
-  return new Date(at).toISOString().replace('.000Z', 'Z');
-}
-
-/** Text in a cell of a Markdown table. */
-export function cell(text: string): string {
-  return cutText(text, MAX_CELL_BYTES).replaceAll('|', '\\|').replaceAll(/\s+/g, ' ');
 }

@@ -74,7 +74,7 @@ test("a log's details are a few lines whatever it holds, and its memo a few byte
   expect(details).toContain('| 300 | materialization | 2030-01-01T00:00:00Z | p\\|xxx');
   expect(details).toContain('| sensor0 | 290 | 10 | 2030-01-02T00:00:00Z |');
   expect(details).toContain('and 30 more');
-  expect(details.split('\n').length).toBeLessThan(45);
+  expect(details.split('\n').length).toBeLessThan(55);
   expect(jsonBytes(details)).toBeLessThan(8_000);
   expect(assetMemoOf(state)).toEqual({
     last: 300,

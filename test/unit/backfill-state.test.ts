@@ -131,7 +131,7 @@ test('what is kept of failures is bounded, and nobody is told to repeat only som
   expect(result.failedPartitions.length + result.failedPartitionsDropped).toBe(1_000);
   expect(result.failedPartitionsDropped).toBeGreaterThan(0);
   expect(jsonBytes(state)).toBeLessThan(80 * 1024);
-  expect(rules.backfillDetails(rules.progressOf(state, request, 0)).length).toBeLessThan(20_000);
+  expect(rules.backfillDetails('b1', rules.progressOf(state, request, 0)).length).toBeLessThan(20_000);
 });
 
 test('parsers take anything', () => {

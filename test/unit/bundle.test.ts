@@ -18,7 +18,7 @@ test('src/workflows and src/job bring only @temporalio and pure files into the b
   expect(
     own.filter(
       (path) =>
-        !/\/src\/(workflows|job)\/|\/src\/sensors\/(asset-metadata|asset-name|backfill|describe-tick|errors|failures|json|key-ledger|limits|metrics|protocol|recent-runs|rhythm|trace)\.ts$/.test(
+        !/\/src\/(workflows|job)\/|\/src\/sensors\/(asset-metadata|asset-name|backfill|describe-tick|errors|failures|json|key-ledger|limits|metrics|protocol|recent-runs|rhythm|text|trace)\.ts$/.test(
           path
         )
     )

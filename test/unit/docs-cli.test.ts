@@ -5,6 +5,14 @@ import { beforeAll, expect, test } from 'vitest';
 import { EXIT } from '../../src/cli/exit-codes.js';
 import { createOutput } from '../../src/cli/output.js';
 import { createProgram } from '../../src/cli/program.js';
+import { defineSensor } from '../../src/index.js';
+import { loopOptions } from '../../src/sensors/loop-options.js';
+import type { LoopState } from '../../src/sensors/protocol.js';
+import { NEW_LOG } from '../../src/workflows/asset-log-state.js';
+import { assetDetailsOf } from '../../src/workflows/asset-log-views.js';
+import { backfillDetails, newBackfill, progressOf } from '../../src/workflows/backfill-state.js';
+import { detailsOf } from '../../src/workflows/sensor-details.js';
+import { newState } from '../../src/workflows/state.js';
 
 let docs: string;
 let headings: readonly string[];
@@ -47,4 +55,32 @@ test('every code of an error is in the table', async () => {
   const codes = [...source.matchAll(/code: '([a-z-]+)'/g)].map(([, code = '']) => code);
   expect(codes.length).toBeGreaterThan(10);
   for (const code of codes) expect(docs).toContain(`\`${code}\``);
+});
+
+test('every command that Temporal Web shows is there', () => {
+  const options = loopOptions(defineSensor({ name: 'x', evaluate: () => null, defaultStatus: 'running' }));
+  const fresh = newState(options, 0);
+  const troubled: LoopState = {
+    ...fresh,
+    choice: { status: 'stopped', at: 0 },
+    health: { status: 'failing', since: 0, failures: 1 },
+    deadLetters: [{ id: 'a', kind: 'request', error: 'no', tick: 1, firstAt: 0, lastAt: 0, count: 1 }],
+    launch: { remaining: [], staged: [{ id: 'page', requests: 1 }], refused: [] },
+  };
+  const backfill = { ...progressOf(newBackfill(0), { job: 'x', partitions: 'all' }, 0), failed: 1 };
+  const shown = [
+    detailsOf('x', fresh),
+    detailsOf('x', troubled),
+    assetDetailsOf(NEW_LOG, 'x'),
+    ...(['running', 'paused', 'failed', 'done'] as const).map((status) =>
+      backfillDetails('x', { ...backfill, status })
+    ),
+  ].flatMap((details) => details.split('\n').filter((line) => line.startsWith('sensors ')));
+  expect(shown.length).toBeGreaterThan(14);
+  const all = commands(program);
+  for (const line of shown)
+    expect(
+      all.filter(({ name }) => line.startsWith(`${name} x`)),
+      line
+    ).toHaveLength(1);
 });
