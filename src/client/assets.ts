@@ -185,11 +185,16 @@ async function signal(client: Client, asset: string, name: string, arg: unknown,
  * @throws {@link AssetLogUnavailableError}
  * @param after position of the last event that is known. @default 0
  * @param limit at most so many events. @default 1,000
+ * @param log identity of the log: none of another log's events. @default whichever there is
  */
 export async function readAsset(
   client: Client,
   asset: AssetReference,
-  { after = 0, limit = DEFAULT_LIMIT }: { readonly after?: number; readonly limit?: number } = {}
+  {
+    after = 0,
+    limit = DEFAULT_LIMIT,
+    log,
+  }: { readonly after?: number; readonly limit?: number; readonly log?: string } = {}
 ): Promise<readonly AssetEvent[]> {
   const name = assetNameOf(asset);
   const events: AssetEvent[] = [];
@@ -197,7 +202,7 @@ export async function readAsset(
   while (events.length < limit) {
     const left = limit - events.length;
     const read = await query<AssetRead>(client, name, ASSET_QUERIES.read, { after: position, limit: left });
-    if (read === undefined) break;
+    if (read === undefined || (log !== undefined && read.id !== log)) break;
     const found: AssetEvent[] = [];
     for (const { id } of read.pages) found.push(...(await readEventPage(client, name, id)));
     found.push(...read.events);
@@ -207,6 +212,15 @@ export async function readAsset(
     if (next.length === 0 || position >= read.last) break;
   }
   return events;
+}
+
+/** What the log says to a sensor that is going to read it; `undefined` when there is none. */
+export async function lookAtAsset(
+  client: Client,
+  asset: AssetReference,
+  { sensor, after }: { readonly sensor: string; readonly after: number }
+): Promise<Pick<AssetRead, 'id' | 'last' | 'subscriber'> | undefined> {
+  return await query<AssetRead>(client, assetNameOf(asset), ASSET_QUERIES.read, { sensor, after, limit: 1 });
 }
 
 async function readEventPage(client: Client, asset: string, id: string): Promise<readonly AssetEvent[]> {

@@ -1,10 +1,11 @@
 /** Reads the events of an asset from its log, from the position that a sensor's cursor holds, and has each handled. */
 import { z } from 'zod';
 import type { AssetEvent } from '../sensors/asset-event.js';
-import { assetEventId, sensorEvent, type AssetSensorEvent } from '../sensors/asset-sensor-event.js';
+import { assetEventId, placeText, sensorEvent, type AssetSensorEvent } from '../sensors/asset-sensor-event.js';
 import type { InitialCursorContext, SensorContextBase } from '../sensors/define-sensor.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
 import { EventHandling, handlingSchema } from '../sensors/handle-events.js';
+import type { Json } from '../sensors/json.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
 import { AssetReader } from './asset-reader.js';
 import { endTick } from './end-tick.js';
@@ -13,6 +14,8 @@ const READ_AT_ONCE = 500;
 
 /** The cursor of a sensor of an asset. */
 export const cursorSchema = z.object({
+  /** Identity of the log; empty before there is one. */
+  log: z.string().default(''),
   /** Position of the last event that is done. */
   position: z.number(),
   ...handlingSchema.shape,
@@ -20,8 +23,13 @@ export const cursorSchema = z.object({
 type Cursor = z.output<typeof cursorSchema>;
 
 /** How to find an event again. */
-export const refSchema = z.object({ position: z.number() });
+export const refSchema = z.object({ log: z.string().default(''), position: z.number() });
 type Ref = z.output<typeof refSchema>;
+/** How far it has read. */
+interface Place {
+  readonly log: string;
+  readonly position: number;
+}
 
 type AssetContext = SensorContextBase<typeof cursorSchema, typeof refSchema, {}>;
 
@@ -49,20 +57,26 @@ export class AssetFeed {
   /** The position before the first event that counts. */
   async start({ client, sensorStartedAt }: InitialCursorContext): Promise<Cursor> {
     const { startFrom = sensorStartedAt } = this.#options;
-    return { position: await this.#reader.positionAt(client, startFrom), retries: [] };
+    return { ...(await this.#reader.positionAt(client, startFrom)), retries: [] };
   }
 
   async evaluate(ctx: AssetContext): Promise<readonly (RunRequest | SkipReason | More)[]> {
     const cursor = ctx.cursor as Cursor;
-    await this.#reader.tell(ctx, needed(cursor));
-    const handling = this.#handling(ctx, cursor);
+    const { log, anew, problem } = await this.#reader.open(ctx, {
+      log: cursor.log,
+      read: cursor.position,
+      needed: needed(cursor),
+    });
+    const handling = this.#handling(ctx, cursor, log);
+    if (problem !== undefined) handling.report(new Error(problem));
     await handling.again();
-    const { position, behindSince } = await this.#takeAll(ctx, cursor.position, handling);
+    const start = { log, position: anew ? 0 : cursor.position };
+    const { position, behindSince } = await this.#takeAll(ctx, start, handling);
     const nothing = `no new events of asset ${this.#options.asset} (${position} known)`;
-    return endTick(ctx, handling, { place: { position }, behindSince, left: behindSince !== undefined, nothing });
+    return endTick(ctx, handling, { place: { log, position }, behindSince, left: behindSince !== undefined, nothing });
   }
 
-  #handling(ctx: AssetContext, cursor: Cursor): EventHandling<AssetSensorEvent> {
+  #handling(ctx: AssetContext, cursor: Cursor, log: string): EventHandling<AssetSensorEvent> {
     const { handlers, maxAttempts, handleTimeoutMs, intervalMs, asset } = this.#options;
     return new EventHandling<AssetSensorEvent>(
       ctx,
@@ -71,8 +85,8 @@ export class AssetFeed {
         maxAttempts,
         handleTimeoutMs,
         intervalMs: intervalMs(),
-        idOf: (ref) => assetEventId(asset, (ref as Ref).position),
-        find: (ref) => this.#reader.find(ctx.client, refSchema.parse(ref).position),
+        idOf: (ref) => assetEventId(asset, placeOf(ref)),
+        find: (ref) => this.#reader.find(ctx.client, log, placeOf(ref)),
       },
       cursor
     );
@@ -81,39 +95,40 @@ export class AssetFeed {
   /** Takes new events as long as it may. */
   async #takeAll(
     { client, signal }: AssetContext,
-    start: number,
+    start: Place,
     handling: EventHandling<AssetSensorEvent>
   ): Promise<{ readonly position: number; readonly behindSince?: number }> {
     const { latest } = this.#options;
-    let position = start;
+    const { log } = start;
+    let { position } = start;
     let newest: AssetEvent | undefined;
     try {
       while (handling.ready) {
-        const events = await this.#reader.read(client, position, READ_AT_ONCE);
+        const events = await this.#reader.read(client, log, position, READ_AT_ONCE);
         signal.throwIfAborted();
         for (const event of events) {
           if (event.position > position + 1) handling.report(this.#reader.gone(position + 1, event.position - 1));
           if (latest) newest = this.#counts(event) ? event : newest;
-          else if (!(await this.#take(event, handling))) return { position, behindSince: event.at };
+          else if (!(await this.#take(event, log, handling))) return { position, behindSince: event.at };
           position = event.position;
         }
         if (events.length < READ_AT_ONCE) break;
       }
-      if (newest !== undefined && !(await this.#take(newest, handling)))
-        return { position: start, behindSince: newest.at };
+      if (newest !== undefined && !(await this.#take(newest, log, handling)))
+        return { position: start.position, behindSince: newest.at };
       return { position };
     } catch (error) {
       // what was handled counts all the same
       if (!handling.touched) throw error;
       if (!signal.aborted) handling.report(error);
-      return { position: latest ? start : position };
+      return { position: latest ? start.position : position };
     }
   }
 
-  async #take(event: AssetEvent, handling: EventHandling<AssetSensorEvent>): Promise<boolean> {
+  async #take(event: AssetEvent, log: string, handling: EventHandling<AssetSensorEvent>): Promise<boolean> {
     const load = async (): Promise<AssetSensorEvent | 'passed'> =>
-      this.#counts(event) ? sensorEvent(event) : 'passed';
-    return await handling.take({ position: event.position } satisfies Ref, load);
+      this.#counts(event) ? sensorEvent(event, log) : 'passed';
+    return await handling.take({ log, position: event.position } satisfies Ref, load);
   }
 
   #counts({ kind }: AssetEvent): boolean {
@@ -122,7 +137,15 @@ export class AssetFeed {
 }
 
 /** The last position that is done with everything before it: what is tried again is read again. */
-function needed({ position, retries }: Cursor): number {
-  const waiting = retries.flatMap(({ ref }) => refSchema.safeParse(ref).data?.position ?? []);
+function needed({ log, position, retries }: Cursor): number {
+  const waiting = retries.flatMap(({ ref }) => {
+    const { data } = refSchema.safeParse(ref);
+    return data?.log === log ? data.position : [];
+  });
   return Math.min(position, ...waiting.map((each) => each - 1));
+}
+
+function placeOf(ref: Json): string {
+  const { log, position } = refSchema.parse(ref);
+  return placeText(log, position);
 }

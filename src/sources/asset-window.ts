@@ -8,7 +8,7 @@ import { sensorEvent } from '../sensors/asset-sensor-event.js';
 import type { AssetReading } from '../sensors/asset-view.js';
 import { jsonBytes } from '../sensors/json.js';
 import { doneUntil, includesAll, lowOf, union, type Positions } from '../sensors/positions.js';
-import type { AssetReader } from './asset-reader.js';
+import type { AssetReader, OpenLog } from './asset-reader.js';
 
 const READ_AT_ONCE = 500;
 /** Of events that are not consumed; newer ones are read when some of them are. */
@@ -22,6 +22,8 @@ interface Held {
 /** What was read for consumed events like these. */
 interface Known {
   readonly client: Client;
+  /** Identity of the log. */
+  readonly log: string;
   readonly positions: Positions;
   readonly held: readonly Held[];
   readonly passed: readonly number[];
@@ -30,10 +32,12 @@ interface Known {
 }
 
 export interface WindowReading extends AssetReading {
+  /** Identity of the log. */
+  readonly log: string;
   /** There is more than the window holds: events that were recorded after this time are not known. */
   readonly fullUntil: number | undefined;
-  /** What is gone from the log without having been read. */
-  readonly gone: string | undefined;
+  /** What the tick has to say: events are gone from the log without having been read, or it is another one. */
+  readonly problems: readonly string[];
 }
 
 export class AssetWindow {
@@ -46,12 +50,13 @@ export class AssetWindow {
     this.#observations = observations;
   }
 
-  /** @param positions what is consumed, as it is stored */
+  /** @param positions what is consumed, as it is stored @param found the log as it is now */
   async open(
     { client, signal }: { readonly client: Client; readonly signal: AbortSignal },
-    positions: Positions
+    positions: Positions,
+    { log, problem }: Pick<OpenLog, 'log' | 'problem'>
   ): Promise<WindowReading> {
-    const known = this.#reusable(client, positions);
+    const known = this.#reusable(client, log, positions);
     const held = known.held.filter(({ event }) => doneUntil(positions, event.position) === undefined);
     const passed = known.passed.filter((position) => doneUntil(positions, position) === undefined);
     let bytes = held.reduce((sum, each) => sum + each.bytes, 0);
@@ -59,7 +64,7 @@ export class AssetWindow {
     let gone: readonly [from: number, to: number] | undefined;
     for (;;) {
       read = doneUntil(positions, read + 1) ?? read;
-      const events = await this.#reader.read(client, read, READ_AT_ONCE);
+      const events = await this.#reader.read(client, log, read, READ_AT_ONCE);
       signal.throwIfAborted();
       for (const event of events) {
         // a log lets go of its oldest events, and of no others
@@ -69,30 +74,34 @@ export class AssetWindow {
         if (event.kind === 'observation' && !this.#observations) passed.push(read);
         else {
           const size = jsonBytes(event);
-          held.push({ event: sensorEvent(event), bytes: size });
+          held.push({ event: sensorEvent(event, log), bytes: size });
           bytes += size;
         }
       }
       // kept also if the tick comes to nothing
       const now = gone === undefined ? positions : union(positions, [gone]);
-      this.#known = { client, positions: now, held, passed, read };
+      this.#known = { client, log, positions: now, held, passed, read };
       const isLast = events.length < READ_AT_ONCE;
       if (!isLast && bytes <= MAX_WINDOW_BYTES) continue;
       return {
+        log,
         positions: now,
         events: held.map(({ event }) => event),
         passed,
         read,
         fullUntil: isLast ? undefined : events.at(-1)?.at,
-        gone: gone && this.#reader.gone(...gone),
+        problems: [
+          ...(problem === undefined ? [] : [problem]),
+          ...(gone === undefined ? [] : [this.#reader.gone(...gone)]),
+        ],
       };
     }
   }
 
   /** What is known already, if everything is still consumed that was so when it was read: an operator may set the cursor back. */
-  #reusable(client: Client, positions: Positions): Known {
+  #reusable(client: Client, log: string, positions: Positions): Known {
     const known = this.#known;
-    if (known?.client === client && includesAll(positions, known.positions)) return known;
-    return { client, positions, held: [], passed: [], read: lowOf(positions) };
+    if (known?.client === client && known.log === log && includesAll(positions, known.positions)) return known;
+    return { client, log, positions, held: [], passed: [], read: lowOf(positions) };
   }
 }

@@ -58,8 +58,8 @@ export async function handleAssets(
 ): Promise<readonly unknown[]> {
   const cursor = ctx.cursor as Cursor;
   const opened = await feed.open(ctx);
-  const gone = opened.flatMap(({ reading }) => reading.gone ?? []);
-  if (gone.length > 0) feedOf(ctx).report({ failure: gone.join('; '), failed: true });
+  const problems = opened.flatMap(({ reading }) => reading.problems);
+  if (problems.length > 0) feedOf(ctx).report({ failure: problems.join('; '), failed: true });
   const isNothing = opened.every(({ reading }) => reading.events.length === 0);
   const said: AssetRequest[] = [];
   const context = {

@@ -66,7 +66,8 @@ function isNotFound(error: unknown): boolean {
 export async function sensorAssetLog(input?: unknown): Promise<void> {
   const asset = workflowInfo().workflowId.slice(ASSET_LOG_ID_PREFIX.length);
   const carried = parseLogState(input);
-  let state = carried ?? rules.NEW_LOG;
+  const fresh = rules.newLog(workflowInfo().startTime.getTime());
+  let state = carried ?? fresh;
   /** It may have been closed before: what it knew then is still to be found. */
   let recovering = carried === undefined;
   const early: AssetMessage[] = [];
@@ -119,10 +120,9 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
 
   for (const [name, description] of Object.entries(DESCRIPTIONS))
     setHandler(defineSignal<[unknown?]>(name), (arg) => take(name, arg), { description });
-  setHandler(defineQuery<AssetRead, [unknown?]>(ASSET_QUERIES.read), (given) => {
-    const { after, limit } = parseRead(given);
-    return rules.readLog(known(), asset, after, limit);
-  });
+  setHandler(defineQuery<AssetRead, [unknown?]>(ASSET_QUERIES.read), (given) =>
+    rules.readLog(known(), asset, parseRead(given))
+  );
   setHandler(defineQuery<AssetState>(ASSET_QUERIES.state), () => rules.stateOf(known(), asset));
 
   // -------------------------------------------------------------------------------------------- nudges
@@ -207,7 +207,7 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
   }
 
   async function recover(): Promise<void> {
-    state = parseLogState(await recoverAssetLog({ asset, runId: workflowInfo().runId })) ?? rules.NEW_LOG;
+    state = parseLogState(await recoverAssetLog({ asset, runId: workflowInfo().runId })) ?? fresh;
     recovering = false;
     for (const message of early.splice(0)) apply(message);
     startTelling();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { readAsset } from '../../src/client/index.js';
+import { assetState, readAsset } from '../../src/client/index.js';
 import { defineAsset, defineAssetSensor, defineJob, defineSensor, staticPartitions } from '../../src/index.js';
 import { Harness, waitFor } from '../support/harness.js';
 
@@ -40,10 +40,13 @@ test('an asset sensor on another worker handles each event once and in order, so
   await waitFor(() => seen.length === 2, 'both events');
   expect(seen).toEqual(['3 a', '5 b']);
   const runs = await h.settledRuns(onOrders, 2);
-  expect(new Set(runs.map(({ runKey }) => runKey))).toEqual(new Set([`${orders.name}@3`, `${orders.name}@5`]));
+  const { id } = (await assetState(h.client, orders)) ?? {};
+  expect(new Set(runs.map(({ runKey }) => runKey))).toEqual(
+    new Set([`${orders.name}@${id}.3`, `${orders.name}@${id}.5`])
+  );
   const name = h.name(onOrders);
   expect((await h.sensors.state(name)).deadLetters.map(({ error }) => error)).toEqual([
-    `${orders.name}@4: Error: not this one`,
+    `${orders.name}@${id}.4: Error: not this one`,
   ]);
   // what the handler that failed said of assets is forgotten with its failure
   const invoiced = async (): Promise<unknown[]> =>
@@ -54,4 +57,20 @@ test('an asset sensor on another worker handles each event once and in order, so
   await waitFor(async () => (await invoiced()).length === 3, 'the event that was handed back');
   expect(seen).toEqual(['3 a', '5 b', '4 bad']);
   expect(await invoiced()).toEqual([3, 5, 4].map((value) => ({ type: 'number', value })));
+
+  // a log that was deleted counts from 1 again
+  const log = `asset/${orders.name}`;
+  await h.client.workflowService.deleteWorkflowExecution({
+    namespace: 'default',
+    workflowExecution: { workflowId: log },
+  });
+  await waitFor(async () => (await h.client.workflow.count(`WorkflowId = '${log}'`)).count === 0, 'the log to be gone');
+  await record('a');
+  await h.sensors.tick(name);
+  const anew = `the log of asset '${orders.name}' began anew`;
+  await h.tickWhere(onOrders, ({ error }) => error?.includes(anew) ?? false, 'the new log to be told of');
+  await waitFor(() => seen.length === 4, 'its first event');
+  expect(seen.at(-1)).toBe('1 a');
+  const again = await h.settledRuns(onOrders, 4);
+  expect(again.map(({ runKey }) => runKey)).toContain(`${orders.name}@${(await assetState(h.client, orders))?.id}.1`);
 });
