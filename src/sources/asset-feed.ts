@@ -31,6 +31,14 @@ interface Place {
   readonly position: number;
 }
 
+/** What became of the new events. */
+interface Taken {
+  readonly position: number;
+  readonly behindSince?: number;
+  /** There may be more of them. */
+  readonly left: boolean;
+}
+
 type AssetContext = SensorContextBase<typeof cursorSchema, typeof refSchema, {}>;
 
 interface AssetFeedOptions {
@@ -71,9 +79,10 @@ export class AssetFeed {
     if (problem !== undefined) handling.report(new Error(problem));
     await handling.again();
     const start = { log, position: anew ? 0 : cursor.position };
-    const { position, behindSince } = await this.#takeAll(ctx, start, handling);
+    const take = this.#options.latest ? this.#takeLatest : this.#takeAll;
+    const { position, behindSince, left } = await take.call(this, ctx, start, handling);
     const nothing = `no new events of asset ${this.#options.asset} (${position} known)`;
-    return endTick(ctx, handling, { place: { log, position }, behindSince, left: behindSince !== undefined, nothing });
+    return endTick(ctx, handling, { place: { log, position }, behindSince, left, nothing });
   }
 
   #handling(ctx: AssetContext, cursor: Cursor, log: string): EventHandling<AssetSensorEvent> {
@@ -93,35 +102,37 @@ export class AssetFeed {
   }
 
   /** Takes new events as long as it may. */
-  async #takeAll(
-    { client, signal }: AssetContext,
-    start: Place,
-    handling: EventHandling<AssetSensorEvent>
-  ): Promise<{ readonly position: number; readonly behindSince?: number }> {
-    const { latest } = this.#options;
+  async #takeAll(ctx: AssetContext, start: Place, handling: EventHandling<AssetSensorEvent>): Promise<Taken> {
     const { log } = start;
     let { position } = start;
-    let newest: AssetEvent | undefined;
     try {
       while (handling.ready) {
-        const events = await this.#reader.read(client, log, position, READ_AT_ONCE);
-        signal.throwIfAborted();
+        const events = await this.#reader.read(ctx.client, log, position, READ_AT_ONCE);
+        ctx.signal.throwIfAborted();
         for (const event of events) {
           if (event.position > position + 1) handling.report(this.#reader.gone(position + 1, event.position - 1));
-          if (latest) newest = this.#counts(event) ? event : newest;
-          else if (!(await this.#take(event, log, handling))) return { position, behindSince: event.at };
+          if (!(await this.#take(event, log, handling))) return { position, behindSince: event.at, left: true };
           position = event.position;
         }
-        if (events.length < READ_AT_ONCE) break;
+        if (events.length < READ_AT_ONCE) return { position, left: false };
       }
-      if (newest !== undefined && !(await this.#take(newest, log, handling)))
-        return { position: start.position, behindSince: newest.at };
-      return { position };
+      return { position, left: true };
     } catch (error) {
-      // what was handled counts all the same
-      if (!handling.touched) throw error;
-      if (!signal.aborted) handling.report(error);
-      return { position: latest ? start.position : position };
+      return brokenOff(error, ctx, position, handling);
+    }
+  }
+
+  /** Takes the newest event, and passes over those before it without reading them. */
+  async #takeLatest(ctx: AssetContext, start: Place, handling: EventHandling<AssetSensorEvent>): Promise<Taken> {
+    const { log, position } = start;
+    if (!handling.ready) return { position, left: true };
+    try {
+      const { newest, last } = await this.#reader.latest(ctx.client, log, this.#options.observations);
+      if (newest !== undefined && newest.position > position && !(await this.#take(newest, log, handling)))
+        return { position, behindSince: newest.at, left: true };
+      return { position: Math.max(position, last), left: false };
+    } catch (error) {
+      return brokenOff(error, ctx, position, handling);
     }
   }
 
@@ -134,6 +145,18 @@ export class AssetFeed {
   #counts({ kind }: AssetEvent): boolean {
     return kind === 'materialization' || this.#options.observations;
   }
+}
+
+/** No more events could be taken: what was handled counts all the same. */
+function brokenOff(
+  error: unknown,
+  { signal }: AssetContext,
+  position: number,
+  handling: EventHandling<AssetSensorEvent>
+): Taken {
+  if (!handling.touched) throw error;
+  if (!signal.aborted) handling.report(error);
+  return { position, left: false };
 }
 
 /** The last position that is done with everything before it: what is tried again is read again. */

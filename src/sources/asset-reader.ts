@@ -28,6 +28,8 @@ export interface LogPlace {
 /** The log as it is now. */
 export interface OpenLog {
   readonly log: string;
+  /** Position of its newest event. */
+  readonly last: number;
   /** It is another one than the sensor knew: its events are read from the first. */
   readonly anew: boolean;
   /** What the tick has to say of that. */
@@ -61,6 +63,20 @@ export class AssetReader {
     return await readAsset(client, this.asset, { after, limit, log });
   }
 
+  /** The newest event that counts, and the position of the newest of all: 0 when the log is another one by now. */
+  async latest(
+    client: Client,
+    log: string,
+    observations: boolean
+  ): Promise<{ readonly newest?: AssetEvent; readonly last: number }> {
+    const state = await assetState(client, this.asset);
+    if (state?.id !== log) return { last: 0 };
+    const { latestMaterialization: made, latestObservation: seen, last } = state;
+    const isSeen = observations && seen !== undefined && seen.position > (made?.position ?? 0);
+    const newest = isSeen ? seen : made;
+    return { last, ...(newest === undefined ? {} : { newest }) };
+  }
+
   /** The event at a place, if the log has it. */
   async find(client: Client, log: string, place: string): Promise<AssetSensorEvent | undefined> {
     const position = positionOf(log, place);
@@ -86,9 +102,9 @@ export class AssetReader {
       }
     }
     // ended in this moment: the next tick looks again
-    if (found === undefined) return { log: place.log, anew: false, problem: undefined };
+    if (found === undefined) return { log: place.log, last: place.read, anew: false, problem: undefined };
     const anew = isAnother(found, place);
-    return { log: found.id, anew, problem: this.#problem(found, place, anew) };
+    return { log: found.id, last: found.last, anew, problem: this.#problem(found, place, anew) };
   }
 
   #problem({ last }: Pick<AssetRead, 'last'>, { read }: LogPlace, anew: boolean): string | undefined {
