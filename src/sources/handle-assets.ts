@@ -19,6 +19,7 @@ import type {
 import { count } from '../sensors/text.js';
 import {
   bytesAbove,
+  describeFull,
   storedOf,
   tooManyOpen,
   type Cursor,
@@ -126,5 +127,7 @@ function reasonOf(opened: readonly Opened[], names: string): string {
   const left = opened.flatMap(({ key, asset }) =>
     asset.open.length === 0 ? [] : [`${count(asset.open.length, 'event')} of ${key}`]
   );
-  return left.length === 0 ? `no new events of assets ${names}` : `not consumed: ${left.join(', ')}`;
+  const full = describeFull(opened);
+  const what = left.length === 0 ? `no new events of assets ${names}` : `not consumed: ${left.join(', ')}`;
+  return full === undefined ? what : `${what}; ${full}`;
 }

@@ -20,6 +20,7 @@ import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
 import { endTick } from './end-tick.js';
 import {
   bytesAbove,
+  describeFull,
   refSchema,
   storedOf,
   tooManyOpen,
@@ -56,12 +57,10 @@ export async function handleMatches(
   const now = feedOf(ctx).scheduledAt;
   const full = opened.flatMap(({ reading }) => reading.fullUntil ?? []);
   const events = Object.fromEntries(opened.map(({ key, asset }) => [key, asset.open]));
-  const { outcomes, waiting } = matchEvents(condition, events, {
-    until: Math.min(...full, Number.POSITIVE_INFINITY),
-    now: full.length === 0 ? now : undefined,
-  });
+  const until = Math.min(...full, Number.POSITIVE_INFINITY);
+  const { outcomes, waiting } = matchEvents(condition, events, { until, now: Math.min(until, now) });
   const { behindSince, expired } = await takeAll(ctx, condition, outcomes, opened, handling);
-  const reasons = [summarizeExpired(expired), describeWaiting(waiting, condition, now)].filter(
+  const reasons = [summarizeExpired(expired), describeWaiting(waiting, condition, now), describeFull(opened)].filter(
     (each) => each !== undefined
   );
   return endTick(ctx, handling, {

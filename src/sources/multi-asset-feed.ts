@@ -26,7 +26,7 @@ import {
   type Positions,
 } from '../sensors/positions.js';
 import { AssetReader } from './asset-reader.js';
-import { AssetWindow, type WindowReading } from './asset-window.js';
+import { AssetWindow, MAX_WINDOW_BYTES, type WindowReading } from './asset-window.js';
 
 /** The cursor of a sensor of several assets. */
 export const cursorSchema = z.object({
@@ -138,6 +138,13 @@ export function storedOf(assets: readonly Opened[]): Cursor['assets'] {
 /** Bytes of consumed positions between open ones. */
 export function bytesAbove(stored: Cursor['assets']): number {
   return Object.values(stored).reduce((sum, { above }) => sum + jsonBytes(above), 0);
+}
+
+/** `window full: 32 MB of events of orders are not consumed; newer ones are read when some of them are` */
+export function describeFull(assets: readonly Opened[]): string | undefined {
+  const full = assets.flatMap(({ key, reading }) => (reading.fullUntil === undefined ? [] : [key]));
+  if (full.length === 0) return undefined;
+  return `window full: ${MAX_WINDOW_BYTES / 1024 ** 2} MB of events of ${full.join(', ')} are not consumed; newer ones are read when some of them are`;
 }
 
 /** @returns why no more can be remembered; `remedy` says what to do */
