@@ -47,7 +47,7 @@ export interface AssetLogOptions {
   readonly taskQueue: string;
 }
 
-/** The log has more to record than it has worked off: sent again later, the events are recorded once all the same. */
+/** The log has more to record than it has worked off: sent again later, the events are recorded once all the same, if they are among its newest 5,000. */
 export class AssetLogBusyError extends Error {
   override readonly name = 'AssetLogBusyError';
   constructor(
@@ -57,7 +57,7 @@ export class AssetLogBusyError extends Error {
   ) {
     super(
       `the log of asset '${asset}' takes no more events until it has worked off those that wait: is a worker with ` +
-        `SensorsPlugin running on task queue '${taskQueue}'? Send them again then; none is recorded twice`,
+        `SensorsPlugin running on task queue '${taskQueue}'? Send them again then: none of the newest 5,000 is recorded twice`,
       options
     );
   }
@@ -85,7 +85,8 @@ const outboxes = new WeakMap<Client, Map<string, Outbox<NewAssetEvent>>>();
 const pages = new PageCache();
 
 /**
- * Records events, in the order given for each asset; those that a log knows by their ID are not recorded twice.
+ * Records events, in the order given for each asset; those that a log knows by their ID are not recorded twice: it
+ * knows at least the newest 5,000.
  * Resolves when the server has taken them: from then on they are not lost.
  *
  * @throws `ApplicationFailure`, not retryable, for an event of more than 16 KB

@@ -35,7 +35,7 @@ export interface AssetEvent {
   /** Name of the asset: its key, joined by `/`. */
   readonly asset: string;
   readonly kind: 'materialization' | 'observation';
-  /** Recorded once however often it is sent. */
+  /** Recorded once however often it is sent: a log knows those of at least its newest 5,000 events. */
   readonly eventId: string;
   /** When it was recorded, in milliseconds since the epoch by the server's clock. */
   readonly at: number;
