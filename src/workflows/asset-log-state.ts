@@ -210,11 +210,6 @@ function drop(state: LogState, gone: readonly AssetSubscriber[], reason: string,
   };
 }
 
-/** The sensors that have something to read. */
-export function behind({ subscribers, last }: LogState): readonly string[] {
-  return subscribers.filter(({ position }) => position < last).map(({ sensor }) => sensor);
-}
-
 /** What should leave the state now, or `undefined` when there is room. */
 export function planSeal(state: LogState): LogSeal | undefined {
   if (state.tailBytes <= MAX_TAIL_BYTES) return undefined;
