@@ -79,8 +79,9 @@ export class AssetFeed {
     if (problem !== undefined) handling.report(new Error(problem));
     await handling.again();
     const start = { log, position: anew ? 0 : cursor.position };
-    const take = this.#options.latest ? this.#takeLatest : this.#takeAll;
-    const { position, behindSince, left } = await take.call(this, ctx, start, handling);
+    const { position, behindSince, left } = this.#options.latest
+      ? await this.#takeLatest(ctx, start, handling)
+      : await this.#takeAll(ctx, start, handling);
     const nothing = `no new events of asset ${this.#options.asset} (${position} known)`;
     return endTick(ctx, handling, { place: { log, position }, behindSince, left, nothing });
   }
