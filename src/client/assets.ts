@@ -48,7 +48,7 @@ export interface AssetLogOptions {
   readonly taskQueue: string;
 }
 
-/** The log has more to record than it has worked off: sent again later, the events are recorded once all the same. */
+/** The log has more to record than it has worked off: sent again later, the events are recorded once all the same, if they are among its newest 5,000. */
 export class AssetLogBusyError extends Error {
   override readonly name = 'AssetLogBusyError';
   constructor(
@@ -58,7 +58,7 @@ export class AssetLogBusyError extends Error {
   ) {
     super(
       `the log of asset '${asset}' takes no more events until it has worked off those that wait: is a worker with ` +
-        `SensorsPlugin running on task queue '${taskQueue}'? Send them again then; none is recorded twice`,
+        `SensorsPlugin running on task queue '${taskQueue}'? Send them again then: none of the newest 5,000 is recorded twice`,
       options
     );
   }
@@ -86,7 +86,8 @@ const outboxes = new WeakMap<Client, Map<string, Outbox<NewAssetEvent>>>();
 const pages = new PageCache();
 
 /**
- * Records events, in the order given for each asset; those that a log knows by their ID are not recorded twice.
+ * Records events, in the order given for each asset; those that a log knows by their ID are not recorded twice: it
+ * knows at least the newest 5,000.
  * Resolves when the server has taken them: from then on they are not lost.
  *
  * @throws `ApplicationFailure`, not retryable, for an event of more than 16 KB
@@ -171,11 +172,16 @@ async function signal(client: Client, asset: string, name: string, arg: unknown,
  * @throws {@link AssetLogUnavailableError}
  * @param after position of the last event that is known. @default 0
  * @param limit at most so many events. @default 1,000
+ * @param log identity of the log: none of another log's events. @default whichever there is
  */
 export async function readAsset(
   client: Client,
   asset: AssetReference,
-  { after = 0, limit = DEFAULT_LIMIT }: { readonly after?: number; readonly limit?: number } = {}
+  {
+    after = 0,
+    limit = DEFAULT_LIMIT,
+    log,
+  }: { readonly after?: number; readonly limit?: number; readonly log?: string } = {}
 ): Promise<readonly AssetEvent[]> {
   const name = assetNameOf(asset);
   const events: AssetEvent[] = [];
@@ -183,7 +189,7 @@ export async function readAsset(
   while (events.length < limit) {
     const left = limit - events.length;
     const read = await query<AssetRead>(client, name, ASSET_QUERIES.read, { after: position, limit: left });
-    if (read === undefined) break;
+    if (read === undefined || (log !== undefined && read.id !== log)) break;
     const found: AssetEvent[] = [];
     for (const { id } of read.pages) found.push(...(await readEventPage(client, name, id)));
     found.push(...read.events);
@@ -193,6 +199,15 @@ export async function readAsset(
     if (next.length === 0 || position >= read.last) break;
   }
   return events;
+}
+
+/** What the log says to a sensor that is going to read it; `undefined` when there is none. */
+export async function lookAtAsset(
+  client: Client,
+  asset: AssetReference,
+  { sensor, after }: { readonly sensor: string; readonly after: number }
+): Promise<Pick<AssetRead, 'id' | 'last' | 'subscriber'> | undefined> {
+  return await query<AssetRead>(client, assetNameOf(asset), ASSET_QUERIES.read, { sensor, after, limit: 1 });
 }
 
 async function readEventPage(client: Client, asset: string, id: string): Promise<readonly AssetEvent[]> {

@@ -134,7 +134,7 @@ async function readersOf(
   await inBatches([...new Set([...watchers, ...subscribers.keys()])], LOOPS_AT_ONCE, async (sensor) => {
     const loop = catalog.loops.get(sensor);
     const status = loop?.status.name === 'RUNNING' ? (memoOf(loop)?.status ?? 'running') : 'closed';
-    const place = await placeOf(client, asset, sensor, subscribers.get(sensor), state?.last ?? 0);
+    const place = await placeOf(client, asset, sensor, subscribers.get(sensor), state);
     readers.push({ sensor, ...(loop === undefined ? {} : { status }), ...place });
   });
   return readers.sort((a, b) => (a.sensor < b.sensor ? -1 : 1));
@@ -150,17 +150,18 @@ async function placeOf(
   asset: string,
   sensor: string,
   subscriber: AssetSubscriber | undefined,
-  last: number
+  state: AssetState | undefined
 ): Promise<Pick<AssetReader, 'position' | 'lag' | 'at'>> {
   if (subscriber === undefined) return {};
   const { at } = subscriber;
+  const { id, last = 0 } = state ?? {};
   let { position } = subscriber;
   if (position < last) {
     try {
       const { cursor } = await client.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, () =>
         client.workflow.getHandle(loopId(sensor)).query<SensorState>(QUERIES.state)
       );
-      position = Math.max(position, positionIn(cursor?.value, asset) ?? 0);
+      position = Math.max(position, positionIn(cursor?.value, asset, id) ?? 0);
     } catch {
       // closed or without a worker: what the log knows
     }

@@ -7,7 +7,7 @@ import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-wor
 import { tsToMs } from '@temporalio/common/lib/time.js';
 import { ASSET_LOG_ID_PREFIX } from '../sensors/protocol.js';
 import { applyAssetMessage } from '../workflows/apply-asset-message.js';
-import { applySeal, NEW_LOG, pagePrefix, type LogSeal, type LogState } from '../workflows/asset-log-state.js';
+import { applySeal, newLog, pagePrefix, type LogSeal, type LogState } from '../workflows/asset-log-state.js';
 import { parseLogState } from '../workflows/parse-asset-log.js';
 import { listExecutions } from './executions.js';
 import type { History } from './fold-history.js';
@@ -42,7 +42,7 @@ export async function foldAssetLog(client: Client, asset: string, runId: string,
     ({ base } = run);
     if (base !== undefined) break;
   }
-  return changes.flat().reduce((state, change) => change(state), base ?? NEW_LOG);
+  return changes.flat().reduce((state, change) => change(state), base ?? newLog(Date.now()));
 }
 
 /** Run IDs, newest first. Visibility lags behind: a run that continued as new is followed to the last one. */
@@ -68,12 +68,16 @@ async function readRun(client: Client, asset: string, runId: string): Promise<Ru
   const scheduled = new Map<string, { readonly name: string; readonly input: unknown }>();
   const changes: Change[] = [];
   let base: LogState | undefined;
+  let startedAt = 0;
   for (const event of (await fetchHistory(client, asset, runId)).events ?? []) {
     const now = tsToMs(event.eventTime);
     const { workflowExecutionStartedEventAttributes: started, workflowExecutionSignaledEventAttributes: signal } =
       event;
     const { activityTaskScheduledEventAttributes: activity, activityTaskCompletedEventAttributes: completed } = event;
-    if (started != null) base = parseLogState(await decode(started.input?.payloads));
+    if (started != null) {
+      base = parseLogState(await decode(started.input?.payloads));
+      startedAt = now;
+    }
     if (signal != null) {
       const message = { name: signal.signalName ?? '', arg: await decodeSignal(decode, signal.input?.payloads), now };
       changes.push((state) => applyAssetMessage(state, asset, message));
@@ -84,7 +88,8 @@ async function readRun(client: Client, asset: string, runId: string): Promise<Ru
         input: activity.activityType?.name === 'sealAssetEvents' ? await decode(activity.input?.payloads) : undefined,
       });
     const ended = completed == null ? undefined : scheduled.get(String(completed.scheduledEventId));
-    if (ended?.name === 'recoverAssetLog') base = parseLogState(await decode(completed?.result?.payloads)) ?? NEW_LOG;
+    if (ended?.name === 'recoverAssetLog')
+      base = parseLogState(await decode(completed?.result?.payloads)) ?? newLog(startedAt);
     if (ended?.name !== 'sealAssetEvents') continue;
     const { seal } = ended.input as { readonly seal: LogSeal };
     const id = await decode(completed?.result?.payloads);

@@ -35,7 +35,7 @@ export interface AssetEvent {
   /** Name of the asset: its key, joined by `/`. */
   readonly asset: string;
   readonly kind: 'materialization' | 'observation';
-  /** Recorded once however often it is sent. */
+  /** Recorded once however often it is sent: a log knows those of at least its newest 5,000 events. */
   readonly eventId: string;
   /** When it was recorded, in milliseconds since the epoch by the server's clock. */
   readonly at: number;
@@ -90,6 +90,8 @@ export interface PartitionMark {
 /** What an asset's log says of itself. */
 export interface AssetState {
   readonly asset: string;
+  /** Identity of the log: another when it began anew, its positions from 1, because it was deleted. */
+  readonly id: string;
   /** Positions of the oldest event that is kept and of the newest: 1 and 0 before the first. */
   readonly first: number;
   readonly last: number;
@@ -115,10 +117,14 @@ export interface AssetState {
 
 /** Where the events of a stretch of the log are. */
 export interface AssetRead {
+  /** Identity of the log. */
+  readonly id: string;
   readonly first: number;
   readonly last: number;
   /** Pages that hold the older part, oldest first: workflow ID and position of the first event. */
   readonly pages: readonly { readonly id: string; readonly from: number }[];
   /** The newer part. */
   readonly events: readonly AssetEvent[];
+  /** What the log knows of the sensor that asks, if it is subscribed. */
+  readonly subscriber?: AssetSubscriber;
 }

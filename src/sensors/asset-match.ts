@@ -7,7 +7,7 @@ export interface AssetMatch<
   Keys extends string = string,
   Kind extends AssetCondition['kind'] = AssetCondition['kind'],
 > {
-  /** Names and positions of its events, such as `customers@7+orders@5`: no other match ever has the same. */
+  /** Names, logs and positions of its events, such as `customers@tmqgz4.7+orders@tmq8b1.5`: no other match ever has the same. */
   readonly eventId: string;
   /** Its events, by their names in the sensor's map. */
   readonly events: 'anyOf' extends Kind

@@ -66,7 +66,13 @@ function valueOf(given: unknown): MetadataValue | undefined {
     return typeof value === 'string' ? { type, value: value.toWellFormed() } : undefined;
   if (type !== 'table' || !isTexts(columns) || !Array.isArray(rows)) return undefined;
   const whole = rows.every((row) => Array.isArray(row) && row.length === columns.length && row.every(isCell));
-  return whole ? { type, columns, rows: rows as (readonly (string | number | boolean | null)[])[] } : undefined;
+  if (!whole) return undefined;
+  // copies: what is given stays the author's
+  return {
+    type,
+    columns: [...columns],
+    rows: rows.map((row: readonly (string | number | boolean | null)[]) => [...row]),
+  };
 }
 
 function isCell(value: unknown): boolean {

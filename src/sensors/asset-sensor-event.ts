@@ -3,17 +3,30 @@ import type { AssetEvent } from './asset-event.js';
 
 /** An event of an asset's log. */
 export interface AssetSensorEvent extends Omit<AssetEvent, 'eventId' | 'at'> {
-  /** The asset's name and the position: no other event ever has the same. */
+  /** The asset's name, the identity of its log, and the position, as `sales/orders@tmqgz4.3`: no other event ever has the same. */
   readonly eventId: string;
   /** When it was recorded, by the server's clock. */
   readonly recordedAt: Date;
 }
 
-/** The same whenever the event is handled. */
-export function assetEventId(asset: string, position: number): string {
-  return `${asset}@${position}`;
+/** Where an event is, such as `tmqgz4.3`: the identity of its log, if that is known, and its position. */
+export function placeText(log: string, position: number): string {
+  return log === '' ? `${position}` : `${log}.${position}`;
 }
 
-export function sensorEvent({ at, ...event }: AssetEvent): AssetSensorEvent {
-  return { ...event, eventId: assetEventId(event.asset, event.position), recordedAt: new Date(at) };
+/** The position that a text of {@link placeText} names in a log; `undefined` when it is of another log. */
+export function positionOf(log: string, place: string): number | undefined {
+  const position = Number(place.slice(place.indexOf('.') + 1));
+  return placeText(log, position) === place ? position : undefined;
+}
+
+/** The same whenever the event is handled. @param place its {@link placeText} */
+export function assetEventId(asset: string, place: string): string {
+  return `${asset}@${place}`;
+}
+
+/** @param log identity of the log */
+export function sensorEvent({ at, ...event }: AssetEvent, log: string): AssetSensorEvent {
+  const eventId = assetEventId(event.asset, placeText(log, event.position));
+  return { ...event, eventId, recordedAt: new Date(at) };
 }

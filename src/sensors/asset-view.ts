@@ -24,7 +24,7 @@ export interface AssetView {
   /** The newest event that is not consumed, passed over or not, of each partition, in the order of their positions. */
   latestByPartition(): ReadonlyMap<string, AssetSensorEvent>;
   /**
-   * Whether each of these partitions has a materialization that is not consumed.
+   * Whether each of these partitions has a materialization that is not consumed; `false` for no partitions.
    *
    * @param partitions @default those of the asset's partition set at this time
    * @throws EvaluationError without partitions for an asset whose partitions its definition does not know
@@ -124,7 +124,7 @@ export class OpenAsset implements AssetView {
   allMaterializedSince(partitions: readonly string[] = this.#knownPartitions()): boolean {
     const made = this.open.filter(({ kind }) => kind === 'materialization').map(({ partitionKey }) => partitionKey);
     const all = new Set(made);
-    return partitions.every((partition) => all.has(partition));
+    return partitions.length > 0 && partitions.every((partition) => all.has(partition));
   }
 
   advance(event: AssetSensorEvent): void {

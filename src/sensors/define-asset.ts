@@ -45,7 +45,7 @@ type AssetKey<Key> = Key extends readonly string[] ? Key : Key extends string ? 
 export interface AssetOptions<Key extends string | readonly string[]> {
   /**
    * `'orders'`, or a path: `['sales', 'orders']`. At most 10 parts, each 1 to 100 characters of `A-Z a-z 0-9 _ . -`,
-   * together at most 500. The same in every worker of the namespace.
+   * together at most 300. The same in every worker of the namespace.
    */
   readonly key: Key;
   /** The set that divides the asset: each event of it is of one partition. @default none */
@@ -59,7 +59,7 @@ export interface AssetOptions<Key extends string | readonly string[]> {
   )[];
   /** For display. */
   readonly description?: string;
-  /** For display: numbers, texts, urls, paths, tables; at most 16 KB. */
+  /** For display: numbers, texts, urls, paths, tables; at most 8 KB. */
   readonly metadata?: MetadataInput;
   /** What a backfill of it starts, unless its command says otherwise. @default 'perPartition' */
   readonly backfillPolicy?: BackfillPolicy;

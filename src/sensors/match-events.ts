@@ -58,7 +58,7 @@ type Group<E> = Map<string, Slot<E>>;
 /**
  * @param events those of each asset that are not consumed, oldest first, by the name in the sensor's map
  * @param until only events that were recorded up to then: of some asset, newer ones are not known yet
- * @param now the server's clock; `undefined` when not everything could be read: nothing that waits is given up then
+ * @param now the server's clock, or the time up to which everything is known; without it, nothing that waits is given up
  */
 export function matchEvents<E extends Recorded>(
   { kind, keys, byPartition, withinMs = Number.POSITIVE_INFINITY }: AssetCondition,

@@ -1,10 +1,11 @@
 /** Reads the events of an asset from its log, from the position that a sensor's cursor holds, and has each handled. */
 import { z } from 'zod';
 import type { AssetEvent } from '../sensors/asset-event.js';
-import { assetEventId, sensorEvent, type AssetSensorEvent } from '../sensors/asset-sensor-event.js';
+import { assetEventId, placeText, sensorEvent, type AssetSensorEvent } from '../sensors/asset-sensor-event.js';
 import type { InitialCursorContext, SensorContextBase } from '../sensors/define-sensor.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
 import { EventHandling, handlingSchema } from '../sensors/handle-events.js';
+import type { Json } from '../sensors/json.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
 import { AssetReader } from './asset-reader.js';
 import { endTick } from './end-tick.js';
@@ -13,6 +14,8 @@ const READ_AT_ONCE = 500;
 
 /** The cursor of a sensor of an asset. */
 export const cursorSchema = z.object({
+  /** Identity of the log; empty before there is one. */
+  log: z.string().default(''),
   /** Position of the last event that is done. */
   position: z.number(),
   ...handlingSchema.shape,
@@ -20,8 +23,21 @@ export const cursorSchema = z.object({
 type Cursor = z.output<typeof cursorSchema>;
 
 /** How to find an event again. */
-export const refSchema = z.object({ position: z.number() });
+export const refSchema = z.object({ log: z.string().default(''), position: z.number() });
 type Ref = z.output<typeof refSchema>;
+/** How far it has read. */
+interface Place {
+  readonly log: string;
+  readonly position: number;
+}
+
+/** What became of the new events. */
+interface Taken {
+  readonly position: number;
+  readonly behindSince?: number;
+  /** There may be more of them. */
+  readonly left: boolean;
+}
 
 type AssetContext = SensorContextBase<typeof cursorSchema, typeof refSchema, {}>;
 
@@ -49,20 +65,28 @@ export class AssetFeed {
   /** The position before the first event that counts. */
   async start({ client, sensorStartedAt }: InitialCursorContext): Promise<Cursor> {
     const { startFrom = sensorStartedAt } = this.#options;
-    return { position: await this.#reader.positionAt(client, startFrom), retries: [] };
+    return { ...(await this.#reader.positionAt(client, startFrom)), retries: [] };
   }
 
   async evaluate(ctx: AssetContext): Promise<readonly (RunRequest | SkipReason | More)[]> {
     const cursor = ctx.cursor as Cursor;
-    await this.#reader.tell(ctx, needed(cursor));
-    const handling = this.#handling(ctx, cursor);
+    const { log, anew, problem } = await this.#reader.open(ctx, {
+      log: cursor.log,
+      read: cursor.position,
+      needed: needed(cursor),
+    });
+    const handling = this.#handling(ctx, cursor, log);
+    if (problem !== undefined) handling.report(new Error(problem));
     await handling.again();
-    const { position, behindSince } = await this.#takeAll(ctx, cursor.position, handling);
+    const start = { log, position: anew ? 0 : cursor.position };
+    const { position, behindSince, left } = this.#options.latest
+      ? await this.#takeLatest(ctx, start, handling)
+      : await this.#takeAll(ctx, start, handling);
     const nothing = `no new events of asset ${this.#options.asset} (${position} known)`;
-    return endTick(ctx, handling, { place: { position }, behindSince, left: behindSince !== undefined, nothing });
+    return endTick(ctx, handling, { place: { log, position }, behindSince, left, nothing });
   }
 
-  #handling(ctx: AssetContext, cursor: Cursor): EventHandling<AssetSensorEvent> {
+  #handling(ctx: AssetContext, cursor: Cursor, log: string): EventHandling<AssetSensorEvent> {
     const { handlers, maxAttempts, handleTimeoutMs, intervalMs, asset } = this.#options;
     return new EventHandling<AssetSensorEvent>(
       ctx,
@@ -71,49 +95,52 @@ export class AssetFeed {
         maxAttempts,
         handleTimeoutMs,
         intervalMs: intervalMs(),
-        idOf: (ref) => assetEventId(asset, (ref as Ref).position),
-        find: (ref) => this.#reader.find(ctx.client, refSchema.parse(ref).position),
+        idOf: (ref) => assetEventId(asset, placeOf(ref)),
+        find: (ref) => this.#reader.find(ctx.client, log, placeOf(ref)),
       },
       cursor
     );
   }
 
   /** Takes new events as long as it may. */
-  async #takeAll(
-    { client, signal }: AssetContext,
-    start: number,
-    handling: EventHandling<AssetSensorEvent>
-  ): Promise<{ readonly position: number; readonly behindSince?: number }> {
-    const { latest } = this.#options;
-    let position = start;
-    let newest: AssetEvent | undefined;
+  async #takeAll(ctx: AssetContext, start: Place, handling: EventHandling<AssetSensorEvent>): Promise<Taken> {
+    const { log } = start;
+    let { position } = start;
     try {
       while (handling.ready) {
-        const events = await this.#reader.read(client, position, READ_AT_ONCE);
-        signal.throwIfAborted();
+        const events = await this.#reader.read(ctx.client, log, position, READ_AT_ONCE);
+        ctx.signal.throwIfAborted();
         for (const event of events) {
           if (event.position > position + 1) handling.report(this.#reader.gone(position + 1, event.position - 1));
-          if (latest) newest = this.#counts(event) ? event : newest;
-          else if (!(await this.#take(event, handling))) return { position, behindSince: event.at };
+          if (!(await this.#take(event, log, handling))) return { position, behindSince: event.at, left: true };
           position = event.position;
         }
-        if (events.length < READ_AT_ONCE) break;
+        if (events.length < READ_AT_ONCE) return { position, left: false };
       }
-      if (newest !== undefined && !(await this.#take(newest, handling)))
-        return { position: start, behindSince: newest.at };
-      return { position };
+      return { position, left: true };
     } catch (error) {
-      // what was handled counts all the same
-      if (!handling.touched) throw error;
-      if (!signal.aborted) handling.report(error);
-      return { position: latest ? start : position };
+      return brokenOff(error, ctx, position, handling);
     }
   }
 
-  async #take(event: AssetEvent, handling: EventHandling<AssetSensorEvent>): Promise<boolean> {
+  /** Takes the newest event, and passes over those before it without reading them. */
+  async #takeLatest(ctx: AssetContext, start: Place, handling: EventHandling<AssetSensorEvent>): Promise<Taken> {
+    const { log, position } = start;
+    if (!handling.ready) return { position, left: true };
+    try {
+      const { newest, last } = await this.#reader.latest(ctx.client, log, this.#options.observations);
+      if (newest !== undefined && newest.position > position && !(await this.#take(newest, log, handling)))
+        return { position, behindSince: newest.at, left: true };
+      return { position: Math.max(position, last), left: false };
+    } catch (error) {
+      return brokenOff(error, ctx, position, handling);
+    }
+  }
+
+  async #take(event: AssetEvent, log: string, handling: EventHandling<AssetSensorEvent>): Promise<boolean> {
     const load = async (): Promise<AssetSensorEvent | 'passed'> =>
-      this.#counts(event) ? sensorEvent(event) : 'passed';
-    return await handling.take({ position: event.position } satisfies Ref, load);
+      this.#counts(event) ? sensorEvent(event, log) : 'passed';
+    return await handling.take({ log, position: event.position } satisfies Ref, load);
   }
 
   #counts({ kind }: AssetEvent): boolean {
@@ -121,8 +148,28 @@ export class AssetFeed {
   }
 }
 
+/** No more events could be taken: what was handled counts all the same. */
+function brokenOff(
+  error: unknown,
+  { signal }: AssetContext,
+  position: number,
+  handling: EventHandling<AssetSensorEvent>
+): Taken {
+  if (!handling.touched) throw error;
+  if (!signal.aborted) handling.report(error);
+  return { position, left: false };
+}
+
 /** The last position that is done with everything before it: what is tried again is read again. */
-function needed({ position, retries }: Cursor): number {
-  const waiting = retries.flatMap(({ ref }) => refSchema.safeParse(ref).data?.position ?? []);
+function needed({ log, position, retries }: Cursor): number {
+  const waiting = retries.flatMap(({ ref }) => {
+    const { data } = refSchema.safeParse(ref);
+    return data?.log === log ? data.position : [];
+  });
   return Math.min(position, ...waiting.map((each) => each - 1));
+}
+
+function placeOf(ref: Json): string {
+  const { log, position } = refSchema.parse(ref);
+  return placeText(log, position);
 }

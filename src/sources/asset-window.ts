@@ -8,11 +8,11 @@ import { sensorEvent } from '../sensors/asset-sensor-event.js';
 import type { AssetReading } from '../sensors/asset-view.js';
 import { jsonBytes } from '../sensors/json.js';
 import { doneUntil, includesAll, lowOf, union, type Positions } from '../sensors/positions.js';
-import type { AssetReader } from './asset-reader.js';
+import type { AssetReader, OpenLog } from './asset-reader.js';
 
 const READ_AT_ONCE = 500;
-/** Of events that are not consumed; newer ones are read when some of them are. */
-const MAX_WINDOW_BYTES = 32 * 1024 * 1024;
+/** Of events that are not consumed; with more of them, newer ones are read when some are consumed. */
+export const MAX_WINDOW_BYTES = 32 * 1024 * 1024;
 
 interface Held {
   readonly event: AssetSensorEvent;
@@ -22,77 +22,89 @@ interface Held {
 /** What was read for consumed events like these. */
 interface Known {
   readonly client: Client;
+  /** Identity of the log. */
+  readonly log: string;
   readonly positions: Positions;
   readonly held: readonly Held[];
   readonly passed: readonly number[];
   /** The position up to which it was read. */
   readonly read: number;
+  /** When the last event that was read was recorded; `undefined` before the first. */
+  readonly readAt: number | undefined;
 }
 
 export interface WindowReading extends AssetReading {
+  /** Identity of the log. */
+  readonly log: string;
   /** There is more than the window holds: events that were recorded after this time are not known. */
   readonly fullUntil: number | undefined;
-  /** What is gone from the log without having been read. */
-  readonly gone: string | undefined;
+  /** What the tick has to say: events are gone from the log without having been read, or it is another one. */
+  readonly problems: readonly string[];
 }
 
 export class AssetWindow {
-  readonly #reader: AssetReader;
+  readonly #reader: Pick<AssetReader, 'read' | 'gone'>;
   readonly #observations: boolean;
   #known: Known | undefined;
 
-  constructor(reader: AssetReader, observations: boolean) {
+  constructor(reader: Pick<AssetReader, 'read' | 'gone'>, observations: boolean) {
     this.#reader = reader;
     this.#observations = observations;
   }
 
-  /** @param positions what is consumed, as it is stored */
+  /** @param positions what is consumed, as it is stored @param found the log as it is now */
   async open(
     { client, signal }: { readonly client: Client; readonly signal: AbortSignal },
-    positions: Positions
+    positions: Positions,
+    { log, last, problem }: Omit<OpenLog, 'anew'>
   ): Promise<WindowReading> {
-    const known = this.#reusable(client, positions);
+    const known = this.#reusable(client, log, positions);
     const held = known.held.filter(({ event }) => doneUntil(positions, event.position) === undefined);
     const passed = known.passed.filter((position) => doneUntil(positions, position) === undefined);
     let bytes = held.reduce((sum, each) => sum + each.bytes, 0);
-    let { read } = known;
+    let { read, readAt } = known;
     let gone: readonly [from: number, to: number] | undefined;
-    for (;;) {
+    let isLast = false;
+    while (!isLast && bytes <= MAX_WINDOW_BYTES) {
       read = doneUntil(positions, read + 1) ?? read;
-      const events = await this.#reader.read(client, read, READ_AT_ONCE);
+      const events = await this.#reader.read(client, log, read, READ_AT_ONCE);
       signal.throwIfAborted();
       for (const event of events) {
         // a log lets go of its oldest events, and of no others
         if (event.position > read + 1) gone = [read + 1, event.position - 1];
         read = event.position;
+        readAt = event.at;
         if (doneUntil(positions, read) !== undefined) continue;
         if (event.kind === 'observation' && !this.#observations) passed.push(read);
         else {
           const size = jsonBytes(event);
-          held.push({ event: sensorEvent(event), bytes: size });
+          held.push({ event: sensorEvent(event, log), bytes: size });
           bytes += size;
         }
       }
-      // kept also if the tick comes to nothing
-      const now = gone === undefined ? positions : union(positions, [gone]);
-      this.#known = { client, positions: now, held, passed, read };
-      const isLast = events.length < READ_AT_ONCE;
-      if (!isLast && bytes <= MAX_WINDOW_BYTES) continue;
-      return {
-        positions: now,
-        events: held.map(({ event }) => event),
-        passed,
-        read,
-        fullUntil: isLast ? undefined : events.at(-1)?.at,
-        gone: gone && this.#reader.gone(...gone),
-      };
+      isLast = events.length < READ_AT_ONCE;
     }
+    // kept also if the tick comes to nothing
+    const now = gone === undefined ? positions : union(positions, [gone]);
+    this.#known = { client, log, positions: now, held, passed, read, readAt };
+    return {
+      log,
+      positions: now,
+      events: held.map(({ event }) => event),
+      passed,
+      read,
+      fullUntil: isLast || read >= last ? undefined : readAt,
+      problems: [
+        ...(problem === undefined ? [] : [problem]),
+        ...(gone === undefined ? [] : [this.#reader.gone(...gone)]),
+      ],
+    };
   }
 
   /** What is known already, if everything is still consumed that was so when it was read: an operator may set the cursor back. */
-  #reusable(client: Client, positions: Positions): Known {
+  #reusable(client: Client, log: string, positions: Positions): Known {
     const known = this.#known;
-    if (known?.client === client && includesAll(positions, known.positions)) return known;
-    return { client, positions, held: [], passed: [], read: lowOf(positions) };
+    if (known?.client === client && known.log === log && includesAll(positions, known.positions)) return known;
+    return { client, log, positions, held: [], passed: [], read: lowOf(positions), readAt: undefined };
   }
 }

@@ -19,6 +19,7 @@ import type {
 import { count } from '../sensors/text.js';
 import {
   bytesAbove,
+  describeFull,
   storedOf,
   tooManyOpen,
   type Cursor,
@@ -58,8 +59,8 @@ export async function handleAssets(
 ): Promise<readonly unknown[]> {
   const cursor = ctx.cursor as Cursor;
   const opened = await feed.open(ctx);
-  const gone = opened.flatMap(({ reading }) => reading.gone ?? []);
-  if (gone.length > 0) feedOf(ctx).report({ failure: gone.join('; '), failed: true });
+  const problems = opened.flatMap(({ reading }) => reading.problems);
+  if (problems.length > 0) feedOf(ctx).report({ failure: problems.join('; '), failed: true });
   const isNothing = opened.every(({ reading }) => reading.events.length === 0);
   const said: AssetRequest[] = [];
   const context = {
@@ -126,5 +127,7 @@ function reasonOf(opened: readonly Opened[], names: string): string {
   const left = opened.flatMap(({ key, asset }) =>
     asset.open.length === 0 ? [] : [`${count(asset.open.length, 'event')} of ${key}`]
   );
-  return left.length === 0 ? `no new events of assets ${names}` : `not consumed: ${left.join(', ')}`;
+  const full = describeFull(opened);
+  const what = left.length === 0 ? `no new events of assets ${names}` : `not consumed: ${left.join(', ')}`;
+  return full === undefined ? what : `${what}; ${full}`;
 }

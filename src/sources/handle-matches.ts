@@ -2,7 +2,7 @@
 import type { AssetCondition } from '../sensors/asset-condition.js';
 import { matchOf, type AssetMatch } from '../sensors/asset-match.js';
 import type { AssetSensorEvent } from '../sensors/asset-sensor-event.js';
-import { assetEventId } from '../sensors/asset-sensor-event.js';
+import { assetEventId, placeText } from '../sensors/asset-sensor-event.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
 import { feedOf } from '../sensors/feed-host.js';
 import { EventHandling } from '../sensors/handle-events.js';
@@ -20,6 +20,7 @@ import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
 import { endTick } from './end-tick.js';
 import {
   bytesAbove,
+  describeFull,
   refSchema,
   storedOf,
   tooManyOpen,
@@ -50,18 +51,16 @@ export async function handleMatches(
 ): Promise<readonly (RunRequest | SkipReason | More)[]> {
   const { condition } = options;
   const opened = await feed.open(ctx);
-  const handling = handlingOf(ctx, feed, options);
+  const handling = handlingOf(ctx, feed, opened, options);
+  for (const problem of opened.flatMap(({ reading }) => reading.problems)) handling.report(new Error(problem));
   await handling.again();
-  for (const { reading } of opened) if (reading.gone !== undefined) handling.report(new Error(reading.gone));
   const now = feedOf(ctx).scheduledAt;
   const full = opened.flatMap(({ reading }) => reading.fullUntil ?? []);
   const events = Object.fromEntries(opened.map(({ key, asset }) => [key, asset.open]));
-  const { outcomes, waiting } = matchEvents(condition, events, {
-    until: Math.min(...full, Number.POSITIVE_INFINITY),
-    now: full.length === 0 ? now : undefined,
-  });
+  const until = Math.min(...full, Number.POSITIVE_INFINITY);
+  const { outcomes, waiting } = matchEvents(condition, events, { until, now: Math.min(until, now) });
   const { behindSince, expired } = await takeAll(ctx, condition, outcomes, opened, handling);
-  const reasons = [summarizeExpired(expired), describeWaiting(waiting, condition, now)].filter(
+  const reasons = [summarizeExpired(expired), describeWaiting(waiting, condition, now), describeFull(opened)].filter(
     (each) => each !== undefined
   );
   return endTick(ctx, handling, {
@@ -72,11 +71,17 @@ export async function handleMatches(
   });
 }
 
-function handlingOf(ctx: MultiAssetContext, feed: MultiAssetFeed, options: MatchOptions): EventHandling<AssetMatch> {
+function handlingOf(
+  ctx: MultiAssetContext,
+  feed: MultiAssetFeed,
+  opened: readonly Opened[],
+  options: MatchOptions
+): EventHandling<AssetMatch> {
   const { handlers, maxAttempts, handleTimeoutMs, intervalMs } = options;
+  const logs = logsOf(opened);
   const find = async (ref: Json): Promise<AssetMatch | undefined> => {
     const found = Object.entries(refSchema.parse(ref)).map(
-      async ([key, position]) => [key, await feed.readerOf(key)?.find(ctx.client, position)] as const
+      async ([key, place]) => [key, await feed.readerOf(key)?.find(ctx.client, logs.get(key) ?? '', place)] as const
     );
     const events: Record<string, AssetSensorEvent> = {};
     for (const [key, event] of await Promise.all(found)) {
@@ -87,7 +92,7 @@ function handlingOf(ctx: MultiAssetContext, feed: MultiAssetFeed, options: Match
   };
   const idOf = (ref: Json): string =>
     Object.entries(refSchema.parse(ref))
-      .map(([key, position]) => assetEventId(feed.readerOf(key)?.asset ?? key, position))
+      .map(([key, place]) => assetEventId(feed.readerOf(key)?.asset ?? key, place))
       .toSorted()
       .join('+');
   return new EventHandling<AssetMatch>(
@@ -105,6 +110,7 @@ async function takeAll(
   opened: readonly Opened[],
   handling: EventHandling<AssetMatch>
 ): Promise<{ readonly behindSince?: number; readonly expired: readonly string[] }> {
+  const logs = logsOf(opened);
   const byKey = new Map(opened.map(({ key, asset }) => [key, asset]));
   const expired: string[] = [];
   let bytes = bytesAbove(storedOf(opened));
@@ -122,7 +128,7 @@ async function takeAll(
       isFull ||= !fits(outcome.done, MAX_CONSUMED_BYTES);
       if (isFull) continue;
       const match = matchOf(outcome.events);
-      if (!(await handling.take(refOf(outcome.events), async () => match)))
+      if (!(await handling.take(refOf(outcome.events, logs), async () => match)))
         return { behindSince: match.event.recordedAt.getTime(), expired };
     } else if (!fits(outcome.done, MAX_CONSUMED_BYTES + SPARE_BYTES)) break;
     if (outcome.kind === 'expired') {
@@ -137,6 +143,15 @@ async function takeAll(
   return { expired };
 }
 
-function refOf(events: Readonly<Record<string, AssetSensorEvent>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(events).map(([key, { position }]) => [key, position]));
+/** Identities of the logs, by the names in the sensor's map. */
+function logsOf(opened: readonly Opened[]): ReadonlyMap<string, string> {
+  return new Map(opened.map(({ key, reading }) => [key, reading.log]));
+}
+
+function refOf(
+  events: Readonly<Record<string, AssetSensorEvent>>,
+  logs: ReadonlyMap<string, string>
+): Record<string, string> {
+  const places = Object.entries(events).map(([key, { position }]) => [key, placeText(logs.get(key) ?? '', position)]);
+  return Object.fromEntries(places) as Record<string, string>;
 }

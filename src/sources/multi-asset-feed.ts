@@ -10,25 +10,34 @@ import { unsubscribeAsset } from '../client/assets.js';
 import { OpenAsset } from '../sensors/asset-view.js';
 import type { AssetDefinition } from '../sensors/define-asset.js';
 import type { InitialCursorContext, SensorContextBase } from '../sensors/define-sensor.js';
+import { positionOf } from '../sensors/asset-sensor-event.js';
 import { EvaluationError } from '../sensors/errors.js';
 import { feedOf } from '../sensors/feed-host.js';
 import { handlingSchema } from '../sensors/handle-events.js';
 import { jsonBytes } from '../sensors/json.js';
 import { MAX_CONSUMED_BYTES } from '../sensors/limits.js';
-import { lowOf, parsePositions, positionsSchema, storePositions, upTo, type Positions } from '../sensors/positions.js';
+import {
+  highOf,
+  lowOf,
+  parsePositions,
+  positionsSchema,
+  storePositions,
+  upTo,
+  type Positions,
+} from '../sensors/positions.js';
 import { AssetReader } from './asset-reader.js';
-import { AssetWindow, type WindowReading } from './asset-window.js';
+import { AssetWindow, MAX_WINDOW_BYTES, type WindowReading } from './asset-window.js';
 
 /** The cursor of a sensor of several assets. */
 export const cursorSchema = z.object({
-  /** What is consumed, by the name of the asset. */
-  assets: z.record(z.string(), positionsSchema),
+  /** What is consumed, by the name of the asset; with the identity of its log, which is empty before there is one. */
+  assets: z.record(z.string(), positionsSchema.extend({ log: z.string().default('') })),
   ...handlingSchema.shape,
 });
 export type Cursor = z.output<typeof cursorSchema>;
 
-/** How to find a match again: positions by the names in the sensor's map. */
-export const refSchema = z.record(z.string(), z.int());
+/** How to find a match again: places in logs by the names in the sensor's map. */
+export const refSchema = z.record(z.string(), z.string());
 
 export type MultiAssetContext = SensorContextBase<typeof cursorSchema, typeof refSchema, {}>;
 export type AssetMap = Readonly<Record<string, AssetDefinition>>;
@@ -39,6 +48,12 @@ export interface Opened {
   readonly key: string;
   readonly asset: OpenAsset;
   readonly reading: WindowReading;
+}
+
+/** What is done of a log. */
+interface Consumed {
+  readonly log: string;
+  readonly positions: Positions;
 }
 
 interface Watched {
@@ -73,8 +88,8 @@ export class MultiAssetFeed {
   async start({ client, sensorStartedAt }: InitialCursorContext): Promise<Cursor> {
     const from = this.#startFrom ?? sensorStartedAt;
     const starts = this.#assets.map(async ({ reader }) => {
-      const position = await reader.positionAt(client, from);
-      return [reader.asset, storePositions(upTo(position))] as const;
+      const { log, position } = await reader.positionAt(client, from);
+      return [reader.asset, { log, ...storePositions(upTo(position)) }] as const;
     });
     return { assets: Object.fromEntries(await Promise.all(starts)), retries: [] };
   }
@@ -85,20 +100,25 @@ export class MultiAssetFeed {
     await this.#leave(ctx, cursor);
     return await Promise.all(
       this.#assets.map(async ({ key, definition, reader, window }) => {
-        const positions = await this.#consumed(ctx, cursor, reader);
-        await reader.tell(ctx, neededOf(key, positions, cursor));
-        const reading = await window.open(ctx, positions);
+        const { log, positions } = await this.#consumed(ctx, cursor, reader);
+        const found = await reader.open(ctx, {
+          log,
+          read: highOf(positions),
+          needed: neededOf(key, log, positions, cursor),
+        });
+        const reading = await window.open(ctx, found.anew ? upTo(0) : positions, found);
         return { key, asset: new OpenAsset(definition, reading, ctx.now), reading };
       })
     );
   }
 
   /** An asset that the sensor did not have before begins now, where `startFrom` does not say otherwise. */
-  async #consumed(ctx: MultiAssetContext, { assets }: Cursor, reader: AssetReader): Promise<Positions> {
+  async #consumed(ctx: MultiAssetContext, { assets }: Cursor, reader: AssetReader): Promise<Consumed> {
     const stored = Object.hasOwn(assets, reader.asset) ? assets[reader.asset] : undefined;
-    if (stored !== undefined) return parsePositions(stored);
+    if (stored !== undefined) return { log: stored.log, positions: parsePositions(stored) };
     const from = this.#startFrom ?? new Date(feedOf(ctx).scheduledAt);
-    return upTo(await reader.positionAt(ctx.client, from));
+    const { log, position } = await reader.positionAt(ctx.client, from);
+    return { log, positions: upTo(position) };
   }
 
   /** The logs of assets that the sensor no longer has need keep nothing for it. */
@@ -110,12 +130,21 @@ export class MultiAssetFeed {
 
 /** The assets' part of the cursor. */
 export function storedOf(assets: readonly Opened[]): Cursor['assets'] {
-  return Object.fromEntries(assets.map(({ asset }) => [asset.name, storePositions(asset.positions)]));
+  return Object.fromEntries(
+    assets.map(({ asset, reading }) => [asset.name, { log: reading.log, ...storePositions(asset.positions) }])
+  );
 }
 
 /** Bytes of consumed positions between open ones. */
 export function bytesAbove(stored: Cursor['assets']): number {
   return Object.values(stored).reduce((sum, { above }) => sum + jsonBytes(above), 0);
+}
+
+/** `window full: 32 MB of events of orders are not consumed; newer ones are read when some of them are` */
+export function describeFull(assets: readonly Opened[]): string | undefined {
+  const full = assets.flatMap(({ key, reading }) => (reading.fullUntil === undefined ? [] : [key]));
+  if (full.length === 0) return undefined;
+  return `window full: ${MAX_WINDOW_BYTES / 1024 ** 2} MB of events of ${full.join(', ')} are not consumed; newer ones are read when some of them are`;
 }
 
 /** @returns why no more can be remembered; `remedy` says what to do */
@@ -127,7 +156,7 @@ export function tooManyOpen(assets: readonly Opened[], remedy: string): Evaluati
 }
 
 /** The last position that is done with everything before it: what is tried again is read again. */
-function neededOf(key: string, positions: Positions, { retries }: Cursor): number {
-  const waiting = retries.flatMap(({ ref }) => refSchema.safeParse(ref).data?.[key] ?? []);
+function neededOf(key: string, log: string, positions: Positions, { retries }: Cursor): number {
+  const waiting = retries.flatMap(({ ref }) => positionOf(log, refSchema.safeParse(ref).data?.[key] ?? '') ?? []);
   return Math.min(lowOf(positions), ...waiting.map((position) => position - 1));
 }

@@ -33,6 +33,8 @@ export type LogPage = readonly [hash: string, from: number, until: number];
 type Dropped = AssetState['droppedSubscribers'][number];
 
 export interface LogState {
+  /** Its identity: a log that began from nothing has another than the one before it; empty when it is not known. */
+  readonly id: string;
   /** Position of the newest event; 0 before the first. */
   readonly last: number;
   /** The newest events, oldest first. */
@@ -79,6 +81,7 @@ const MAX_RELEASED = 100;
 const MARK_BYTES = 28;
 
 export const NEW_LOG: LogState = {
+  id: '',
   last: 0,
   tail: [],
   tailBytes: 2,
@@ -96,6 +99,11 @@ export const NEW_LOG: LogState = {
   retention: DEFAULT_RETENTION,
   released: [],
 };
+
+/** A log that begins from nothing. @param startedAt in milliseconds since the epoch */
+export function newLog(startedAt: number): LogState {
+  return { ...NEW_LOG, id: Math.floor(startedAt / 1000).toString(36) };
+}
 
 /** What a page of this asset is named before its hash. */
 export function pagePrefix(asset: string): string {
@@ -202,11 +210,6 @@ function drop(state: LogState, gone: readonly AssetSubscriber[], reason: string,
   };
 }
 
-/** The sensors that have something to read. */
-export function behind({ subscribers, last }: LogState): readonly string[] {
-  return subscribers.filter(({ position }) => position < last).map(({ sensor }) => sensor);
-}
-
 /** What should leave the state now, or `undefined` when there is room. */
 export function planSeal(state: LogState): LogSeal | undefined {
   if (state.tailBytes <= MAX_TAIL_BYTES) return undefined;
@@ -246,8 +249,12 @@ export function trim(before: LogState, asset: string, now: number): LogState {
   return state;
 }
 
-/** Where the events after a position are, at most `limit` of them. */
-export function readLog(state: LogState, asset: string, after: number, limit: number): AssetRead {
+/** Where the events after a position are, at most `limit` of them, and what is known of the sensor that asks. */
+export function readLog(
+  state: LogState,
+  asset: string,
+  { after, limit, sensor }: { readonly after: number; readonly limit: number; readonly sensor?: string }
+): AssetRead {
   const first = firstKept(state);
   const from = Math.max(after + 1, first);
   const to = Math.min(from + limit - 1, state.last);
@@ -266,7 +273,8 @@ export function readLog(state: LogState, asset: string, after: number, limit: nu
     if (bytes > MAX_ASSET_BATCH_BYTES && events.length > 0) break;
     events.push({ position, asset, ...stored });
   }
-  return { first, last: state.last, pages, events };
+  const subscriber = state.subscribers.find((each) => each.sensor === sensor);
+  return { id: state.id, first, last: state.last, pages, events, ...(subscriber === undefined ? {} : { subscriber }) };
 }
 
 /** What a log says of itself. */
@@ -279,6 +287,7 @@ export function stateOf(state: LogState, asset: string): AssetState {
   });
   return {
     asset,
+    id: state.id,
     first: firstKept(state),
     last: state.last,
     materializations: state.materializations,

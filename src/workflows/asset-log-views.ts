@@ -23,7 +23,7 @@ export function assetMemoOf(state: LogState): AssetMemo {
 /** Markdown for Temporal Web. It has no metadata of events. */
 export function assetDetailsOf(state: LogState, asset: string): string {
   const { last, materializations, observations, duplicates, refused, partitions, subscribers } = state;
-  const { events } = readLog(state, asset, last - SHOWN_EVENTS, SHOWN_EVENTS);
+  const { events } = readLog(state, asset, { after: last - SHOWN_EVENTS, limit: SHOWN_EVENTS });
   const dropped = state.droppedSubscribers.at(-1);
   return [
     `**${escaped(asset)}** has ${last} events: materializations ${materializations} · observations ${observations}` +

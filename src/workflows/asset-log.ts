@@ -10,6 +10,7 @@
  * Traps it avoids: what comes while the log is recovered waits; it never continues as new with more than one payload
  * holds, but seals first; a nudge is a signal to a workflow that may not exist, and no failure of it fails the log.
  */
+import { ApplicationFailure } from '@temporalio/common';
 import {
   condition,
   defineQuery,
@@ -42,11 +43,10 @@ import {
 import { assetDetailsOf, assetMemoOf } from './asset-log-views.js';
 import * as rules from './asset-log-state.js';
 import { applyAssetMessage, type AssetMessage } from './apply-asset-message.js';
+import { Nudges } from './nudges.js';
 import { parseLogState, parseRead } from './parse-asset-log.js';
 import { versioning } from './versioning.js';
 
-/** Between two nudges of the same subscribers. */
-const NUDGE_PAUSE_MS = 500;
 /** Between two changes of the memo. */
 const TELL_PAUSE_MS = 60_000;
 
@@ -57,21 +57,24 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   [ASSET_SIGNALS.retain]: 'How much to keep: { "events", "ageMs" }.',
 };
 
+/** Type of the failure of a signal to no workflow. */
+const NOT_FOUND = 'ExternalWorkflowExecutionNotFound';
+
 /** The workflow to be woken does not exist, or was closed. */
 function isNotFound(error: unknown): boolean {
-  return error instanceof Error && error.message.includes('was not found');
+  return error instanceof ApplicationFailure && error.type === NOT_FOUND;
 }
 
 /** Started by the first event or subscriber, never by hand. */
 export async function sensorAssetLog(input?: unknown): Promise<void> {
   const asset = workflowInfo().workflowId.slice(ASSET_LOG_ID_PREFIX.length);
   const carried = parseLogState(input);
-  let state = carried ?? rules.NEW_LOG;
+  const fresh = rules.newLog(workflowInfo().startTime.getTime());
+  let state = carried ?? fresh;
   /** It may have been closed before: what it knew then is still to be found. */
   let recovering = carried === undefined;
   const early: AssetMessage[] = [];
-  /** There is something that the subscribers were not woken for. */
-  let news = rules.behind(state).length > 0;
+  const nudges = new Nudges();
   let waking = false;
   let nudging = false;
   /** The run before this one told everything when it ended. */
@@ -107,7 +110,6 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
     setCurrentDetails(assetDetailsOf(state, asset));
     if (state.last === last) return;
     count(metricMeter, 'sensors_asset_events_total', state.last - last, { asset });
-    news = true;
     startNudging();
     startTelling();
   }
@@ -120,31 +122,34 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
 
   for (const [name, description] of Object.entries(DESCRIPTIONS))
     setHandler(defineSignal<[unknown?]>(name), (arg) => take(name, arg), { description });
-  setHandler(defineQuery<AssetRead, [unknown?]>(ASSET_QUERIES.read), (given) => {
-    const { after, limit } = parseRead(given);
-    return rules.readLog(known(), asset, after, limit);
-  });
+  setHandler(defineQuery<AssetRead, [unknown?]>(ASSET_QUERIES.read), (given) =>
+    rules.readLog(known(), asset, parseRead(given))
+  );
   setHandler(defineQuery<AssetState>(ASSET_QUERIES.state), () => rules.stateOf(known(), asset));
 
   // -------------------------------------------------------------------------------------------- nudges
 
-  /** Wakes the subscribers now, and once more after the pause if something came meanwhile. */
+  function nextNudge(): number | undefined {
+    return nudges.next(state.subscribers, state.last);
+  }
+
+  /** Wakes the subscribers now, and once more after a pause if something came meanwhile. */
   function startNudging(): void {
-    if (nudging || !news) return;
+    if (nudging || nextNudge() === undefined) return;
     nudging = true;
     // cancelled in Temporal Web: the log itself ends
     void nudge().catch(() => undefined);
   }
 
   async function nudge(): Promise<void> {
-    while (news) {
-      news = false;
-      const sensors = rules.behind(state);
-      if (sensors.length === 0) break;
+    for (let at = nextNudge(); at !== undefined; at = nextNudge()) {
+      if (at > Date.now()) {
+        await condition(() => (nextNudge() ?? Number.NEGATIVE_INFINITY) <= Date.now(), at - Date.now());
+        continue;
+      }
       waking = true;
-      await Promise.all(sensors.map(wake));
+      await Promise.all(nudges.take(state.subscribers, state.last, Date.now()).map(wake));
       waking = false;
-      await sleep(NUDGE_PAUSE_MS, { summary: 'pause between two nudges' });
     }
     nudging = false;
   }
@@ -208,7 +213,7 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
   }
 
   async function recover(): Promise<void> {
-    state = parseLogState(await recoverAssetLog({ asset, runId: workflowInfo().runId })) ?? rules.NEW_LOG;
+    state = parseLogState(await recoverAssetLog({ asset, runId: workflowInfo().runId })) ?? fresh;
     recovering = false;
     for (const message of early.splice(0)) apply(message);
     startTelling();

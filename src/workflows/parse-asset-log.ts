@@ -9,6 +9,7 @@ import { NEW_LOG, type LogState } from './asset-log-state.js';
 const MAX_SENSOR_NAME_BYTES = 300;
 const DEFAULT_READ = 1_000;
 const MAX_READ = 10_000;
+const LOG_ID = /^[0-9a-z]{1,12}$/;
 
 /** What a run of the log took over from the one before, or `undefined` when it is the first. */
 export function parseLogState(value: unknown): LogState | undefined {
@@ -21,7 +22,9 @@ export function parseLogState(value: unknown): LogState | undefined {
     typeof hashes === 'string' &&
     isObject(retention) &&
     lists.every((list) => Array.isArray(list));
-  return whole ? { ...NEW_LOG, ...(value as unknown as LogState) } : undefined;
+  if (!whole) return undefined;
+  const id = typeof value['id'] === 'string' && LOG_ID.test(value['id']) ? value['id'] : '';
+  return { ...NEW_LOG, ...(value as unknown as LogState), id };
 }
 
 /** The events of a batch that are whole, and how many are not. */
@@ -62,10 +65,15 @@ export function parseRetention(value: unknown): AssetRetention | undefined {
   return { events: Math.floor(events), ...(typeof ageMs === 'number' && ageMs > 0 ? { ageMs } : {}) };
 }
 
-/** Which stretch of the log is asked for. */
-export function parseRead(value: unknown): { readonly after: number; readonly limit: number } {
-  const { after, limit } = isObject(value) ? value : {};
+/** Which stretch of the log is asked for, and by which sensor. */
+export function parseRead(value: unknown): {
+  readonly after: number;
+  readonly limit: number;
+  readonly sensor?: string;
+} {
+  const { after, limit, sensor } = isObject(value) ? value : {};
   return {
+    ...(isText(sensor, MAX_SENSOR_NAME_BYTES) ? { sensor } : {}),
     after: parseCount(after, 0, Number.MAX_SAFE_INTEGER),
     limit: Math.max(1, parseCount(limit, DEFAULT_READ, MAX_READ)),
   };

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { readAsset } from '../../src/client/index.js';
+import { assetState, readAsset } from '../../src/client/index.js';
 import { defineAsset, defineAssetSensor, defineJob, defineSensor, staticPartitions } from '../../src/index.js';
 import { Harness, waitFor } from '../support/harness.js';
 
@@ -28,22 +28,38 @@ test('an asset sensor on another worker handles each event once and in order, so
       return ctx.run({ config: { position: event.position } });
     },
   });
+  const newest: number[] = [];
+  const onNewest = defineAssetSensor({
+    name: 'onNewest',
+    asset: orders,
+    interval: '1h',
+    defaultStatus: 'running',
+    latest: true,
+    startFrom: new Date(0),
+    handle: (_, { position }) => void newest.push(position),
+  });
   const producer = defineSensor({ name: 'producer', interval: '1h', evaluate: () => null });
   await h.work([producer]);
   const record = async (partition: string): Promise<void> =>
     await h.sensors.materialize(orders, { partition, taskQueue: h.taskQueue });
-  await record('before');
-  await h.work([onOrders], { taskQueue: `${h.taskQueue}-other` });
+  for (let n = 0; n < 2; n++) await record('before');
+  await h.work([onOrders, onNewest], { taskQueue: `${h.taskQueue}-other` });
   await h.tickWhere(onOrders, ({ skipReason }) => skipReason?.startsWith('no new events') ?? false, 'its first look');
   await h.sensors.observe(orders, { partition: 'observed', taskQueue: h.taskQueue });
   for (const partition of ['a', 'bad', 'b']) await record(partition);
   await waitFor(() => seen.length === 2, 'both events');
-  expect(seen).toEqual(['3 a', '5 b']);
+  expect(seen).toEqual(['4 a', '6 b']);
+  await waitFor(() => newest.at(-1) === 6, 'the newest event');
+  // neither what came before it nor what is an observation
+  expect(newest.filter((position) => position === 1 || position === 3)).toEqual([]);
   const runs = await h.settledRuns(onOrders, 2);
-  expect(new Set(runs.map(({ runKey }) => runKey))).toEqual(new Set([`${orders.name}@3`, `${orders.name}@5`]));
+  const { id } = (await assetState(h.client, orders)) ?? {};
+  expect(new Set(runs.map(({ runKey }) => runKey))).toEqual(
+    new Set([`${orders.name}@${id}.4`, `${orders.name}@${id}.6`])
+  );
   const name = h.name(onOrders);
   expect((await h.sensors.state(name)).deadLetters.map(({ error }) => error)).toEqual([
-    `${orders.name}@4: Error: not this one`,
+    `${orders.name}@${id}.5: Error: not this one`,
   ]);
   // what the handler that failed said of assets is forgotten with its failure
   const invoiced = async (): Promise<unknown[]> =>
@@ -52,6 +68,22 @@ test('an asset sensor on another worker handles each event once and in order, so
   refuse = false;
   await h.sensors.retryDeadLetters(name);
   await waitFor(async () => (await invoiced()).length === 3, 'the event that was handed back');
-  expect(seen).toEqual(['3 a', '5 b', '4 bad']);
-  expect(await invoiced()).toEqual([3, 5, 4].map((value) => ({ type: 'number', value })));
+  expect(seen).toEqual(['4 a', '6 b', '5 bad']);
+  expect(await invoiced()).toEqual([4, 6, 5].map((value) => ({ type: 'number', value })));
+
+  // a log that was deleted counts from 1 again
+  const log = `asset/${orders.name}`;
+  await h.client.workflowService.deleteWorkflowExecution({
+    namespace: 'default',
+    workflowExecution: { workflowId: log },
+  });
+  await waitFor(async () => (await h.client.workflow.count(`WorkflowId = '${log}'`)).count === 0, 'the log to be gone');
+  await record('a');
+  await h.sensors.tick(name);
+  const anew = `the log of asset '${orders.name}' began anew`;
+  await h.tickWhere(onOrders, ({ error }) => error?.includes(anew) ?? false, 'the new log to be told of');
+  await waitFor(() => seen.length === 4, 'its first event');
+  expect(seen.at(-1)).toBe('1 a');
+  const again = await h.settledRuns(onOrders, 4);
+  expect(again.map(({ runKey }) => runKey)).toContain(`${orders.name}@${(await assetState(h.client, orders))?.id}.1`);
 });

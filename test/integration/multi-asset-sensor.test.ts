@@ -11,7 +11,7 @@ import {
   staticPartitions,
   type AssetDefinition,
 } from '../../src/index.js';
-import { recordAssetEvents } from '../../src/client/assets.js';
+import { assetState, recordAssetEvents } from '../../src/client/assets.js';
 import { Harness, waitFor } from '../support/harness.js';
 
 const DAYS = ['mon', 'tue', 'wed', 'thu'];
@@ -45,7 +45,7 @@ test('matches by partition are handled each on its own, wait visibly for what is
       handle(ctx, { partitionKey = '', eventId, events }) {
         if (partitionKey === 'tue') throw new Error('not this one');
         seen.push(`${partitionKey} ${events.orders.position} ${events.customers.position}`);
-        expect(eventId).toBe(`${customers.name}@${events.customers.position}+${orders.name}@${events.orders.position}`);
+        expect(eventId).toBe(`${events.customers.eventId}+${events.orders.eventId}`);
         return ctx.run({ config: { day: partitionKey } });
       },
     })
@@ -63,11 +63,12 @@ test('matches by partition are handled each on its own, wait visibly for what is
   await waitFor(() => seen.length === 2, 'two matches');
   expect(seen).toEqual(['wed 4 1', 'mon 3 3']);
   const runs = await h.settledRuns(sensor, 2);
-  expect(new Set(runs.map(({ runKey }) => runKey))).toEqual(
-    new Set([`${customers.name}@1+${orders.name}@4`, `${customers.name}@3+${orders.name}@3`])
-  );
+  const logs = await Promise.all([customers, orders].map((asset) => assetState(h.client, asset)));
+  const keyOf = (...positions: readonly [customers: number, orders: number]): string =>
+    positions.map((position, index) => `${logs[index]?.asset}@${logs[index]?.id}.${position}`).join('+');
+  expect(new Set(runs.map(({ runKey }) => runKey))).toEqual(new Set([keyOf(1, 4), keyOf(3, 3)]));
   const { deadLetters, cursor } = await h.sensors.state(name);
-  expect(deadLetters.map(({ error }) => error)).toEqual([`${customers.name}@2+${orders.name}@2: Error: not this one`]);
+  expect(deadLetters.map(({ error }) => error)).toEqual([`${keyOf(2, 2)}: Error: not this one`]);
   expect(cursor?.value).toMatchObject({
     assets: { [orders.name]: { low: 4, above: '' }, [customers.name]: { low: 3, above: '' } },
   });

@@ -5,7 +5,7 @@ import { jsonBytes } from '../../src/sensors/json.js';
 import { MAX_ASSET_PAGES, MAX_SUBSCRIBERS, MAX_TAIL_BYTES } from '../../src/sensors/limits.js';
 import {
   applySeal,
-  behind,
+  newLog,
   NEW_LOG,
   pagePrefix,
   planSeal,
@@ -18,8 +18,9 @@ import {
   type LogState,
   woken,
 } from '../../src/workflows/asset-log-state.js';
+import { placeText, positionOf } from '../../src/sensors/asset-sensor-event.js';
 import { eventHash, HASH_CHARS } from '../../src/workflows/event-hash.js';
-import { parseAssetEvents, parseLogState } from '../../src/workflows/parse-asset-log.js';
+import { parseAssetEvents, parseLogState, parseRead } from '../../src/workflows/parse-asset-log.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -58,7 +59,7 @@ class World {
   read(limit = 50): { readonly position: number; readonly eventId: string }[] {
     const all: { position: number; eventId: string }[] = [];
     for (let after = 0; ; after = all.at(-1)?.position ?? after) {
-      const { pages, events } = readLog(this.log, 'a', after, limit);
+      const { pages, events } = readLog(this.log, 'a', { after, limit });
       const found = [
         ...pages.flatMap(({ id, from }) =>
           (this.pages.get(id) ?? []).map(({ eventId }, index) => ({ position: from + index, eventId }))
@@ -145,7 +146,6 @@ describe('the log of an asset', () => {
     world.log = { ...world.log, retention: { events: 1_000_000, ageMs: DAY_MS } };
     world.record([event('first')]);
     world.set(subscribe(world.log, 'silent', 0, world.now));
-    expect(behind(world.log)).toEqual(['silent']);
     const many = (from: number): void =>
       world.record(Array.from({ length: 50 }, (_, n) => event(from + n, 'x'.repeat(6_000))));
     many(0);
@@ -213,8 +213,31 @@ describe('the log of an asset', () => {
       { sensor: 's', position: 2, at: 1 },
       { sensor: 't', position: 0, at: 1 },
     ]);
-    expect(behind(log)).toEqual(['t']);
     expect(unsubscribe(log, 't').subscribers).toHaveLength(1);
+  });
+
+  test('tells its identity, which it keeps, and the sensor that asks what it knows of it', () => {
+    const log = subscribe(record(newLog(Date.UTC(2026, 10, 22)), 'a', [event(1)], 0), 's', 1, 5);
+    const carried = parseLogState(JSON.parse(JSON.stringify(log))) ?? NEW_LOG;
+    expect(readLog(carried, 'a', parseRead({ sensor: 's', after: 1 }))).toEqual({
+      id: 'tovmo0',
+      first: 1,
+      last: 1,
+      pages: [],
+      events: [],
+      subscriber: { sensor: 's', position: 1, at: 5 },
+    });
+    expect(readLog(carried, 'a', parseRead({ sensor: 't' })).subscriber).toBeUndefined();
+    expect(newLog(Date.UTC(2026, 10, 22) + 1_000).id).not.toBe(carried.id);
+    for (const id of [undefined, 7, 'not an ID', 'x'.repeat(100)])
+      expect(parseLogState({ ...log, id })).toEqual({ ...log, id: '' });
+  });
+
+  test('a place is a position in one log', () => {
+    for (const log of ['', 'tovmo0', '1'])
+      for (const other of ['', 'tovmo0', '1'])
+        expect(positionOf(other, placeText(log, 3))).toBe(other === log ? 3 : undefined);
+    expect(positionOf('', 'no place')).toBeUndefined();
   });
 
   test('events that are not whole are counted, and never thrown about', () => {

@@ -53,6 +53,8 @@ test('only the cursor of a sensor of assets says how far it has read', () => {
   expect(positionIn({ position: 7, retries: [] }, 'orders')).toBe(7);
   const several = { assets: { orders: { low: 4, above: '1' } }, retries: [] };
   expect(positionIn(several, 'orders')).toBe(4);
+  expect(positionIn({ log: 'x', position: 7, retries: [] }, 'orders', 'y')).toBeUndefined();
+  expect(positionIn({ log: 'x', position: 7, retries: [] }, 'orders', 'x')).toBe(7);
   expect(positionIn(several, 'toString')).toBeUndefined();
   expect(positionIn({ position: 7 }, 'orders')).toBeUndefined();
   expect(positionIn(undefined, 'orders')).toBeUndefined();

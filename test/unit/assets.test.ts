@@ -25,6 +25,11 @@ test('an asset is frozen, and its name is its path', () => {
     { asset: customers, mapping: 'all' },
   ]);
   expect([report, report.key, report.upstream, report.upstream[0], report.metadata].every(Object.isFrozen)).toBe(true);
+  const columns = ['a'];
+  const table = { type: 'table', columns, rows: [[1]] } as const;
+  const made = defineAsset({ key: 'a', metadata: { table } });
+  columns.push('mine');
+  expect(made.metadata['table']).toEqual({ type: 'table', columns: ['a'], rows: [[1]] });
   const metadata = { rows: 3, by: 'Ada', docs: { type: 'url', value: 'https://example.com' } } as const;
   expect(defineAsset({ key: 'a', metadata }).metadata).toEqual({
     rows: { type: 'number', value: 3 },

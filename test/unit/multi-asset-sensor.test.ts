@@ -115,6 +115,7 @@ test('allMaterializedSince means all partitions of the asset, unless it is told 
   const { ctx } = buildMultiAssetSensorContext({ sensor: byHand, events: { orders: all, customers: all.slice(1) } });
   expect([ctx.assets.orders.allMaterializedSince(), ctx.allMaterializedSince()]).toEqual([true, false]);
   expect(ctx.allMaterializedSince(['tue', 'wed'])).toBe(true);
+  expect([ctx.allMaterializedSince([]), ctx.assets.orders.allMaterializedSince([])]).toEqual([false, false]);
 });
 
 test('requests without anything consumed are an error that says what to do, and events of other assets are refused', () => {
