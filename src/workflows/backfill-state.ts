@@ -19,7 +19,6 @@ import {
   MAX_BACKFILL_FAILURES,
   MAX_BACKFILL_KEYS_BYTES,
   MAX_NOTE_BYTES,
-  MAX_PARTITION_KEY_BYTES,
   MAX_STARTS_IN_FLIGHT,
 } from '../sensors/limits.js';
 import type { Note } from '../sensors/protocol.js';

@@ -12,7 +12,7 @@ import { emptyRecord } from '../../src/workflows/records.js';
 import { detailsOf } from '../../src/workflows/sensor-details.js';
 import { newState } from '../../src/workflows/state.js';
 
-const MARKUP = fc.constantFrom(...'|`*_<>[]&~#\\\n\r\u001b\u202e"a1 日\ud800');
+const MARKUP = fc.constantFrom(...Array.from('|`*_<>[]&~#\\\n\r\u001b\u202e"a1 日\ud800'));
 const AT = Date.UTC(2030, 0, 1);
 const sensor = defineSensor({ name: 'files', job: defineJob({ name: 'load' }), evaluate: () => null });
 const fresh = newState(loopOptions(sensor), AT);
