@@ -3,7 +3,7 @@ import { describeTick } from '../sensors/describe-tick.js';
 import { jsonBytes } from '../sensors/json.js';
 import { keyCount } from '../sensors/key-ledger.js';
 import type { LoopState } from '../sensors/protocol.js';
-import { formatDuration } from '../sensors/text.js';
+import { count, formatDuration } from '../sensors/text.js';
 import { waitingRequests } from './launch-rules.js';
 import { commands, escaped, iso, table } from './markdown.js';
 import { isHolding, isRunning } from './state.js';
@@ -14,18 +14,14 @@ const SHOWN_PENDING = 5;
 
 /** Markdown of at most about 40 KB, usually 2 KB. It has neither the cursor's value nor any config. */
 export function detailsOf(sensor: string, state: LoopState): string {
+  const waits = escaped(state.launch?.record?.waitsFor);
+  const facts = [healthOf(state), cursorOf(state), countersOf(state), eventsOf(state), pendingOf(state), waits];
   return [
-    ...[
-      statusOf(sensor, state),
-      escaped(state.options.description ?? '', 500),
-      healthOf(state),
-      cursorOf(state),
-      countersOf(state),
-      eventsOf(state),
-      pendingOf(state),
-      escaped(state.launch?.record?.waitsFor),
-      isRunning(state) ? 'A quiet sensor shows its skip reason under *Pending Activities*.' : '',
-    ].flatMap((line) => (line === '' ? [] : [line, ''])),
+    `${statusOf(sensor, state)} ${escaped(state.options.description ?? '', 500)}`,
+    '',
+    ...facts.flatMap((fact) => (fact === '' ? [] : [`- ${fact}`])),
+    ...(isRunning(state) ? ['- A quiet sensor shows its skip reason under *Pending Activities*.'] : []),
+    '',
     ...section('Last ticks', ticksOf(state)),
     ...section('Dead letters', deadLettersOf(state)),
     ...section('What to do next', commands(nextSteps(sensor, state))),
@@ -63,11 +59,11 @@ function cursorOf({ cursor, ring, audit }: LoopState): string {
   if (cursor === undefined) return 'Cursor: none.';
   const tick = ring.findLast(({ cursorChanged }) => cursorChanged === true);
   const edit = audit.findLast(({ what }) => what === 'set cursor');
-  const size = `Cursor: ${jsonBytes(cursor.value)} bytes of JSON`;
+  const size = `Cursor: ${count(jsonBytes(cursor.value), 'byte')} of JSON`;
   if (edit !== undefined && edit.at >= (tick?.endedAt ?? tick?.startedAt ?? 0))
     return `${size}, set by ${escaped(edit.by ?? 'an operator')} at ${iso(edit.at)}.`;
   if (tick !== undefined) return `${size}, changed by tick ${tick.tick} at ${iso(tick.endedAt ?? tick.startedAt)}.`;
-  return `${size}, unchanged for the last ${ring.length} ticks.`;
+  return `${size}, unchanged for the last ${count(ring.length, 'tick')}.`;
 }
 
 function countersOf(state: LoopState): string {
@@ -89,9 +85,9 @@ function pendingOf(state: LoopState): string {
   const { launch } = state;
   if (launch === undefined || !isHolding(state)) return '';
   const keys = launch.remaining.slice(0, SHOWN_PENDING).map(({ id, runKey }) => escaped(runKey ?? id, 100));
-  const count = waitingRequests(launch);
+  const waiting = waitingRequests(launch);
   const when = isRunning(state) && launch.dueAt !== undefined ? `until ${iso(launch.dueAt)}` : 'for a start';
-  return `**Pending**: ${count} accepted requests wait ${when}: ${keys.join(', ')}${count > keys.length ? ', …' : ''}`;
+  return `**Pending**: ${count(waiting, 'request')} waiting ${when}: ${keys.join(', ')}${waiting > keys.length ? ', …' : ''}`;
 }
 
 function ticksOf({ ring }: LoopState): string[] {
@@ -106,7 +102,15 @@ function deadLettersOf({ deadLetters }: LoopState): string[] {
   const rows = deadLetters
     .slice(-SHOWN_DEAD_LETTERS)
     .reverse()
-    .map(({ id, kind, job, runKey, count, lastAt, error }) => [id, kind, job, runKey, count, iso(lastAt), error]);
+    .map(({ id, kind, job, runKey, count: times, lastAt, error }) => [
+      id,
+      kind,
+      job,
+      runKey,
+      times,
+      iso(lastAt),
+      error,
+    ]);
   const hidden = deadLetters.length - rows.length;
   return [
     ...table(['id', 'what', 'job', 'run key', 'times', 'last at', 'why'], rows),

@@ -107,6 +107,8 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
   const hooks = new Set<Promise<void>>();
   const previews = new Set<CancellationScope>();
   let memo = workflowInfo().memo?.[SENSOR_MEMO];
+  /** What the current details are of. */
+  let shown: LoopState | undefined;
 
   const { callHealthHook } = proxyActivities<Pick<SensorActivities, 'callHealthHook'>>({
     ...FEW_ATTEMPTS,
@@ -311,7 +313,8 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
 
   /** Memo and current details follow the state. */
   function published(): void {
-    setCurrentDetails(detailsOf(sensor, state));
+    if (state !== shown) setCurrentDetails(detailsOf(sensor, state));
+    shown = state;
     const next = memoOf(state, protocol);
     if (sameJson(memo, next)) return;
     memo = next;

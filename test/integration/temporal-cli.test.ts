@@ -41,6 +41,7 @@ test('every command in docs/temporal-web.md works', async () => {
   await h.sensors.materialize(asset, { taskQueue: h.taskQueue });
   const commands = await documentedCommands();
   expect(commands.length).toBeGreaterThan(8);
+  const runId = `${name}:noop:a`;
   const outputs = new Map<string, string>();
   for (const command of commands) {
     const id = command.includes('page/newFiles/preview/…') ? await h.sensors.preview(name) : undefined;
@@ -77,6 +78,12 @@ test('every command in docs/temporal-web.md works', async () => {
   );
   expect(state.counters.events).toBeGreaterThan(0);
   expect([...outputs.values()].join('\n')).toContain('no new files');
+  const metadata = outputs.get('temporal workflow metadata --workflow-id sensor/newFiles');
+  expect(metadata).toContain('What to do next');
+  expect(outputs.get(`temporal workflow list --query "ParentWorkflowId = 'sensor/newFiles'"`)).toContain(runId);
+  const described = await h.client.workflow.getHandle(runId).describe();
+  expect(await described.staticSummary()).toBe(`run key a, tick 1 of sensor ${name}`);
+  expect(await described.staticDetails()).toContain(`/namespaces/default/workflows/sensor%2F${name}>`);
   expect(await h.sensors.partitions(h.name('customers'))).toEqual(['acme']);
   expect(await assetState(h.client, asset)).toMatchObject({ last: 1, retention: { events: 10_000 } });
 });
