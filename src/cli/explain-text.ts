@@ -74,7 +74,7 @@ function keyDetails(answer: KeyAnswer, name: string, options: ExplanationOptions
   const { rearmed } = answer;
   const armed = rearmed === undefined ? [] : [`  Re-armed: its next request starts it again, as epoch ${rearmed}.`];
   if (answer.kind === 'notSeen') return [...armed, ...notSeenDetails(answer, options)];
-  if (answer.kind === 'rejected') return [...armed, `  Decide on it: sensors dead-letters ${name}`];
+  if (answer.kind === 'rejected') return [...armed, `  Decide on it: sensors dead-letters list ${name}`];
   return [
     ...armed,
     ...('run' in answer && answer.run !== undefined ? runDetails(answer.run, errorOf(answer), options) : []),

@@ -22,7 +22,12 @@ test('starts each run key once, folds when only known keys come, and costs no hi
   await h.work([sensor]);
   await h.folded(sensor);
   const seen = evaluations;
+  const heartbeat = async (): Promise<unknown> =>
+    (await h.loop(sensor).describe()).raw.pendingActivities?.[0]?.lastHeartbeatTime;
+  const said = await heartbeat();
   await waitFor(() => evaluations > seen + 10, 'ten more evaluations');
+  // each heartbeat is a write of the server's, and on Temporal Cloud an action
+  expect(await heartbeat()).toEqual(said);
   const description = await h.sensors.describe(h.name(sensor));
   expect(description).toMatchObject({
     status: 'running',
