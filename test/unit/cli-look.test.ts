@@ -123,6 +123,8 @@ test('a sensor whose workflow task fails is not shown as one that is well', () =
     failedTaskAttempts: 3,
   };
   const place = { namespace: 'default', address: 'localhost' };
-  expect(listLines([broken], {}, place, createColors(false)).at(-1)).toContain('its workflow task fails again and again');
+  expect(listLines([broken], {}, place, createColors(false)).at(-1)).toContain(
+    'its workflow task fails again and again'
+  );
   expect(why(broken)).toContain('it stands still');
 });

@@ -105,6 +105,7 @@ test('a key that the server knows and the loop has forgotten is a duplicate; a f
   expect(deadLetters).toMatchObject([{ job: 'noop', runKey: 'foreign', count: 1 }]);
   // known now: not new any more
   expect(await h.sensors.tick(h.name(sensor))).toMatchObject({ status: 'skipped', runs: { count: 0 } });
+  expect((await h.sensors.state(h.name(sensor))).deadLetters).toMatchObject([{ runKey: 'foreign', count: 2 }]);
   await h.client.workflow.getHandle(foreign).terminate();
 });
 
