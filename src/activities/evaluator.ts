@@ -116,7 +116,8 @@ export function createEvaluator(
       jobs: [...registry.jobs.keys()],
       preview: purpose === 'preview',
     });
-    attempt.heartbeat();
+    // a quiet evaluation ends at once, and each heartbeat is an action for Temporal Cloud
+    if (checked.requests.length > 0) attempt.heartbeat();
     const staged = await stageRequests(input.sensor, nonce, checked.requests, () => attempt.heartbeat());
     if (staged.length > 0) return { ...checked, requests: [], staged, ...evaluating.report };
     // what starts later (staged, previewed) is marked then

@@ -66,7 +66,7 @@ export function checkRequests(requests: readonly RunRequest[], rules: RequestRul
       continue;
     }
     const checked =
-      hash !== undefined && rules.isForeign(hash) ? foreign(hash, keyed.job) : checkRequest(keyed, index, rules);
+      hash !== undefined && rules.isForeign(hash) ? foreign(hash, keyed) : checkRequest(keyed, index, rules);
     if ('error' in checked) {
       rejected.push(checked);
       continue;
@@ -118,9 +118,9 @@ function duplicateOf({ request, job, hash = '' }: Keyed, { sensor, runIds }: Req
   };
 }
 
-function foreign(hash: string, { name }: JobDefinition): Rejection {
+function foreign(hash: string, { request, job }: Keyed): Rejection {
   const error = 'its workflow ID belongs to a workflow that this sensor did not start';
-  return { id: hash, kind: 'owner', job: name, error };
+  return { id: hash, kind: 'owner', job: job.name, runKey: cutText(request.runKey ?? '', 256), error };
 }
 
 function checkRequest(keyed: Keyed, index: number, rules: RequestRules): LaunchRequest | Rejection {

@@ -2,9 +2,12 @@
 import fc from 'fast-check';
 import { createColors } from 'picocolors';
 import { expect, test } from 'vitest';
+import { why } from '../../src/cli/commands/describe.js';
+import { listLines } from '../../src/cli/commands/list.js';
 import { duration, pastTime } from '../../src/cli/options.js';
 import { fitting, table } from '../../src/cli/output.js';
 import { speaksUnicode, timeline } from '../../src/cli/timeline.js';
+import type { SensorDescription } from '../../src/client/index.js';
 import { sensorFilter } from '../../src/client/sensor-filter.js';
 import { addRuns, runsOfLastDay, type RecentRuns } from '../../src/sensors/recent-runs.js';
 
@@ -97,4 +100,31 @@ test('runs of the last 24 hours are those of this hour and the 23 before it', ()
       expect(recent?.counts.length ?? 0).toBeLessThanOrEqual(24);
     })
   );
+});
+
+test('a sensor whose workflow task fails is not shown as one that is well', () => {
+  const broken: SensorDescription = {
+    sensor: 'orders',
+    status: 'running',
+    statusFrom: 'code',
+    health: 'ok',
+    intervalMs: 1_000,
+    jobs: [],
+    pending: 0,
+    watches: [],
+    deadLetters: 0,
+    tags: {},
+    owners: [],
+    workflowId: 'sensor/orders',
+    runId: 'run',
+    taskQueue: 'queue',
+    startTime: new Date(0),
+    historyLength: 5,
+    failedTaskAttempts: 3,
+  };
+  const place = { namespace: 'default', address: 'localhost' };
+  expect(listLines([broken], {}, place, createColors(false)).at(-1)).toContain(
+    'its workflow task fails again and again'
+  );
+  expect(why(broken)).toContain('it stands still');
 });

@@ -86,7 +86,7 @@ function text(sensor: SensorDescription, extras: DescriptionExtras, colors: Colo
 
 /** One sentence: the reason that the sensor runs, or not. */
 export function why(sensor: SensorDescription): string {
-  const { status, health, evaluation, statusUntil, pending, pendingUntil } = sensor;
+  const { status, health, evaluation, statusUntil, pending, pendingUntil, failedTaskAttempts } = sensor;
   const name = plain(sensor.sensor);
   if (status === 'closed') {
     return `closed: its loop was cancelled or terminated. It comes back with its state when a worker starts, or with: sensors start ${name}`;
@@ -95,6 +95,7 @@ export function why(sensor: SensorDescription): string {
     const until = statusUntil === undefined ? '' : ` until ${statusUntil.toISOString()}`;
     return `stopped by ${decision(sensor)}${reasonOf(sensor)}${until}. Start it with: sensors start ${name}`;
   }
+  if (failedTaskAttempts !== undefined) return 'running, but it stands still: its workflow task fails again and again.';
   if (evaluation === undefined && pendingUntil !== undefined)
     return `running; ${count(pending, 'request')} of its last tick are pending (maxRunsPerTick); the next start ${relative(pendingUntil)}, or with: sensors tick ${name}`;
   if (evaluation === undefined) return 'running; it is between two evaluations.';

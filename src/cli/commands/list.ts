@@ -95,8 +95,9 @@ function lag({ behindSince, dueSince }: SensorDescription): string {
 
 /** Its last skip reason, its error, or why it does nothing. */
 function said(sensor: SensorDescription): string {
-  const { status, statusFrom, statusBy, statusReason, evaluation, error } = sensor;
+  const { status, statusFrom, statusBy, statusReason, evaluation, error, failedTaskAttempts } = sensor;
   if (status === 'closed') return 'its loop was cancelled or terminated';
+  if (failedTaskAttempts !== undefined) return 'its workflow task fails again and again, so it stands still';
   if (status === 'stopped') {
     const by = statusFrom === 'code' ? 'its code' : (statusBy ?? 'an operator');
     return plain(`stopped by ${by}${statusReason === undefined ? '' : `: ${statusReason}`}`, MAX_SAID);

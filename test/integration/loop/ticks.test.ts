@@ -22,7 +22,12 @@ test('starts each run key once, folds when only known keys come, and costs no hi
   await h.work([sensor]);
   await h.folded(sensor);
   const seen = evaluations;
+  const heartbeat = async (): Promise<unknown> =>
+    (await h.loop(sensor).describe()).raw.pendingActivities?.[0]?.lastHeartbeatTime;
+  const said = await heartbeat();
   await waitFor(() => evaluations > seen + 10, 'ten more evaluations');
+  // each heartbeat is a write of the server's, and on Temporal Cloud an action
+  expect(await heartbeat()).toEqual(said);
   const description = await h.sensors.describe(h.name(sensor));
   expect(description).toMatchObject({
     status: 'running',
@@ -100,6 +105,7 @@ test('a key that the server knows and the loop has forgotten is a duplicate; a f
   expect(deadLetters).toMatchObject([{ job: 'noop', runKey: 'foreign', count: 1 }]);
   // known now: not new any more
   expect(await h.sensors.tick(h.name(sensor))).toMatchObject({ status: 'skipped', runs: { count: 0 } });
+  expect((await h.sensors.state(h.name(sensor))).deadLetters).toMatchObject([{ runKey: 'foreign', count: 2 }]);
   await h.client.workflow.getHandle(foreign).terminate();
 });
 
