@@ -51,7 +51,6 @@ function unfolded({ ring }: LoopState): Pick<SensorMemo, 'unfolded'> {
 }
 
 const MAX_MEMO_ERROR_BYTES = 300;
-const MAX_CELL_BYTES = 512;
 
 /** Since when the sensor is what it is, and why. Loops of protocol 1 do without: their histories have fewer changes of the memo. */
 function times({

@@ -30,8 +30,8 @@ function unknownIn(line: string): string[] {
   while (words[0]?.startsWith('--') === true) words.splice(0, words[0] === '--read-only' ? 1 : 2);
   const { command, rest } = find(program, words);
   if (command === program) return [line];
-  const known = [...global, ...command.options.map(({ long }) => long)];
-  return rest.filter((word) => word.startsWith('--') && !known.includes(word));
+  const known = new Set([...global, ...command.options.map(({ long }) => long)]);
+  return rest.filter((word) => word.startsWith('--') && !known.has(word));
 }
 
 describe.each(['docs/runbook.md', 'docs/production.md'])('%s', (path) => {
