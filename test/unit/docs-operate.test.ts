@@ -29,7 +29,7 @@ function unknownIn(line: string): string[] {
   const global = program.options.map(({ long }) => long);
   while (words[0]?.startsWith('--') === true) words.splice(0, words[0] === '--read-only' ? 1 : 2);
   const { command, rest } = find(program, words);
-  if (command === program) return [line];
+  if (command.commands.length > 0 && rest[0]?.startsWith('--') === false) return [line];
   const known = new Set([...global, ...command.options.map(({ long }) => long)]);
   return rest.filter((word) => word.startsWith('--') && !known.has(word));
 }
