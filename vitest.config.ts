@@ -3,6 +3,8 @@ import { LongestFirst } from './test/support/longest-first.js';
 
 // tests of the loop also run with the workflow cache off: every workflow task then replays the whole history
 const replayed = ['test/integration/loop/**/*.test.ts'];
+// what needs many processes or minutes: `npm run test:long`
+const long = ['test/integration/{backfill,cli-edits,cli-look,example-assets,metrics,redaction,traces}.test.ts'];
 const integration = {
   include: ['test/integration/**/*.test.ts', 'test/chaos/**/*.test.ts', 'test/replay/**/*.test.ts'],
   setupFiles: ['test/support/harness-setup.ts'],
@@ -30,7 +32,8 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      { test: { ...integration, name: 'integration' } },
+      { test: { ...integration, name: 'integration', exclude: long } },
+      { test: { ...integration, name: 'long', include: long } },
       { test: { ...integration, name: 'cache off', include: replayed, env: { MAX_CACHED_WORKFLOWS: '0' } } },
     ],
   },
