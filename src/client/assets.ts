@@ -2,7 +2,7 @@
  * Assets' logs from outside: recording, reading, subscribing. Events that come together travel together, and pages are
  * read once per process, since they never change.
  */
-import type { Client } from '@temporalio/client';
+import { QueryRejectedError, WorkflowClient, type Client } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   AssetEvent,
@@ -84,6 +84,8 @@ export class AssetLogUnavailableError extends Error {
 /** Batches on their way, by task queue and asset. */
 const outboxes = new WeakMap<Client, Map<string, Outbox<NewAssetEvent>>>();
 const pages = new PageCache();
+/** Clients whose queries a closed workflow does not answer. */
+const openOnly = new WeakMap<Client, WorkflowClient>();
 
 /**
  * Records events, in the order given for each asset; those that a log knows by their ID are not recorded twice: it
@@ -201,13 +203,31 @@ export async function readAsset(
   return events;
 }
 
-/** What the log says to a sensor that is going to read it; `undefined` when there is none. */
+/**
+ * What the log says to a sensor that is going to read it; `undefined` when none is running. One that somebody ended
+ * would answer with what its last worker knew, and not with the events that the server took after that.
+ */
 export async function lookAtAsset(
   client: Client,
   asset: AssetReference,
   { sensor, after }: { readonly sensor: string; readonly after: number }
 ): Promise<Pick<AssetRead, 'id' | 'last' | 'subscriber'> | undefined> {
-  return await query<AssetRead>(client, assetNameOf(asset), ASSET_QUERIES.read, { sensor, after, limit: 1 });
+  const workflow = openOnlyOf(client);
+  return await query<AssetRead>(
+    client,
+    assetNameOf(asset),
+    ASSET_QUERIES.read,
+    { sensor, after, limit: 1 },
+    { workflow }
+  );
+}
+
+function openOnlyOf(client: Client): WorkflowClient {
+  const { connection, workflow } = client;
+  const known =
+    openOnly.get(client) ?? new WorkflowClient({ ...workflow.options, connection, queryRejectCondition: 'NOT_OPEN' });
+  openOnly.set(client, known);
+  return known;
 }
 
 async function readEventPage(client: Client, asset: string, id: string): Promise<readonly AssetEvent[]> {
@@ -227,7 +247,7 @@ export async function assetState(
   asset: AssetReference,
   { timeoutMs = QUERY_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}
 ): Promise<AssetState | undefined> {
-  return await query<AssetState>(client, assetNameOf(asset), ASSET_QUERIES.state, undefined, timeoutMs);
+  return await query<AssetState>(client, assetNameOf(asset), ASSET_QUERIES.state, undefined, { timeoutMs });
 }
 
 /**
@@ -269,9 +289,12 @@ async function query<T>(
   asset: string,
   name: string,
   arg: unknown,
-  timeoutMs = QUERY_TIMEOUT_MS
+  {
+    timeoutMs = QUERY_TIMEOUT_MS,
+    workflow = client.workflow,
+  }: { readonly timeoutMs?: number; readonly workflow?: WorkflowClient } = {}
 ): Promise<T | undefined> {
-  const handle = client.workflow.getHandle(ASSET_LOG_ID_PREFIX + asset);
+  const handle = workflow.getHandle(ASSET_LOG_ID_PREFIX + asset);
   const deadline = Date.now() + timeoutMs;
   try {
     return await client.withDeadline(deadline, async () => {
@@ -288,7 +311,7 @@ async function query<T>(
       }
     });
   } catch (error) {
-    if (isNotFound(error)) return undefined;
+    if (isNotFound(error) || error instanceof QueryRejectedError) return undefined;
     const log = await describeExecution(client, ASSET_LOG_ID_PREFIX + asset).catch(() => undefined);
     throw new AssetLogUnavailableError(asset, log?.taskQueue, describeError(error, name), { cause: error });
   }

@@ -1,12 +1,18 @@
 /** The sensors of a world, as an author would write them. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { defineAsset, defineAssetSensor, defineJob, defineSensor, type SensorDefinition } from '../../src/index.js';
+import {
+  defineAsset,
+  defineAssetSensor,
+  defineJob,
+  defineSensor,
+  staticPartitions,
+  type SensorDefinition,
+} from '../../src/index.js';
 import { appeared, ASSET, isStormy, type Item, type SensorPlan, type World } from './world.js';
 
 const HOUR_MS = 3_600_000;
 const config = z.object({ item: z.number() });
-const asset = defineAsset({ key: ASSET.split('/') });
 const jobs = {
   echo: defineJob({ name: 'echo', config }),
   noop: defineJob({ name: 'noop', config }),
@@ -21,10 +27,10 @@ export function chaosSensors(world: World, clock: Clock): readonly SensorDefinit
 }
 
 /** Asks for a run for each event, by the key that an event gives. */
-function reactor({ name, intervalMs }: SensorPlan): SensorDefinition {
+function reactor({ name, intervalMs, items }: SensorPlan): SensorDefinition {
   return defineAssetSensor({
     name,
-    asset,
+    asset: defineAsset({ key: ASSET.split('/'), partitions: staticPartitions(items.map(({ n }) => String(n))) }),
     job: jobs.echo,
     interval: `${intervalMs}ms`,
     defaultStatus: 'running',

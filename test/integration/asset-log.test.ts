@@ -5,6 +5,8 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { assetState, readAsset, recordAssetEvents, retainAsset, subscribeAsset } from '../../src/client/index.js';
 import {
+  defineAsset,
+  defineAssetSensor,
   defineJob,
   defineSensor,
   dynamicPartitions,
@@ -222,6 +224,31 @@ test('a log that somebody ended comes back with its events, and with what came b
     duplicates: 10,
     subscribers: [{ sensor: h.name('idle'), position: 3 }],
   });
+});
+
+test('the next tick of its sensor brings a log back that somebody ended, with events that no worker had seen', async () => {
+  const h = await Harness.create();
+  const { taskQueue } = h;
+  const asset = `${h.prefix}orders`;
+  const handled: number[] = [];
+  const sensor = defineAssetSensor({
+    name: 'reader',
+    asset: defineAsset({ key: asset }),
+    interval: '1h',
+    defaultStatus: 'running',
+    startFrom: new Date(0),
+    handle: (_, { position }) => void handled.push(position),
+  });
+  await recordAssetEvents(h.client, [newEvent(asset, 0)], { taskQueue });
+  const worker = await h.work([sensor]);
+  await waitFor(() => handled.length === 1, 'the first event');
+  await worker.stop();
+  await recordAssetEvents(h.client, [newEvent(asset, 1), newEvent(asset, 2)], { taskQueue });
+  await h.client.workflow.getHandle(`asset/${asset}`).terminate('by mistake');
+  await h.work([sensor]);
+  await h.sensors.tick(h.name(sensor));
+  expect(handled).toEqual([1, 2, 3]);
+  expect((await h.client.workflow.getHandle(`asset/${asset}`).describe()).status.name).toBe('RUNNING');
 });
 
 test('an event wakes the sensors that subscribe to the asset, long before their interval', async () => {
