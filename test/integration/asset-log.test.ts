@@ -226,7 +226,7 @@ test('a log that somebody ended comes back with its events, and with what came b
   });
 });
 
-test('the next tick of its sensor brings a log back that somebody ended, with events that no worker had seen', async () => {
+test('the next tick of its sensor brings a log back that somebody ended', async () => {
   const h = await Harness.create();
   const { taskQueue } = h;
   const asset = `${h.prefix}orders`;
@@ -240,15 +240,18 @@ test('the next tick of its sensor brings a log back that somebody ended, with ev
     handle: (_, { position }) => void handled.push(position),
   });
   await recordAssetEvents(h.client, [newEvent(asset, 0)], { taskQueue });
-  const worker = await h.work([sensor]);
-  await waitFor(() => handled.length === 1, 'the first event');
-  await worker.stop();
-  await recordAssetEvents(h.client, [newEvent(asset, 1), newEvent(asset, 2)], { taskQueue });
-  await h.client.workflow.getHandle(`asset/${asset}`).terminate('by mistake');
   await h.work([sensor]);
+  await waitFor(() => handled.length === 1, 'the event');
+  // the log learns how far it was read
   await h.sensors.tick(h.name(sensor));
-  expect(handled).toEqual([1, 2, 3]);
-  expect((await h.client.workflow.getHandle(`asset/${asset}`).describe()).status.name).toBe('RUNNING');
+  const log = h.client.workflow.getHandle(`asset/${asset}`);
+  await log.terminate('by mistake');
+  await h.sensors.tick(h.name(sensor));
+  expect((await log.describe()).status.name).toBe('RUNNING');
+  // and it wakes the sensor again
+  await recordAssetEvents(h.client, [newEvent(asset, 1)], { taskQueue });
+  await waitFor(() => handled.length === 2, 'the next event');
+  expect(handled).toEqual([1, 2]);
 });
 
 test('an event wakes the sensors that subscribe to the asset, long before their interval', async () => {
