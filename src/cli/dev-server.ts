@@ -19,6 +19,8 @@ import { Connection, type ConnectionOptions } from '@temporalio/client';
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
 const PORT_TRIES = 3;
+/** Of each end of what a server said, in characters. */
+const SHOWN_OUTPUT = 1_000;
 const GRPC_DEADLINE_EXCEEDED = 4;
 const GRPC_UNAVAILABLE = 14;
 
@@ -69,7 +71,7 @@ export class TemporalServerError extends Error {
 /**
  * Starts a dev server on 127.0.0.1 and returns when it answers.
  *
- * @throws TemporalServerError with the server's last output when it exits, or does not answer within 60 s.
+ * @throws TemporalServerError with the server's output when it exits, or does not answer within 60 s.
  */
 export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
   if (options.dbFile === undefined) return await start(options);
@@ -111,9 +113,9 @@ async function startOnce(options: DevServerOptions): Promise<DevServer> {
   // Never a pipe: one that nobody reads any more would block the server, or end it.
   const temporaryDir = options.logFile === undefined ? await mkdtemp(join(tmpdir(), 'temporal-sensors-')) : undefined;
   const logFile = options.logFile ?? join(temporaryDir ?? '', 'server.log');
-  const output = await open(logFile, 'a');
-  const outputStart = (await output.stat()).size;
-  const child = spawn(binary, args, { detached: true, stdio: ['ignore', output.fd, output.fd], windowsHide: true });
+  const log = await open(logFile, 'a');
+  const outputStart = (await log.stat()).size;
+  const child = spawn(binary, args, { detached: true, stdio: ['ignore', log.fd, log.fd], windowsHide: true });
   let exit: string | undefined;
   child.once('error', (error) => (exit ??= error.message));
   child.once('exit', (code, signal) => (exit ??= `it exited with ${signal ?? `code ${code}`}`));
@@ -124,7 +126,7 @@ async function startOnce(options: DevServerOptions): Promise<DevServer> {
     if (temporaryDir !== undefined) rmSync(temporaryDir, { recursive: true, force: true });
   };
   process.once('exit', killAtExit);
-  await output.close();
+  await log.close();
   const stop = async (): Promise<void> => {
     if (exit === undefined) {
       child.ref();
@@ -145,15 +147,22 @@ async function startOnce(options: DevServerOptions): Promise<DevServer> {
       continue;
     }
     const reason = exit ?? `it did not answer within ${START_TIMEOUT_MS / 1000} s`;
-    const tail = (await readFile(logFile)).subarray(outputStart).subarray(-2_000).toString().trim();
+    const output = shorten((await readFile(logFile)).subarray(outputStart).toString().trim());
     await stop();
     throw new TemporalServerError(
       `The Temporal dev server (${binary}) did not start on ${address}: ${reason}.\n` +
-        `Its last output:\n${tail || '(none)'}`
+        `Its output:\n${output || '(none)'}`
     );
   }
   const webUrl = uiPort === undefined ? {} : { webUrl: `http://localhost:${uiPort}` };
   return { address, namespace, ...webUrl, pid: child.pid ?? 0, stop };
+}
+
+/** A panic says why in its first line, and then where at length. */
+function shorten(output: string): string {
+  return output.length <= 2 * SHOWN_OUTPUT
+    ? output
+    : `${output.slice(0, SHOWN_OUTPUT)}\n...\n${output.slice(-SHOWN_OUTPUT)}`;
 }
 
 /** Returns once a Temporal server answers; asks again while it may still be starting, and throws the last failure. */

@@ -140,6 +140,10 @@ export class Harness {
       taskQueue: this.taskQueue,
       workflowBundle: { codePath: inject('bundlePath') },
       plugins: [new SensorsPlugin({ sensors, prefix: this.prefix, ...pluginOptions })],
+      // workflows in this thread: a thread of their own costs a second of CPU for each worker. Workers in processes of
+      // their own (chaos, crashes, the CLI, examples) run as in production
+      debugMode: true,
+      reuseV8Context: true,
       shutdownGraceTime: '100ms',
       shutdownForceTime: '5s',
       ...(cached === undefined ? {} : { maxCachedWorkflows: Number(cached) }),
