@@ -33,6 +33,8 @@ const PAGES_KEPT_AT_ONCE = 50;
 const RECORDS_ASSETS = 'temporal-sensors: asset events';
 
 interface Holder {
+  /** Of the code that began this run of the loop. */
+  readonly protocol: number;
   readonly get: () => LoopState;
   readonly set: (state: LoopState) => void;
   /** A stop holds back what is not yet started. */
@@ -73,7 +75,11 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
   async function run(): Promise<void> {
     const changes = holder.get().launch?.partitions;
     if (changes !== undefined) {
-      holder.set(rules.endPartitions(holder.get(), await changed(changes), Date.now()));
+      const before = holder.get();
+      const refusals = await changed(changes);
+      // older loops lost what was pushed and told meanwhile; their histories replay as they were
+      const state = holder.protocol < 3 ? before : holder.get();
+      holder.set(rules.endPartitions(state, refusals, Date.now()));
     }
     const { assetEvents, record } = holder.get().launch ?? {};
     if (assetEvents !== undefined && record !== undefined) {

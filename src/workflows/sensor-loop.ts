@@ -126,6 +126,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     retry: { initialInterval: '1 second', maximumInterval: '10 seconds' },
   });
   const launcher = createLauncher(sensor, {
+    protocol,
     get: () => state,
     set: (next) => (state = next),
     held: () => rules.isHeld(state),

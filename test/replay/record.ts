@@ -15,11 +15,18 @@ import { startDevServer } from '../../src/cli/dev-server.js';
 import { findTemporalBinary } from '../../src/cli/temporal-binary.js';
 import { SensorClient } from '../../src/client/index.js';
 import { startLoop } from '../../src/client/loops.js';
-import { defineJob, defineSensor, dynamicPartitions, RetryAfterError } from '../../src/index.js';
+import {
+  dailyPartitions,
+  defineAsset,
+  defineJob,
+  defineSensor,
+  dynamicPartitions,
+  RetryAfterError,
+} from '../../src/index.js';
 import { EMPTY_LEDGER, rememberKey } from '../../src/sensors/key-ledger.js';
 import { MAX_RECENT_KEYS } from '../../src/sensors/limits.js';
 import { loopOptions } from '../../src/sensors/loop-options.js';
-import { PROTOCOL } from '../../src/sensors/protocol.js';
+import { ASSET_LOG_TYPE, BACKFILL_TYPE, LOOP_TYPE, PARTITIONS_TYPE, PROTOCOL } from '../../src/sensors/protocol.js';
 import { runKeyHash } from '../../src/sensors/run-key.js';
 import { SensorsPlugin } from '../../src/worker/index.js';
 import { newState } from '../../src/workflows/state.js';
@@ -36,6 +43,10 @@ const report = defineJob({
   workflowRunTimeout: '1h',
 });
 const echo = defineJob({ name: 'echo', config: z.object({ n: z.number() }) });
+const days = dailyPartitions({ start: '2025-01-01', end: '2025-01-06' });
+const orders = defineAsset({ key: ['sales', 'orders'], partitions: days });
+const names = z.array(z.string()).default([]);
+const make = defineJob({ name: 'partitioned', config: z.object({ wait: names, fail: names }), assets: [orders] });
 
 let down = true;
 const sensors = [
@@ -119,6 +130,22 @@ const sensors = [
       return { partitionRequests: [parts.add([`p${at}`]), parts.delete([`p${at - 2}`])] };
     },
   }),
+  // events of an asset, more than its log keeps outside of pages, and a backfill of it
+  defineSensor({
+    name: 'assets',
+    job: make,
+    interval: '1h',
+    defaultStatus: 'running',
+    cursor: z.number().default(0),
+    evaluate(ctx) {
+      for (const partition of days.keys(ctx.now))
+        for (let n = 0; n < 4; n++) ctx.materialize(orders, { partition, metadata: { text: 'x'.repeat(3_000) } });
+      ctx.observe(orders);
+      ctx.setCursor(ctx.cursor + 1);
+      const from = { from: '2025-01-01', to: '2025-01-03' };
+      return ctx.cursor < 5 ? ctx.more() : ctx.backfill({ runKey: 'all', partitions: from, policy: 'perPartition' });
+    },
+  }),
 ];
 
 Runtime.install({ logger: new DefaultLogger('ERROR') });
@@ -143,11 +170,11 @@ try {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   for await (const { workflowId, runId } of client.workflow.list({
-    query: `WorkflowType IN ('sensorLoop', 'sensorPartitions')`,
+    query: `WorkflowType IN (${[LOOP_TYPE, PARTITIONS_TYPE, ASSET_LOG_TYPE, BACKFILL_TYPE].map((type) => `'${type}'`).join(', ')})`,
   })) {
     const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
     const events = history.events?.length ?? 0;
-    const name = `${workflowId.replace('sensor/', '').replace('/', '-')}-${events}-events-${runId.slice(0, 8)}.bin.gz`;
+    const name = `${workflowId.replace('sensor/', '').replaceAll(/[^A-Za-z0-9.-]/g, '-')}-${events}-events-${runId.slice(0, 8)}.bin.gz`;
     await writeFile(`${folder}/${name}`, gzipSync(proto.temporal.api.history.v1.History.encode(history).finish()));
     console.log(name);
   }
@@ -215,9 +242,26 @@ async function operate(): Promise<void> {
   await eventually(() => control.state('authored').then(({ cursor }) => cursor?.value === 4));
   await control.push('authored', 'fail');
   await eventually(() => control.state('authored').then(({ status }) => status === 'stopped'));
+  await eventually(async () => {
+    for await (const { status } of control.backfills.list()) if (status === 'done') return true;
+    return false;
+  });
   await eventually(() => control.describe('keys').then(({ evaluation }) => evaluation?.phase === 'waiting'));
 }
 
 async function eventually(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition().catch(() => false))) await new Promise((resolve) => setTimeout(resolve, 50));
+  const deadline = Date.now() + 60_000;
+  let problem: unknown = 'it was never so';
+  const holds = async (): Promise<boolean> => {
+    try {
+      return await condition();
+    } catch (error) {
+      problem = error;
+      return false;
+    }
+  };
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`not so after a minute: ${condition.toString()}`, { cause: problem });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }

@@ -16,11 +16,11 @@ test('the histories of every protocol version replay', async () => {
 });
 
 test('a history replays in which older code committed a tick without its asset events', async () => {
-  const file = (await readdir(`${folder}/v2`)).find((name) => name.startsWith('keys-')) ?? '';
-  const { workflowId, history } = await read(`v2/${file}`);
+  const [file = ''] = (await readdir(`${folder}/v2`)).filter((name) => name.startsWith('keys-'));
+  const kept = await read(`v2/${file}`);
   const event = { asset: 'orders', kind: 'materialization', metadata: {} };
   let changed = 0;
-  for (const { activityTaskCompletedEventAttributes: completed } of history.events ?? []) {
+  for (const { activityTaskCompletedEventAttributes: completed } of kept.history.events ?? []) {
     for (const payload of completed?.result?.payloads ?? []) {
       const result: unknown = JSON.parse(Buffer.from(payload.data ?? []).toString());
       if ((result as { readonly kind?: string } | null)?.kind !== 'evaluated') continue;
@@ -29,12 +29,14 @@ test('a history replays in which older code committed a tick without its asset e
     }
   }
   expect(changed).toBeGreaterThan(0);
-  expect(await problems([{ workflowId, history }])).toEqual([]);
+  expect(await problems([kept])).toEqual([]);
 });
 
 async function read(file: string) {
   const history = proto.temporal.api.history.v1.History.decode(gunzipSync(await readFile(`${folder}/${file}`)));
-  return { workflowId: file, history };
+  // a workflow may make use of its ID; the oldest histories do not tell it
+  const [started] = history.events ?? [];
+  return { file, workflowId: started?.workflowExecutionStartedEventAttributes?.workflowId || file, history };
 }
 
 async function problems(histories: readonly Awaited<ReturnType<typeof read>>[]): Promise<readonly string[]> {

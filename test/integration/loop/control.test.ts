@@ -1,7 +1,9 @@
+import { Context } from '@temporalio/activity';
+import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import Long from 'long';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { defineJob, defineSensor } from '../../../src/index.js';
+import { defineAsset, defineJob, defineSensor, dynamicPartitions, type Json } from '../../../src/index.js';
 import { Harness, waitFor } from '../../support/harness.js';
 
 const noop = defineJob({ name: 'noop' });
@@ -147,6 +149,59 @@ test('a stop while launching holds the rest as pending; start runs them, each on
   await waitFor(async () => (await h.sensors.state(name)).counters.runs === 120, '120 runs');
   expect((await h.sensors.state(name)).pending.count).toBe(0);
   expect(await h.settledRuns(sensor, 120)).toHaveLength(120);
+});
+
+test('what is pushed and told while a tick changes partition sets, or records asset events, counts', async () => {
+  const h = await Harness.create();
+  const parts = dynamicPartitions(`${h.prefix}parts`);
+  const orders = defineAsset({ key: [`${h.prefix}sales`, 'orders'] });
+  const got: Json[] = [];
+  const sensor = defineSensor({
+    name: 'changes',
+    job: noop,
+    interval: '1h',
+    cursor: z.number().default(0),
+    evaluate(ctx) {
+      got.push(...ctx.events);
+      ctx.setCursor(ctx.cursor + 1);
+      ctx.materialize(orders);
+      return { partitionRequests: [parts.add([`p${ctx.cursor}`])] };
+    },
+  });
+  const name = h.name(sensor);
+  const held: (() => void)[] = [];
+  const hold: ActivityInboundCallsInterceptor = {
+    async execute(input, next) {
+      const { activityType } = Context.current().info;
+      if (activityType === 'changePartitions' || activityType === 'recordTickEvents')
+        await new Promise<void>((resolve) => held.push(resolve));
+      return await next(input);
+    },
+  };
+  await h.work([sensor], { interceptors: { activity: [() => ({ inbound: hold })] } });
+  const tick = h.sensors.tick(name);
+  await waitFor(() => held.length === 1, 'the change of the set');
+  await h.sensors.push(name, 'while the set changes');
+  await h.sensors.start(name, { by: 'ann' });
+  held[0]?.();
+  await waitFor(() => held.length === 2, 'the events of the asset');
+  await h.sensors.push(name, 'while events are recorded');
+  await h.sensors.stop(name, { by: 'bob' });
+  held[1]?.();
+  await tick;
+  expect(await h.sensors.state(name)).toMatchObject({
+    status: 'stopped',
+    choice: { by: 'bob' },
+    eventsWaiting: 2,
+    audit: [
+      { what: 'tick' },
+      { what: 'start', by: 'ann' },
+      { what: 'stop', by: 'bob' },
+    ],
+  });
+  held.push = (resolve) => (resolve(), 0);
+  await h.sensors.tick(name);
+  expect(got).toEqual(['while the set changes', 'while events are recorded']);
 });
 
 test('a cursor edit is checked, and drops the result of the evaluation it overtakes', async () => {
