@@ -6,6 +6,7 @@ import {
   BackfillRejectedError,
   type Backfill,
   type BackfillProgress,
+  type Explanation,
 } from '../../src/client/index.js';
 import { defineAsset, defineJob, defineSensor, dailyPartitions, dynamicPartitions } from '../../src/index.js';
 import { Harness, waitFor, type RunningWorker } from '../support/harness.js';
@@ -300,6 +301,16 @@ test('a sensor asks for a backfill, once for a key; its runs say which sensor it
   await expect(h.sensors.rearm(name, key)).rejects.toThrow(`sensors backfills retry ${id}`);
   await expect(h.sensors.rerun(name, key)).rejects.toThrow(`sensors backfills retry ${id}`);
   await h.sensors.rearm(name, { ...key, runKey: 'never' });
+  const { answers } = (await h.sensors.explain(name, { runKey: 'k1' })) as Extract<Explanation, { about: 'key' }>;
+  expect(answers).toEqual([
+    expect.objectContaining({
+      kind: 'duplicate',
+      job: 'partitioned',
+      backfill: id,
+      requestedAt: expect.any(Date) as Date,
+    }),
+  ]);
+  expect(answers[0]).toMatchObject({ run: { workflowId: `backfill/${id}`, status: 'COMPLETED', tick: tick.tick } });
 });
 
 describe('what cannot be backfilled is refused where it is said', () => {
