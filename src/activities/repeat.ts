@@ -10,9 +10,11 @@ import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { quote } from '../sensors/errors.js';
 import { rejected } from '../sensors/failures.js';
 import type { Json } from '../sensors/json.js';
+import type { LedgerView } from '../sensors/key-ledger.js';
 import { RUN_MEMO, type DeadLetter, type LaunchRequest, type RunMemo } from '../sensors/protocol.js';
 import { keyedRunId, requestHash, runKeyHash } from '../sensors/run-key.js';
 import type { RunRequest } from '../sensors/run-request.js';
+import { backfillKeyProblem } from './backfill-key.js';
 import { definitionOf } from './definition.js';
 import type { SensorActivityDependencies } from './index.js';
 import { readSets } from './partitions.js';
@@ -24,6 +26,8 @@ export interface NamedKey {
   readonly sensor: string;
   readonly runKey: string;
   readonly job?: string;
+  /** What the sensor remembers; a loop of an older worker does not say. */
+  readonly ledger?: LedgerView;
 }
 
 /** A run to start again. */
@@ -42,9 +46,15 @@ export interface PreparedRetries {
 
 export function createRepeatActivities({ registry }: SensorActivityDependencies, searchAttributes: SearchAttributes) {
   return {
-    async findKey({ sensor, job, runKey }: NamedKey): Promise<{ readonly hash: string }> {
-      const { name } = jobOf(definitionOf(registry, sensor), job);
-      return { hash: runKeyHash(name, runKey) };
+    /** What the ledger has for a key. */
+    async findKey({ sensor, job, runKey, ledger }: NamedKey): Promise<{ readonly hash: string }> {
+      const definition = definitionOf(registry, sensor);
+      const found = jobOf(definition, job);
+      const id = keyedRunId({ sensor, job: found.name, runKey, form: definition.runIds });
+      // most keys have their run, and then nothing else is to be read
+      const isRun = (await ourRun(Context.current().client, sensor, id)) !== undefined;
+      if (!isRun) await refuseBackfillKey(sensor, found, runKey, ledger);
+      return { hash: runKeyHash(found.name, runKey) };
     },
 
     /** The run of a key once more, with the arguments of its last run and the next epoch that is free. */
@@ -52,16 +62,19 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies,
       sensor,
       job,
       runKey,
+      ledger,
       epochs,
     }: NamedKey & { readonly epochs: Readonly<Record<string, number>> }): Promise<PreparedRerun> {
       const definition = definitionOf(registry, sensor);
-      const { name, start } = jobOf(definition, job);
+      const found = jobOf(definition, job);
+      const { name, start } = found;
       const hash = runKeyHash(name, runKey);
       const idOf = (epoch: number): string => keyedRunId({ sensor, job: name, runKey, form: definition.runIds, epoch });
       const { client } = Context.current();
       const known = Object.hasOwn(epochs, hash) ? (epochs[hash] ?? 1) : 1;
       let last = await ourRun(client, sensor, idOf(known));
       if (last === undefined) {
+        await refuseBackfillKey(sensor, found, runKey, ledger);
         throw rejected(
           `there is no run of key ${quote(runKey)} (workflow '${idOf(known)}') on the server: it never ran, or retention removed it ` +
             `with its config. To let the sensor's next request of this key run, re-arm it`
@@ -139,6 +152,16 @@ function jobOf({ name, jobs }: SensorDefinition, job: string | undefined): JobDe
   if (found !== undefined) return found;
   const names = jobs.map((each) => `'${each.name}'`).join(', ') || 'none';
   throw rejected(`sensor '${name}' has no job ${quote(job)}; accepted: ${names}`);
+}
+
+async function refuseBackfillKey(
+  sensor: string,
+  job: JobDefinition,
+  runKey: string,
+  ledger: LedgerView | undefined
+): Promise<void> {
+  const problem = ledger === undefined ? undefined : await backfillKeyProblem(sensor, job, runKey, ledger);
+  if (problem !== undefined) throw rejected(problem);
 }
 
 /** A run that this sensor started, or `undefined`. */

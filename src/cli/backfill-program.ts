@@ -3,8 +3,15 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { BACKFILL_POLICIES, type BackfillPartitions } from '../sensors/backfill.js';
 import { MAX_BACKFILL_CONCURRENCY } from '../sensors/limits.js';
 import { backfill, type BackfillCommandOptions } from './commands/backfill.js';
-import { listBackfills, operateBackfill, retryBackfill, showBackfill, type NoteOptions } from './commands/backfills.js';
+import {
+  listBackfills,
+  operateBackfill,
+  retryBackfill,
+  showBackfill,
+  type OperateOptions,
+} from './commands/backfills.js';
 import type { ExitCode } from './exit-codes.js';
+import type { ReasonOption } from './note.js';
 import { json, limit, tag, text } from './options.js';
 import type { Output } from './output.js';
 import type { Session } from './session.js';
@@ -48,7 +55,7 @@ export function addBackfills(program: Command, inSession: InSession): void {
     .action((own: { readonly limit: number }) => inSession((session, output) => listBackfills(session, output, own)));
   backfills
     .command('show <id>')
-    .description('show a backfill, and the first of its failed runs')
+    .description('show a backfill, and the first of its running and failed runs')
     .action((id: string) => inSession((session, output) => showBackfill(session, output, id)));
   const operations = {
     pause: 'start no more runs until it is resumed',
@@ -60,8 +67,8 @@ export function addBackfills(program: Command, inSession: InSession): void {
       .command(`${what} <id>`)
       .description(operations[what])
       .option('--reason <text>', 'why, for the others', text);
-    if (what === 'cancel') command.option('--runs', 'cancel those, too');
-    command.action((id: string, own: NoteOptions) =>
+    if (what === 'cancel') command.option('--runs', 'cancel those, too').option('--yes', 'do not ask');
+    command.action((id: string, own: OperateOptions) =>
       inSession((session, output) => operateBackfill(session, output, id, what, own))
     );
   }
@@ -69,7 +76,7 @@ export function addBackfills(program: Command, inSession: InSession): void {
     .command('retry <id>')
     .description('run the partitions of its failed runs again, as a backfill of its own')
     .option('--reason <text>', 'why, for the others', text)
-    .action((id: string, own: NoteOptions) => inSession((session, output) => retryBackfill(session, output, id, own)));
+    .action((id: string, own: ReasonOption) => inSession((session, output) => retryBackfill(session, output, id, own)));
 }
 
 function partitions(value: string): BackfillPartitions {

@@ -45,7 +45,7 @@ function keySentence(answer: KeyAnswer, name: string, key: string): string {
     case 'duplicate':
       return (
         `duplicate of run ${runText(answer)}, first requested ${tickAt(answer.run.tick, answer.requestedAt)}; requested ` +
-        `again at tick ${answer.again?.tick} (${when(answer.again?.at)}), which started nothing. To run it again: sensors rerun ${name} ${key}`
+        `again at tick ${answer.again?.tick} (${when(answer.again?.at)}), which started nothing. ${remedy(answer, `To run it again: sensors rerun ${name} ${key}`)}`
       );
     case 'expired':
       return (
@@ -55,7 +55,7 @@ function keySentence(answer: KeyAnswer, name: string, key: string): string {
     case 'remembered':
       return (
         `it has run, and Temporal has forgotten the run since; the sensor remembers the key${span(answer)} and starts it ` +
-        `${answer.until === undefined ? 'never again' : `not again before ${answer.until.toISOString()}`}. To let its next request run: sensors rearm ${name} ${key}`
+        `${answer.until === undefined ? 'never again' : `not again before ${answer.until.toISOString()}`}. ${remedy(answer, `To let its next request run: sensors rearm ${name} ${key}`)}`
       );
     case 'rejected': {
       const { what, error, tick, since, lastAt, count: times, deadLetter } = answer;
@@ -68,6 +68,14 @@ function keySentence(answer: KeyAnswer, name: string, key: string): string {
     default:
       return `not seen yet. ${standingText(answer.standing, name)}`;
   }
+}
+
+/** How to have it once more. @param ofRun when it is a run */
+function remedy({ kind, job, backfill }: KeyAnswer, ofRun: string): string {
+  if (backfill === undefined) return ofRun;
+  return kind === 'remembered'
+    ? `It was a backfill; start another one: sensors backfill ${plain(job)} --partitions <partitions>`
+    : `Its failed partitions run again with: sensors backfills retry ${plain(backfill)}`;
 }
 
 function keyDetails(answer: KeyAnswer, name: string, options: ExplanationOptions): string[] {

@@ -30,8 +30,8 @@ export function explanationView(explanation: Explanation, options: ExplanationOp
 }
 
 function keyAnswerView(answer: KeyAnswer, options: ExplanationOptions) {
-  const { kind, job, rearmed } = answer;
-  const common = { kind, job, rearmed };
+  const { kind, job, rearmed, backfill } = answer;
+  const common = { kind, job, rearmed, backfill };
   switch (answer.kind) {
     case 'started':
     case 'duplicate':

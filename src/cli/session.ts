@@ -49,7 +49,7 @@ export interface Session extends Place {
   /** Ends the calls of `act` when the signal says so. */
   abortable<T>(signal: AbortSignal, act: () => Promise<T>): Promise<T>;
   /** Temporal Web's page of a workflow, when its address is known. */
-  readonly webUrlOf: (workflow: { readonly workflowId: string; readonly runId: string }) => string | undefined;
+  readonly webUrlOf: (workflow: { readonly workflowId: string; readonly runId?: string }) => string | undefined;
 }
 
 /** The configured connection; what is wrong with the configuration is a usage error. */

@@ -14,6 +14,7 @@ import type {
   SensorWorker,
   TickRecord,
 } from '../client/index.js';
+import type { Session } from './session.js';
 import { positionIn } from '../sensors/asset-position.js';
 
 type LogLine = NonNullable<TickRecord['logs']>[number];
@@ -231,9 +232,10 @@ export function runView(run: SensorRun, error: string | undefined, webUrl: strin
 }
 
 /** One element of `backfills`, and the object of `backfill`. */
-export function backfillView(backfill: Backfill, webUrl: string | undefined) {
+export function backfillView(backfill: Backfill, webUrlOf: Session['webUrlOf']) {
   const { id, job, status, policy, first, last, partitions, runs, waiting, running, done, failed } = backfill;
-  const { concurrency, failures, by, reason, note, retryOf, error, sensor, workflowId, runId, taskQueue } = backfill;
+  const { concurrency, failures, runningRuns, by, reason, note, retryOf, error } = backfill;
+  const { sensor, workflowId, runId, taskQueue } = backfill;
   return {
     id,
     job,
@@ -249,6 +251,11 @@ export function backfillView(backfill: Backfill, webUrl: string | undefined) {
     failed,
     concurrency,
     failures: failures.map((each) => ({ partition: each.partition, error: each.error })),
+    runningRuns: runningRuns?.map(({ partition, id: run }) => ({
+      partition,
+      id: run,
+      webUrl: webUrlOf({ workflowId: run }),
+    })),
     by,
     reason,
     note: note === undefined ? undefined : { what: note.what, at: iso(note.at), by: note.by, reason: note.reason },
@@ -261,6 +268,6 @@ export function backfillView(backfill: Backfill, webUrl: string | undefined) {
     startTime: iso(backfill.startTime),
     closeTime: iso(backfill.closeTime),
     at: iso(backfill.at),
-    webUrl,
+    webUrl: webUrlOf(backfill),
   };
 }

@@ -14,12 +14,14 @@ import {
 import { ApplicationFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { randomUUID } from 'node:crypto';
 import {
+  asDecided,
   backfillProblem,
   type BackfillPreview,
   type BackfillProgress,
   type BackfillRequest,
   type BackfillResult,
   type BackfillStatus,
+  type DecidedBackfill,
 } from '../sensors/backfill.js';
 import { quote } from '../sensors/errors.js';
 import { sameJson } from '../sensors/json.js';
@@ -152,14 +154,15 @@ export class BackfillClient {
     }
   }
 
-  /** All backfills that Temporal still knows, newest first. */
+  /** All backfills that Temporal still knows, newest first; not those of an operator that were rejected at once. */
   async *list(): AsyncIterable<Backfill> {
     const query = `WorkflowType = '${BACKFILL_TYPE}' AND ExecutionStatus != 'ContinuedAsNew'`;
     const seen = new Set<string>();
     for await (const execution of listExecutions(this.client, query)) {
       if (!execution.workflowId.startsWith(BACKFILL_ID_PREFIX) || seen.has(execution.workflowId)) continue;
       seen.add(execution.workflowId);
-      yield backfillOf(execution);
+      const shown = backfillOf(execution);
+      if (shown.sensor !== undefined || !isNeverPlanned(execution)) yield shown;
     }
   }
 
@@ -171,7 +174,7 @@ export class BackfillClient {
   }
 
   /**
-   * How far it is at this moment, with the first 20 failures. Asks a worker, unless the backfill is over.
+   * How far it is at this moment, with the first 20 failures and the first 20 runs that run. Asks a worker, unless the backfill is over.
    *
    * @throws {@link BackfillNotFoundError}; {@link BackfillRejectedError} when it could not be
    */
@@ -239,13 +242,11 @@ export class BackfillClient {
         `${result.failed} runs of backfill '${id}' failed, more than it keeps the partitions of (64 KB); start a new one of its partitions`
       );
     }
-    const { policy = 'perPartition', first = '', last = '' } = result;
+    const decided = decidedOf(result) ?? { policy: 'perPartition', first: '', last: '' };
     const { by: _, reason: __, ...request } = await this.requestOf(id);
-    const whole = Array.isArray(request.partitions) ? request.partitions : { from: first, to: last };
     const again: BackfillRequest = {
-      ...request,
-      policy,
-      partitions: policy === 'perPartition' ? result.failedPartitions : whole,
+      ...asDecided(request, decided),
+      ...(decided.policy === 'perPartition' ? { partitions: result.failedPartitions } : {}),
       retryOf: id,
       ...(by === undefined ? {} : { by }),
       ...(reason === undefined ? {} : { reason }),
@@ -260,15 +261,17 @@ export class BackfillClient {
   private async startAs(id: string, request: BackfillRequest, taskQueue: string | undefined): Promise<Backfill> {
     const last = await describeExecution(this.client, BACKFILL_ID_PREFIX + id);
     // one that was rejected before it was planned has started nothing
-    const isNothing = last?.status.name === 'FAILED' && backfillOf(last).policy === undefined;
+    const isNothing = last !== undefined && isNeverPlanned(last);
     if (last !== undefined && !isNothing) await this.refuseOther(id, request);
+    const decided = last === undefined ? undefined : decidedOf(backfillOf(last));
+    const now = Date.now();
     const queue = taskQueue ?? last?.taskQueue ?? (await this.taskQueueOf(request.job));
     try {
       await this.client.workflow.start(BACKFILL_TYPE, {
         workflowId: BACKFILL_ID_PREFIX + id,
         taskQueue: queue,
-        args: [{ request } satisfies BackfillInput],
-        memo: { [BACKFILL_MEMO]: progressOf(newBackfill(Date.now()), request, Date.now()) },
+        args: [{ request, ...(decided === undefined ? {} : { decided }) } satisfies BackfillInput],
+        memo: { [BACKFILL_MEMO]: progressOf(newBackfill(now, decided), request, now) },
         workflowIdConflictPolicy: 'FAIL',
         // one that was terminated, or could not go on, goes on: its runs have the same IDs
         workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
@@ -293,10 +296,8 @@ export class BackfillClient {
 
   private async requestOf(id: string): Promise<BackfillRequest> {
     const workflowId = BACKFILL_ID_PREFIX + id;
-    const { raw, runId } = (await describeExecution(this.client, workflowId)) ?? {};
-    // what it continued as new with holds its state, too
-    const first = raw?.workflowExecutionInfo?.firstRunId ?? runId ?? '';
-    const [input] = await readInput(this.client, { workflowId, runId: first });
+    // of the present run: the server may have forgotten the first one, and all have it
+    const [input] = await readInput(this.client, { workflowId });
     return (input as BackfillInput).request;
   }
 
@@ -348,6 +349,16 @@ function explained(error: WorkflowFailedError | WorkflowUpdateFailedError): Erro
 /** Whether it has ended as backfills do. */
 function isOver(status: Backfill['status']): boolean {
   return status === 'done' || status === 'failed' || status === 'cancelled';
+}
+
+/** What it has decided, once a worker has looked at it. */
+function decidedOf({ policy, first, last }: Partial<DecidedBackfill>): DecidedBackfill | undefined {
+  return policy === undefined || first === undefined || last === undefined ? undefined : { policy, first, last };
+}
+
+/** Whether it was rejected before it knew what to do: it has started nothing. */
+function isNeverPlanned(execution: Execution): boolean {
+  return execution.status.name === 'FAILED' && decidedOf(backfillOf(execution)) === undefined;
 }
 
 function nextAttempt(id: string): string {

@@ -16,6 +16,8 @@ export type KeyAnswer = {
   readonly job: string;
   /** An operator re-armed it: its next request starts a run of this epoch. */
   readonly rearmed?: number;
+  /** It asked for a backfill, of this ID, and not for a run: `run` is that. */
+  readonly backfill?: string;
 } & (
   | {
       /** It was requested and has its run; `duplicate`: it was requested again since, which started nothing. */
@@ -112,7 +114,11 @@ export function decideKey(facts: KeyFacts): KeyAnswer {
   return { job, ...(rearmed === undefined ? {} : { rearmed }), ...(answer ?? notSeen(facts)) };
 }
 
-type Answer = KeyAnswer extends infer One ? (One extends unknown ? Omit<One, 'job' | 'rearmed'> : never) : never;
+type Answer = KeyAnswer extends infer One
+  ? One extends unknown
+    ? Omit<One, 'job' | 'rearmed' | 'backfill'>
+    : never
+  : never;
 
 function pendingAnswer({ hash, state, standing, waiting, run }: KeyFacts): Answer | undefined {
   const ahead = waiting.findIndex((request) => request.hash === hash);

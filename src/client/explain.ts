@@ -7,6 +7,7 @@ import { LOOP_ID_PREFIX, type LoopState, type TickRecord } from '../sensors/prot
 import { keyedRunId, runKeyHash } from '../sensors/run-key.js';
 import { parseRequests } from '../workflows/parse.js';
 import { describeExecution, listExecutions } from './executions.js';
+import { explainBackfill } from './explain-backfill.js';
 import { decideKey, isPacked, recentSpan, type KeyAnswer, type Span } from './explain-key.js';
 import { decideTime, type TimeAnswer } from './explain-time.js';
 import { foldRun } from './fold-history.js';
@@ -119,6 +120,10 @@ async function answerFor(client: Client, sensor: string, about: AboutKey): Promi
   const { state, job, runKey } = about;
   const hash = runKeyHash(job, runKey);
   const run = await findRun(client, sensor, { job, runKey, epoch: epochOf(state, hash) });
+  if (run === undefined) {
+    const asked = await explainBackfill(client, sensor, about, (each) => sealedSpan(client, state, each));
+    if (asked !== undefined) return asked;
+  }
   const asked = run === undefined || state.options.dedupeMs !== undefined;
   const sealed =
     asked && recentSpan(state.ledger, hash) === undefined ? await sealedSpan(client, state, hash) : undefined;

@@ -10,6 +10,7 @@ export type {
   BackfillProgress,
   BackfillRequest,
   BackfillResult,
+  BackfillRun,
   BackfillStatus,
 } from '../sensors/backfill.js';
 export { ReadOnlyError } from './read-only.js';

@@ -44,11 +44,32 @@ export interface BackfillRequest {
 export type BackfillStatus =
   'planning' | 'running' | 'paused' | 'cancelling' | 'done' | 'failed' | 'cancelled' | 'rejected';
 
+/** What a backfill decides once: which policy it has, and the first and last of the partitions that it is for. */
+export interface DecidedBackfill {
+  readonly policy: BackfillPolicy;
+  readonly first: string;
+  readonly last: string;
+}
+
+/** The request of a backfill that has decided: what its job or the partition set has become since does not change it. */
+export function asDecided(request: BackfillRequest, { policy, first, last }: DecidedBackfill): BackfillRequest {
+  const { partitions } = request;
+  return { ...request, policy, partitions: Array.isArray(partitions) ? partitions : { from: first, to: last } };
+}
+
 /** A run that did not end well. */
 export interface BackfillFailure {
   /** Its partition; of a run for many, the first and the last: `2026-01-01..2026-01-31`. */
   readonly partition: string;
   readonly error: string;
+}
+
+/** A run that has not ended. */
+export interface BackfillRun {
+  /** Its workflow ID. */
+  readonly id: string;
+  /** As of a failure. */
+  readonly partition: string;
 }
 
 /** Who paused, resumed or cancelled it. */
@@ -78,6 +99,8 @@ export interface BackfillProgress {
   readonly concurrency: number;
   /** The first of the runs that failed. */
   readonly failures: readonly BackfillFailure[];
+  /** The first of those that run, where a worker has been asked. */
+  readonly runningRuns?: readonly BackfillRun[];
   readonly by?: string;
   readonly reason?: string;
   readonly note?: BackfillNote;

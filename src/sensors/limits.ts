@@ -64,6 +64,8 @@ export const MAX_RUN_PARTITIONS_BYTES = 64 * KB;
 /** Failed runs of a backfill of which the error is kept, and each of these errors. */
 export const MAX_BACKFILL_FAILURES = 20;
 export const MAX_BACKFILL_ERROR_BYTES = 300;
+/** Running ones of which progress tells the workflow ID. */
+export const MAX_BACKFILL_RUNNING = 20;
 /** A backfill's workflow ID: those of its runs derive from it. */
 export const MAX_BACKFILL_ID_BYTES = 320;
 /** A window of child starts: 40 starts of 110 KB in one workflow task get the loop terminated by the server. */

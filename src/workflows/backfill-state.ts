@@ -6,11 +6,12 @@
 import type {
   BackfillFailure,
   BackfillNote,
-  BackfillPolicy,
   BackfillProgress,
   BackfillRequest,
   BackfillResult,
+  BackfillRun,
   BackfillStatus,
+  DecidedBackfill,
 } from '../sensors/backfill.js';
 import { cutText, jsonBytes } from '../sensors/json.js';
 import {
@@ -18,6 +19,7 @@ import {
   MAX_BACKFILL_ERROR_BYTES,
   MAX_BACKFILL_FAILURES,
   MAX_BACKFILL_KEYS_BYTES,
+  MAX_BACKFILL_RUNNING,
   MAX_NOTE_BYTES,
   MAX_STARTS_IN_FLIGHT,
 } from '../sensors/limits.js';
@@ -25,29 +27,22 @@ import type { Note } from '../sensors/protocol.js';
 import { commands, escaped, table } from './markdown.js';
 
 /** What is to be done, as a worker found out. Keys beyond what the state holds are in pages. */
-export interface StoredPlan {
-  readonly policy: BackfillPolicy;
-  readonly first: string;
-  readonly last: string;
+export interface StoredPlan extends DecidedBackfill {
   readonly partitions: number;
   readonly runs: number;
 }
 
-/** A run that has not ended. */
-export interface RunningRun {
-  readonly id: string;
-  readonly partition: string;
-}
-
 export interface BackfillState {
   readonly startedAt: number;
+  /** Of one that was started again. */
+  readonly decided?: DecidedBackfill;
   /** Absent until a worker has made it. */
   readonly plan?: StoredPlan;
   /** Partitions that are next, in order. */
   readonly keys: readonly string[];
   /** Pages of those after them. */
   readonly pages: readonly string[];
-  readonly running: readonly RunningRun[];
+  readonly running: readonly BackfillRun[];
   readonly done: number;
   readonly failed: number;
   readonly failures: readonly BackfillFailure[];
@@ -60,9 +55,11 @@ export interface BackfillState {
   readonly rejected?: string;
 }
 
-export function newBackfill(startedAt: number): BackfillState {
+/** @param decided what an earlier run of it had decided */
+export function newBackfill(startedAt: number, decided?: DecidedBackfill): BackfillState {
   return {
     startedAt,
+    ...(decided === undefined ? {} : { decided }),
     keys: [],
     pages: [],
     running: [],
@@ -103,9 +100,11 @@ export function room(state: BackfillState, request: BackfillRequest): number {
   return paused || startsNoMore(state) ? 0 : Math.max(0, concurrencyOf(request) - running.length);
 }
 
-/** Partitions to prepare runs for: those of the next runs, or all of them where they are one run. */
-export function nextKeys({ plan, keys }: BackfillState): readonly string[] {
-  return plan?.policy === 'single' ? keys : keys.slice(0, MAX_STARTS_IN_FLIGHT);
+/** Partitions to prepare runs for: those of the runs that may start now, or all of them where they are one run. */
+export function nextKeys(state: BackfillState, request: BackfillRequest): readonly string[] {
+  const { plan, keys } = state;
+  // what is prepared is as its job and the partition set are at that time: nothing is, ahead of its start
+  return plan?.policy === 'single' ? keys : keys.slice(0, Math.min(MAX_STARTS_IN_FLIGHT, room(state, request)));
 }
 
 /** What a run is called by its partitions. */
@@ -114,7 +113,7 @@ export function labelOf({ plan }: BackfillState, key: string): string {
 }
 
 /** The next run starts, or it is already there. */
-export function begin(state: BackfillState, run: RunningRun): BackfillState {
+export function begin(state: BackfillState, run: BackfillRun): BackfillState {
   return { ...dropNext(state), running: [...state.running, run] };
 }
 
@@ -213,10 +212,11 @@ export function progressOf(
   const { plan, running, done, failed, note, rejected, startedAt } = state;
   const { by, reason, retryOf } = request;
   const { partitions = 0, runs = 0 } = plan ?? {};
+  const decided = plan ?? state.decided;
   return {
     job: request.job,
     status: statusOf(state),
-    ...(plan === undefined ? {} : { policy: plan.policy, first: plan.first, last: plan.last }),
+    ...(decided === undefined ? {} : { policy: decided.policy, first: decided.first, last: decided.last }),
     partitions,
     runs,
     waiting: runs - running.length - done - failed,
@@ -233,6 +233,11 @@ export function progressOf(
     startedAt,
     at: now,
   };
+}
+
+/** The progress, with the runs that run. */
+export function answerOf(state: BackfillState, request: BackfillRequest, now: number): BackfillProgress {
+  return { ...progressOf(state, request, now), runningRuns: state.running.slice(0, MAX_BACKFILL_RUNNING) };
 }
 
 export function resultOf(state: BackfillState, request: BackfillRequest, now: number): BackfillResult {
@@ -252,7 +257,7 @@ export function backfillDetails(id: string, progress: BackfillProgress): string 
   return [
     `Backfill of **${escaped(job)}** is **${status}**${note === undefined ? '' : `; ${note.what}${escaped(by.join(''))}`}.`,
     ...(error === undefined ? [] : ['', escaped(error)]),
-    ...(policy === undefined
+    ...(partitions === 0
       ? []
       : ['', `${partitions} partitions from ${escaped(first)} to ${escaped(last)}, policy ${policy}.`]),
     '',

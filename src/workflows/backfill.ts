@@ -28,7 +28,7 @@ import {
 } from '@temporalio/workflow';
 import { ActivityFailure } from '@temporalio/common';
 import type { SensorActivities } from '../activities/index.js';
-import type { BackfillPreview, BackfillProgress, BackfillResult } from '../sensors/backfill.js';
+import { asDecided, type BackfillPreview, type BackfillProgress, type BackfillResult } from '../sensors/backfill.js';
 import { rejected } from '../sensors/failures.js';
 import { MAX_HISTORY_BYTES, MAX_HISTORY_EVENTS } from '../sensors/limits.js';
 import {
@@ -68,7 +68,7 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
   const parsed = parseBackfillInput(workflowId, given);
   if (typeof parsed === 'string') throw rejected(parsed);
   const { request, dryRun } = parsed;
-  let state = parsed.state ?? rules.newBackfill(startTime.getTime());
+  let state = parsed.state ?? rules.newBackfill(startTime.getTime(), parsed.decided);
   let prepared: readonly PreparedRun[] = [];
   let shown: BackfillProgress | undefined;
   /** The memo lacks something. */
@@ -160,9 +160,7 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
       if ((arg as { readonly runs?: unknown } | null | undefined)?.runs === true) runs.cancel();
     }
   );
-  setHandler(defineQuery<BackfillProgress>(BACKFILL_PROGRESS_QUERY), () =>
-    rules.progressOf(state, request, Date.now())
-  );
+  setHandler(defineQuery<BackfillProgress>(BACKFILL_PROGRESS_QUERY), () => rules.answerOf(state, request, Date.now()));
   setHandler(
     defineUpdate<BackfillProgress>(BACKFILL_PLAN_UPDATE),
     async () => {
@@ -187,7 +185,9 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
   }
 
   async function plan(): Promise<void> {
-    const made = parsePlan(await asking.run(() => planBackfill({ workflowId, request, dryRun: dryRun === true })));
+    const wanted = state.decided === undefined ? request : asDecided(request, state.decided);
+    const asked = { workflowId, request: wanted, dryRun: dryRun === true };
+    const made = parsePlan(await asking.run(() => planBackfill(asked)));
     // else somebody completed the activity by hand: once more
     if (made !== undefined) change(rules.planned(state, made));
   }
@@ -211,7 +211,7 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
   }
 
   async function prepare(): Promise<void> {
-    const keys = rules.nextKeys(state);
+    const keys = rules.nextKeys(state, request);
     const { policy = 'perPartition' } = state.plan ?? {};
     const ready = parsePrepared(await asking.run(() => prepareBackfill({ workflowId, request, policy, keys })));
     // what was paused meanwhile is prepared anew

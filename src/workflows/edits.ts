@@ -6,10 +6,11 @@ import { ActivityFailure, ApplicationFailure, proxyActivities } from '@temporali
 import type { SensorActivities } from '../activities/index.js';
 import { rejected } from '../sensors/failures.js';
 import { cutText, jsonBytes, type Json } from '../sensors/json.js';
-import { isKey } from '../sensors/key-ledger.js';
+import { isKey, ledgerView, type LedgerView } from '../sensors/key-ledger.js';
 import { GRACE_MS, HEARTBEAT_TIMEOUT_MS, MAX_CURSOR_BYTES, MAX_RETRIES_AT_ONCE } from '../sensors/limits.js';
 import type {
   DeadLetter,
+  KeyEdit,
   LoopState,
   Preview,
   RerunResult,
@@ -99,10 +100,14 @@ export function createEdits(sensor: string, holder: Holder, launcher: Launcher):
     return holder.view();
   }
 
+  function lookUp(edit: KeyEdit): KeyEdit & { readonly sensor: string; readonly ledger: LedgerView } {
+    return { ...edit, sensor, ledger: ledgerView(holder.get().ledger) };
+  }
+
   async function rerun(input: unknown): Promise<RerunResult> {
     const edit = namedKey('rerun', input);
     const { request, hash, epoch, rerunOf } = await prepared(
-      () => activities.prepareRerun({ ...edit, sensor, epochs: holder.get().epochs }),
+      () => activities.prepareRerun({ ...lookUp(edit), epochs: holder.get().epochs }),
       'the run could not be looked up'
     );
     if (!isLaunchRequest(request) || !isKey(hash)) throw rejected('the run could not be looked up');
@@ -122,7 +127,7 @@ export function createEdits(sensor: string, holder: Holder, launcher: Launcher):
 
   async function rearm(input: unknown): Promise<SensorState> {
     const edit = namedKey('rearm', input);
-    const { hash } = await prepared(() => activities.findKey({ ...edit, sensor }), 'the key could not be looked up');
+    const { hash } = await prepared(() => activities.findKey(lookUp(edit)), 'the key could not be looked up');
     holder.edit(applyRearm(holder.get(), edit, hash, Date.now()));
     return holder.view();
   }

@@ -1,9 +1,9 @@
 /**
  * Parsers for what arrives at a backfill, which anybody may start with anything. These never throw. Pure.
  */
-import { BACKFILL_POLICIES, backfillProblem, type BackfillRequest } from '../sensors/backfill.js';
-import { isObject, utf8Bytes } from '../sensors/json.js';
-import { MAX_BACKFILL_ID_BYTES } from '../sensors/limits.js';
+import { BACKFILL_POLICIES, backfillProblem, type BackfillRequest, type DecidedBackfill } from '../sensors/backfill.js';
+import { cutText, isObject, utf8Bytes } from '../sensors/json.js';
+import { MAX_BACKFILL_ID_BYTES, MAX_NOTE_BYTES } from '../sensors/limits.js';
 import type { LaunchRequest } from '../sensors/protocol.js';
 import type { BackfillState, StoredPlan } from './backfill-state.js';
 import { isLaunchRequest, parseTexts } from './parse.js';
@@ -13,6 +13,8 @@ export interface BackfillInput {
   readonly request: BackfillRequest;
   /** Only plan, and end with the plan. */
   readonly dryRun?: boolean;
+  /** Of one that is started again: what an earlier run of it had decided. */
+  readonly decided?: DecidedBackfill;
   /** Carried over by continue-as-new. */
   readonly state?: BackfillState;
 }
@@ -34,11 +36,31 @@ export function parseBackfillInput(workflowId: string, value: unknown): Backfill
   const problem = backfillProblem(value['request']);
   if (problem !== undefined) return problem;
   const { state } = value;
+  const decided = parseDecided(value['decided']);
   return {
-    request: value['request'] as BackfillRequest,
+    request: withShortNote(value['request'] as BackfillRequest),
     ...(value['dryRun'] === true ? { dryRun: true } : {}),
+    ...(decided === undefined ? {} : { decided }),
     ...(isState(state) ? { state } : {}),
   };
+}
+
+/** Who asked for it, and why, is in the memo of each run, and many of these start in one workflow task. */
+function withShortNote({ by, reason, ...request }: BackfillRequest): BackfillRequest {
+  return {
+    ...request,
+    ...(by === undefined ? {} : { by: cutText(by, MAX_NOTE_BYTES) }),
+    ...(reason === undefined ? {} : { reason: cutText(reason, MAX_NOTE_BYTES) }),
+  };
+}
+
+function parseDecided(value: unknown): DecidedBackfill | undefined {
+  if (!isObject(value)) return undefined;
+  const { policy, first, last } = value;
+  const known = BACKFILL_POLICIES.find((each) => each === policy);
+  return known !== undefined && typeof first === 'string' && typeof last === 'string'
+    ? { policy: known, first, last }
+    : undefined;
 }
 
 function isState(value: unknown): value is BackfillState {

@@ -6,6 +6,7 @@ import {
   BackfillRejectedError,
   type Backfill,
   type BackfillProgress,
+  type Explanation,
 } from '../../src/client/index.js';
 import { defineAsset, defineJob, defineSensor, dailyPartitions, dynamicPartitions } from '../../src/index.js';
 import { Harness, waitFor, type RunningWorker } from '../support/harness.js';
@@ -69,6 +70,30 @@ async function finish(started: Backfill, partition: string): Promise<void> {
   }, `the run of ${partition}`);
 }
 
+/** A new run of the same chain. */
+async function resetToFirstTask({ workflowId, runId }: Backfill): Promise<{ readonly runId: string }> {
+  const { namespace } = h.client.options;
+  const execution = { workflowId, runId };
+  const history = await h.client.workflow.getHandle(workflowId, runId).fetchHistory();
+  const finished = history.events?.find(({ workflowTaskCompletedEventAttributes: done }) => done != null);
+  const { runId: next } = await h.client.workflowService.resetWorkflowExecution({
+    namespace,
+    workflowExecution: execution,
+    workflowTaskFinishEventId: finished?.eventId ?? null,
+    requestId: runId,
+    reason: 'on purpose',
+  });
+  return { runId: next };
+}
+
+/** As retention does. */
+async function forget({ workflowId, runId }: Backfill): Promise<void> {
+  const { namespace } = h.client.options;
+  await h.client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution: { workflowId, runId } });
+  const read = (): Promise<unknown> => h.client.workflow.getHandle(workflowId, runId).describe();
+  await waitFor(async () => ((await read().catch(() => undefined)) === undefined ? true : undefined), 'the deletion');
+}
+
 test('each partition runs once, no more at a time than asked for; a failed one does not keep the others', async () => {
   await work();
   const { backfills } = h.sensors;
@@ -85,12 +110,15 @@ test('each partition runs once, no more at a time than asked for; a failed one d
   });
   expect(await backfills.planned(started.id)).toMatchObject({ policy: 'perPartition', partitions: 5, runs: 5 });
   const most: number[] = [];
+  const names: string[] = [];
   for (let ended = 0; ended < 5; ended++) {
-    const { running } = await waitFor(async () => {
+    const { running, runningRuns = [] } = await waitFor(async () => {
       const progress = await backfills.progress(started.id);
-      return progress.running === Math.min(2, 5 - ended) ? progress : undefined;
+      const { done, failed } = progress;
+      return progress.running === Math.min(2, 5 - ended) && done + failed === ended ? progress : undefined;
     }, 'the next runs');
     most.push(running);
+    names.push(runningRuns.map(({ partition }) => partition.slice(-1)).join());
     await finish(started, `2026-01-0${ended + 1}`);
   }
   const result = await backfills.result(started.id);
@@ -104,6 +132,7 @@ test('each partition runs once, no more at a time than asked for; a failed one d
     failedPartitions: ['2026-01-02'],
   });
   expect(Math.max(...most)).toBe(2);
+  expect(names).toEqual(['1,2', '2,3', '3,4', '4,5', '5']);
   expect(await backfills.describe(started.id)).toMatchObject({ status: 'failed', done: 4, failed: 1, by: 'ann' });
   expect(await partitionsRun(started, 5)).toEqual([1, 2, 3, 4, 5].map((day) => `2026-01-0${day}`));
   expect(await runOf(started, '2026-01-01').result()).toEqual({
@@ -119,16 +148,23 @@ test('each partition runs once, no more at a time than asked for; a failed one d
   expect(again.id).toBe(`${started.id}.retry1`);
   await finish(again, '2026-01-02');
   expect(await backfills.result(again.id)).toMatchObject({ runs: 1, failed: 1, retryOf: started.id });
+
+  // of a chain of runs, the server may have forgotten the first
+  const { runId } = await resetToFirstTask(again);
+  await backfills.result(again.id);
+  await forget(again);
+  expect(await backfills.retry(again.id)).toMatchObject({ id: `${started.id}.retry2`, retryOf: again.id });
+  expect(await backfills.describe(again.id)).toMatchObject({ runId });
 });
 
-test('pausing holds the rest back; a backfill that was terminated goes on without running anything twice', async () => {
+test('pausing holds the rest back; a backfill that was terminated goes on, whatever its job has become, and runs nothing twice', async () => {
   const first = await work();
   const { backfills } = h.sensors;
   const request = {
     job: 'partitioned',
     id: `${h.prefix}february`,
-    partitions: ['2026-02-04', '2026-02-01', '2026-02-02', '2026-02-03'],
-    policy: 'perPartition',
+    partitions: { from: '2026-03-28' },
+    assets: ['sales/orders'],
     concurrency: 2,
     config: { wait: ['*'] },
   } as const;
@@ -140,7 +176,7 @@ test('pausing holds the rest back; a backfill that was terminated goes on withou
     }, JSON.stringify(expected)));
   await where({ running: 2, waiting: 2 });
   await backfills.pause(started.id, { by: 'ann', reason: 'night' });
-  await finish(started, '2026-02-01');
+  await finish(started, '2026-03-28');
   await where({ status: 'paused', running: 1, done: 1, waiting: 2 });
   expect(await backfills.describe(started.id)).toMatchObject({
     status: 'paused',
@@ -151,14 +187,17 @@ test('pausing holds the rest back; a backfill that was terminated goes on withou
 
   await h.client.workflow.getHandle(started.workflowId).terminate('on purpose');
   await first.stop();
-  await work();
+  const april = dailyPartitions({ start: '2026-01-01', end: '2026-04-30' });
+  const grown = defineAsset({ key: ['sales', 'orders'], partitions: april, backfillPolicy: 'latestOnly' });
+  const changed = defineJob({ name: 'partitioned', config, assets: [grown] });
+  await h.work([defineSensor({ name: 'grown', job: changed, evaluate: () => null })]);
   expect(await backfills.describe(started.id)).toMatchObject({ status: 'terminated' });
   await expect(backfills.start({ ...request, concurrency: 3 })).rejects.toThrow('give this one another ID');
   expect((await backfills.start({ ...request, by: 'bob' })).runId).not.toBe(started.runId);
-  for (const day of [2, 3, 4]) await finish(started, `2026-02-0${day}`);
+  for (const day of [29, 30, 31]) await finish(started, `2026-03-${day}`);
   expect(await backfills.result(started.id)).toMatchObject({ status: 'done', runs: 4, done: 4, failed: 0 });
   expect((await backfills.start(request)).status).toBe('done');
-  expect(await partitionsRun(started, 4)).toEqual(['2026-02-01', '2026-02-02', '2026-02-03', '2026-02-04']);
+  expect(await partitionsRun(started, 4)).toEqual(['2026-03-28', '2026-03-29', '2026-03-30', '2026-03-31']);
 });
 
 test('one run for all, or the last one only, as the assets or the command say; cancelling may end what runs', async () => {
@@ -258,6 +297,20 @@ test('a sensor asks for a backfill, once for a key; its runs say which sensor it
   });
   await h.sensors.push(name, event);
   await h.tickWhere(asking, ({ duplicates }) => duplicates.sample[0]?.id === `backfill/${id}`, 'the duplicate');
+  const key = { runKey: 'k1', job: 'partitioned' };
+  await expect(h.sensors.rearm(name, key)).rejects.toThrow(`sensors backfills retry ${id}`);
+  await expect(h.sensors.rerun(name, key)).rejects.toThrow(`sensors backfills retry ${id}`);
+  await h.sensors.rearm(name, { ...key, runKey: 'never' });
+  const { answers } = (await h.sensors.explain(name, { runKey: 'k1' })) as Extract<Explanation, { about: 'key' }>;
+  expect(answers).toEqual([
+    expect.objectContaining({
+      kind: 'duplicate',
+      job: 'partitioned',
+      backfill: id,
+      requestedAt: expect.any(Date) as Date,
+    }),
+  ]);
+  expect(answers[0]).toMatchObject({ run: { workflowId: `backfill/${id}`, status: 'COMPLETED', tick: tick.tick } });
 });
 
 describe('what cannot be backfilled is refused where it is said', () => {
@@ -292,7 +345,7 @@ describe('what cannot be backfilled is refused where it is said', () => {
       [{ policy: 'single', config: { fail: 1 } }, "config does not fit job 'partitioned'"],
       [{ policy: 'single', assets: ['sales/none'] }, "assets[0] is not an asset of job 'partitioned'"],
     ];
-    await Promise.all(
+    const ids = await Promise.all(
       cases.map(async ([options, message]) => {
         const { id } = await backfills.start({ job: 'partitioned', partitions: 'all', taskQueue, ...options });
         await expect(backfills.planned(id)).rejects.toThrow(message);
@@ -300,7 +353,14 @@ describe('what cannot be backfilled is refused where it is said', () => {
           status: 'rejected',
           error: expect.stringContaining(message) as string,
         });
+        return id;
       })
     );
+    const failed = `WorkflowType = 'sensorBackfill' AND ExecutionStatus = 'Failed' AND TaskQueue = '${taskQueue}'`;
+    await waitFor(async () => {
+      const { count } = await h.client.workflow.count(failed);
+      return count >= cases.length ? true : undefined;
+    }, 'those that were rejected');
+    for await (const { id } of backfills.list()) expect(ids).not.toContain(id);
   });
 });

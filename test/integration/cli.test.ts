@@ -626,8 +626,15 @@ test('a backfill is tried dry, started, followed, paused, and its failed runs ar
   expect(unknown).toMatchObject({ code: 4 });
   expect(misspelt).toMatchObject({ code: 2 });
 
-  const [paused, again, listed, table] = await Promise.all([
+  await waitFor(
+    async () => (await h.sensors.backfills.progress(String(waiting['id']))).running === 1,
+    'the first run of two'
+  );
+  const nobody = await h.sensors.backfills.start({ job: 'x', partitions: 'all', taskQueue: `${h.prefix}nobody` });
+  const [paused, unasked, untold, again, listed, table] = await Promise.all([
     json('backfills', 'pause', String(waiting['id']), '--reason', 'night'),
+    sensors('backfills', 'cancel', String(waiting['id']), '--runs'),
+    sensors('backfills', 'cancel', nobody.id, '--timeout', '2'),
     json('backfills', 'retry', id),
     waitFor(async () => {
       const all = await json<Record<string, unknown>[]>('backfills', '--limit', '50');
@@ -635,10 +642,19 @@ test('a backfill is tried dry, started, followed, paused, and its failed runs ar
     }, 'the list'),
     text('backfills', 'list'),
   ]);
-  expect(paused).toMatchObject({ note: { what: 'paused', reason: 'night', at: ISO } });
+  expect(paused).toMatchObject({
+    applied: true,
+    note: { what: 'paused', reason: 'night', at: ISO },
+    runningRuns: [{ partition: 'a', id: `backfill/${String(waiting['id'])}:partitioned:a` }],
+  });
+  expect(unasked).toMatchObject({ code: 2 });
+  expect(unasked.stderr).toContain('and its runs that have not ended asks first');
+  expect(untold).toMatchObject({ code: 0 });
+  expect(untold.stdout).toContain(', planning');
+  expect(untold.stderr).toContain('The cancel is delivered; no worker of task queue');
   expect(again).toMatchObject({ id: `${id}.retry1`, retryOf: id });
   expect(listed).toContainEqual(expect.objectContaining({ id, status: 'failed', done: 2, failed: 1 }));
   expect(table).toMatch(/^STARTED\s+STATUS\s+JOB\s+PARTITIONS\s+RUNS/);
-  const cancelled = await json('backfills', 'cancel', String(waiting['id']), '--runs');
+  const cancelled = await json('backfills', 'cancel', String(waiting['id']), '--runs', '--yes');
   expect(cancelled).toMatchObject({ id: waiting['id'], note: { what: 'cancelled' } });
 });

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { backfillProblem, type BackfillRequest } from '../../src/sensors/backfill.js';
+import { asDecided, backfillProblem, type BackfillRequest } from '../../src/sensors/backfill.js';
 import { checkRequests, type RequestRules } from '../../src/sensors/check-requests.js';
 import { dailyPartitions, defineAsset, defineJob, dynamicPartitions, type Json } from '../../src/index.js';
 import { jsonBytes } from '../../src/sensors/json.js';
-import { MAX_BACKFILL_FAILURES, MAX_BACKFILL_PARTITIONS } from '../../src/sensors/limits.js';
+import { MAX_BACKFILL_FAILURES, MAX_BACKFILL_PARTITIONS, MAX_NOTE_BYTES } from '../../src/sensors/limits.js';
 import { planBackfill } from '../../src/sensors/plan-backfill.js';
 import * as rules from '../../src/workflows/backfill-state.js';
 import { parseBackfillInput, parseEnds, parsePlan, parsePrepared } from '../../src/workflows/parse-backfill.js';
@@ -70,7 +70,9 @@ test('whatever runs end in whatever order, each partition starts once, no more a
           kind,
         }));
         for (const { kind, at = 0, error = false } of [...actions, ...drain] as typeof actions) {
-          const [key] = rules.nextKeys(state);
+          const next = rules.nextKeys(state, request);
+          expect(next.length).toBeLessThanOrEqual(rules.room(state, request));
+          const [key] = next;
           if (kind === 'start' && key !== undefined && rules.room(state, request) > 0) {
             started.push(key);
             state = error
@@ -134,12 +136,39 @@ test('what is kept of failures is bounded, and nobody is told to repeat only som
   expect(rules.backfillDetails('b1', rules.progressOf(state, request, 0)).length).toBeLessThan(20_000);
 });
 
+test('what was decided is shown before it is planned again, and counts instead of what the job says since', () => {
+  const request: BackfillRequest = { job: 'report', partitions: { from: 'a' } };
+  const decided = { policy: 'single', first: 'a', last: 'd' } as const;
+  const progress = rules.progressOf(rules.newBackfill(0, decided), request, 0);
+  expect(progress).toMatchObject({ status: 'planning', partitions: 0, ...decided });
+  expect(rules.backfillDetails('b1', progress)).not.toContain('partitions from');
+  expect(plan(asDecided(request, decided))).toMatchObject({ ...decided, keys: ['a', 'd'] });
+  expect(asDecided({ ...request, partitions: ['d', 'a'] }, decided)).toMatchObject({ partitions: ['d', 'a'] });
+  expect(parseBackfillInput('backfill/x', { request, decided })).toEqual({ request, decided });
+});
+
+test('who asked for it, and why, is cut where it enters: each of its runs has it in its memo', () => {
+  const request: BackfillRequest = {
+    job: 'report',
+    partitions: 'all',
+    by: 'b'.repeat(50_000),
+    reason: 'ü'.repeat(9_000),
+  };
+  const parsed = parseBackfillInput('backfill/x', { request });
+  const kept = typeof parsed === 'string' ? undefined : parsed.request;
+  expect(kept).toMatchObject({
+    by: expect.stringMatching(/^b+/) as string,
+    reason: expect.stringMatching(/^ü+/) as string,
+  });
+  expect(jsonBytes(kept)).toBeLessThan(2 * MAX_NOTE_BYTES + 100);
+});
+
 test('parsers take anything', () => {
   fc.assert(
     fc.property(fc.anything(), (value) => {
       expect(['string', 'undefined']).toContain(typeof backfillProblem(value));
       expect(typeof parseBackfillInput('backfill/x', { request: value })).toBe('string');
-      parseBackfillInput('backfill/x', { request: { job: 'a', partitions: 'all' }, state: value });
+      parseBackfillInput('backfill/x', { request: { job: 'a', partitions: 'all' }, state: value, decided: value });
       parsePlan(value);
       parsePrepared([value]);
       parseEnds([value]);

@@ -4,10 +4,11 @@ import { createColors } from 'picocolors';
 import { expect, test } from 'vitest';
 import { why } from '../../src/cli/commands/describe.js';
 import { listLines } from '../../src/cli/commands/list.js';
+import { explanationLines } from '../../src/cli/explain-text.js';
 import { duration, pastTime } from '../../src/cli/options.js';
 import { fitting, table } from '../../src/cli/output.js';
 import { speaksUnicode, timeline } from '../../src/cli/timeline.js';
-import type { SensorDescription } from '../../src/client/index.js';
+import type { KeyAnswer, SensorDescription } from '../../src/client/index.js';
 import { sensorFilter } from '../../src/client/sensor-filter.js';
 import { addRuns, runsOfLastDay, type RecentRuns } from '../../src/sensors/recent-runs.js';
 
@@ -128,4 +129,31 @@ test('a sensor whose workflow task fails is not shown as one that is well', () =
     'its workflow task fails again and again'
   );
   expect(why(broken)).toContain('it stands still');
+});
+
+test('a key that asked for a backfill is not sent to rerun or rearm, which are about runs', () => {
+  const at = new Date(0);
+  const tags = {};
+  const run = {
+    workflowId: 'backfill/s.h',
+    runId: 'r',
+    job: 'sensorBackfill',
+    status: 'COMPLETED',
+    tags,
+    startTime: at,
+  };
+  const facts = { job: 'report', backfill: 's.h' } as const;
+  const linesOf = (answer: KeyAnswer): string =>
+    explanationLines(
+      { sensor: 's', workflowId: 'sensor/s', runId: 'r', about: 'key', runKey: 'k', answers: [answer] },
+      { showCursor: false, webUrlOf: () => undefined }
+    ).join('\n');
+  const again = { tick: 2, at };
+  expect(linesOf({ ...facts, kind: 'duplicate', run, requestedAt: at, again })).toMatch(
+    /duplicate of run backfill\/s\.h .*started nothing\. Its failed partitions run again with: sensors backfills retry s\.h$/
+  );
+  expect(linesOf({ ...facts, kind: 'remembered' })).toContain(
+    'start another one: sensors backfill report --partitions'
+  );
+  expect(linesOf({ job: 'report', kind: 'remembered' })).toContain('sensors rearm s k');
 });

@@ -97,13 +97,21 @@ async function follow(session: Session, output: Output, id: string): Promise<Bac
 
 /** The backfill with its numbers of this moment, if a worker tells them. */
 export async function latest(session: Session, id: string): Promise<Backfill> {
+  return (await look(session, id)).shown;
+}
+
+/** The same, and whether these are the numbers of this moment: after whatever was signalled before. */
+export async function look(
+  session: Session,
+  id: string
+): Promise<{ readonly shown: Backfill; readonly answered: boolean }> {
   const described = await session.sensors.backfills.describe(id);
-  if (described.closeTime !== undefined) return described;
+  if (described.closeTime !== undefined) return { shown: described, answered: true };
   try {
     const { status, startedAt: _, at, ...progress } = await session.sensors.backfills.progress(id);
-    return { ...described, ...progress, status, at: new Date(at) };
+    return { shown: { ...described, ...progress, status, at: new Date(at) }, answered: true };
   } catch (error) {
-    if (isUnanswered(error)) return described;
+    if (isUnanswered(error)) return { shown: described, answered: false };
     throw error;
   }
 }
@@ -121,14 +129,18 @@ export function describeProgress({
   return `${status}: ${done + failed} of ${count(runs, 'run')} ended, ${failed} failed, ${running} running, ${waiting} waiting`;
 }
 
-export function printBackfill(session: Session, output: Output, shown: Backfill): void {
-  const webUrl = session.webUrlOf(shown);
-  output.result(backfillView(shown, webUrl), (colors) => {
+/** @param applied whether it has taken what it was told just now */
+export function printBackfill(session: Session, output: Output, shown: Backfill, applied?: boolean): void {
+  const { webUrlOf } = session;
+  const webUrl = webUrlOf(shown);
+  output.result({ ...backfillView(shown, webUrlOf), applied }, (colors) => {
     const { id, job, policy, partitions, first, last, failures, failed, waiting, note, status, error } = shown;
+    const { running, runningRuns = [] } = shown;
     const hidden = failed - failures.length;
+    const more = runningRuns.length === 0 ? 0 : running - runningRuns.length;
     return [
       `${plain(id)}: backfill of ${plain(job)}, ${plain(describeProgress(shown))}.`,
-      ...(policy === undefined
+      ...(policy === undefined || partitions === 0
         ? []
         : [`  ${count(partitions, 'partition')}, ${plain(first ?? '')} to ${plain(last ?? '')}, policy ${policy}`]),
       ...(note === undefined
@@ -139,6 +151,14 @@ export function printBackfill(session: Session, output: Output, shown: Backfill)
       ...(error === undefined
         ? []
         : [`  ${colors.red(status === 'rejected' ? status : 'could not go on:')} ${plain(error)}`]),
+      ...runningRuns.flatMap(({ partition, id: run }) => {
+        const url = webUrlOf({ workflowId: run });
+        return [
+          `  running ${plain(partition)}: ${plain(run)}`,
+          ...(url === undefined ? [] : [`    ${colors.dim(url)}`]),
+        ];
+      }),
+      ...(more > 0 ? [`  and ${more} more that run`] : []),
       ...failures.map((each) => `  ${colors.red('failed')} ${plain(each.partition)}: ${plain(each.error)}`),
       ...(hidden > 0 ? [`  and ${hidden} more`] : []),
       ...(failed > 0 && error === undefined ? [`  Repeat them with: sensors backfills retry ${plain(id)}`] : []),

@@ -1,15 +1,12 @@
 /** `sensors backfills …`: those that there are, and what an operator does with one. */
-import type { Backfill, Note } from '../../client/index.js';
-import { plain, relative } from '../../sensors/text.js';
-import { operator } from '../operator.js';
+import type { Backfill } from '../../client/index.js';
+import { count, plain, relative } from '../../sensors/text.js';
+import { confirm } from '../confirm.js';
+import { noteOf, type ReasonOption } from '../note.js';
 import { colored, table, type Output } from '../output.js';
 import type { Session } from '../session.js';
 import { backfillView } from '../views.js';
-import { latest, printBackfill } from './backfill.js';
-
-export interface NoteOptions {
-  readonly reason?: string;
-}
+import { latest, look, printBackfill } from './backfill.js';
 
 /** `sensors backfills list`: newest first. */
 export async function listBackfills(
@@ -26,7 +23,7 @@ export async function listBackfills(
     return found;
   });
   output.result(
-    newest.map((each) => backfillView(each, session.webUrlOf(each))),
+    newest.map((each) => backfillView(each, session.webUrlOf)),
     (colors) => {
       if (newest.length === 0) return [`No backfills in namespace '${session.namespace}' that Temporal still knows.`];
       const rows = newest.map((each) => [
@@ -50,18 +47,43 @@ export async function showBackfill(session: Session, output: Output, id: string)
   printBackfill(session, output, await session.call(() => latest(session, id)));
 }
 
+export interface OperateOptions extends ReasonOption {
+  /** `cancel` only. */
+  readonly runs?: true;
+  /** `cancel` only. */
+  readonly yes?: boolean;
+}
+
 /** `sensors backfills pause <id>` and its like: signals, which take effect when a worker runs. */
 export async function operateBackfill(
   session: Session,
   output: Output,
   id: string,
   what: 'pause' | 'resume' | 'cancel',
-  { runs, reason }: NoteOptions & { readonly runs?: true }
+  { runs, yes, ...options }: OperateOptions
 ): Promise<void> {
   const { backfills } = session.sensors;
-  const note: Note & { readonly runs?: boolean } = { ...noteOf({ reason }), ...(runs === true ? { runs } : {}) };
+  if (runs === true) await confirmRuns(session, id, yes);
+  const note = { ...noteOf(options), ...(runs === true ? { runs } : {}) };
   await session.call(() => backfills[what](id, note));
-  printBackfill(session, output, await session.call(() => latest(session, id)));
+  const { shown, answered } = await session.call(() => look(session, id));
+  printBackfill(session, output, shown, answered);
+  if (!answered)
+    output.note(
+      `The ${what} is delivered; no worker of task queue '${plain(shown.taskQueue)}' has answered, so it takes effect when one runs. ` +
+        `What is shown was so ${relative(shown.at)}.`
+    );
+}
+
+/** A run that was cancelled cannot be resumed. */
+async function confirmRuns(session: Session, id: string, yes: boolean | undefined): Promise<void> {
+  const { running, at } = await session.call(() => session.sensors.backfills.describe(id));
+  await confirm({
+    action: `cancel backfill '${plain(id)}' and its runs that have not ended`,
+    details: [`By its last word, ${relative(at)}, ${count(running, 'run')} of it had not ended.`],
+    yes,
+    readOnly: session.readOnly,
+  });
 }
 
 /** `sensors backfills retry <id>` */
@@ -69,12 +91,8 @@ export async function retryBackfill(
   session: Session,
   output: Output,
   id: string,
-  { reason }: NoteOptions
+  options: ReasonOption
 ): Promise<void> {
-  const again = await session.call(() => session.sensors.backfills.retry(id, noteOf({ reason })));
+  const again = await session.call(() => session.sensors.backfills.retry(id, noteOf(options)));
   printBackfill(session, output, again);
-}
-
-function noteOf({ reason }: { readonly reason?: string | undefined }): Note {
-  return { by: operator(), ...(reason === undefined ? {} : { reason }) };
 }
