@@ -7,7 +7,8 @@ import { isObject } from './json.js';
 export function positionIn(cursor: unknown, asset: string, log?: string): number | undefined {
   if (!isObject(cursor) || !Array.isArray(cursor['retries'])) return undefined;
   const { position, assets } = cursor;
-  if (typeof position === 'number') return isOf(log, cursor) ? position : undefined;
+  if (typeof position === 'number')
+    return (cursor['asset'] ?? asset) === asset && isOf(log, cursor) ? position : undefined;
   const place = isObject(assets) && Object.hasOwn(assets, asset) ? assets[asset] : undefined;
   return isObject(place) && isOf(log, place) && typeof place['low'] === 'number' ? place['low'] : undefined;
 }

@@ -55,6 +55,7 @@ test('only the cursor of a sensor of assets says how far it has read', () => {
   expect(positionIn(several, 'orders')).toBe(4);
   expect(positionIn({ log: 'x', position: 7, retries: [] }, 'orders', 'y')).toBeUndefined();
   expect(positionIn({ log: 'x', position: 7, retries: [] }, 'orders', 'x')).toBe(7);
+  expect(positionIn({ asset: 'prices', position: 7, retries: [] }, 'orders')).toBeUndefined();
   expect(positionIn(several, 'toString')).toBeUndefined();
   expect(positionIn({ position: 7 }, 'orders')).toBeUndefined();
   expect(positionIn(undefined, 'orders')).toBeUndefined();
