@@ -141,7 +141,7 @@ export function defineMultiAssetSensor<
     evaluate: async (ctx) => {
       const context = ctx as never;
       const started = await feed.startNew(context);
-      if (started !== undefined) return started as readonly never[];
+      if (started !== undefined) return started;
       if (when === undefined) return (await handleAssets(context, feed, given as AnyHandle)) as readonly never[];
       const handlers = { handle: given as EventHandlers<AssetMatch>['handle'] };
       return await handleMatches(context, feed, {
