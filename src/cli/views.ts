@@ -15,7 +15,7 @@ import type {
   TickRecord,
 } from '../client/index.js';
 import type { Session } from './session.js';
-import { positionIn } from '../sensors/asset-position.js';
+import { consumedIn, positionIn } from '../sensors/asset-position.js';
 
 type LogLine = NonNullable<TickRecord['logs']>[number];
 type Rejected = TickRecord['rejected']['sample'][number];
@@ -131,10 +131,14 @@ export function descriptionView(
 /** What a sensor watches, and how far it has read: its cursor says so if it is a sensor of assets. */
 export function watchedViews({ watches }: SensorDescription, state: SensorState | undefined) {
   return watches.map(({ asset, last: told }) => {
-    const position = positionIn(state?.cursor?.value, asset);
+    const cursor = state?.cursor?.value;
+    const position = positionIn(cursor, asset);
+    const consumed = consumedIn(cursor, asset);
+    if (position === undefined) return { asset, last: told };
     // what the log tells without being asked may be a minute old
-    const last = position === undefined ? told : Math.max(position, told ?? 0);
-    return { asset, position, last, lag: position === undefined || last === undefined ? undefined : last - position };
+    const last = Math.max(consumed?.newest ?? position, told ?? 0);
+    const lag = last - (consumed?.events ?? position);
+    return { asset, position, last, lag, open: consumed === undefined ? undefined : lag };
   });
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Client } from '@temporalio/client';
 import type { AssetEvent, AssetRetention, AssetState, AssetSubscriber, PartitionMark } from '../sensors/asset-event.js';
-import { positionIn } from '../sensors/asset-position.js';
+import { consumedIn, positionIn } from '../sensors/asset-position.js';
 import { allDownstream, allUpstream } from '../sensors/lineage.js';
 import type { PartitionMapping } from '../sensors/partition-mapping.js';
 import { QUERIES, SENSOR_MEMO, type SensorMemo, type SensorState } from '../sensors/protocol.js';
@@ -21,9 +21,9 @@ export interface AssetReader {
   readonly sensor: string;
   /** Absent: there is no such sensor any more. */
   readonly status?: 'running' | 'stopped' | 'closed';
-  /** The last event that it has read; absent for one that watches the asset and does not read its log. */
+  /** The last event up to which it is done with all; absent for one that watches the asset and does not read its log. */
   readonly position?: number;
-  /** How many events it has still to read. */
+  /** How many events it is not done with. */
   readonly lag?: number;
   /** When it last told the log how far it is. */
   readonly at?: Date;
@@ -156,15 +156,17 @@ async function placeOf(
   const { at } = subscriber;
   const { id, last = 0 } = state ?? {};
   let { position } = subscriber;
+  let done = position;
   if (position < last) {
     try {
       const { cursor } = await client.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, () =>
         client.workflow.getHandle(loopId(sensor)).query<SensorState>(QUERIES.state)
       );
       position = Math.max(position, positionIn(cursor?.value, asset, id) ?? 0);
+      done = Math.max(position, consumedIn(cursor?.value, asset, id)?.events ?? 0);
     } catch {
       // closed or without a worker: what the log knows
     }
   }
-  return { position, lag: Math.max(0, last - position), at: new Date(at) };
+  return { position, lag: Math.max(0, last - done), at: new Date(at) };
 }

@@ -1,17 +1,36 @@
 import { isObject } from './json.js';
+import { highOf, parsePositions, positionsSchema, sizeOf } from './positions.js';
 
 /**
  * How far a sensor of assets has read one of them, as its cursor says: the position up to which everything is done.
  * `undefined` for any other cursor, or when it is of another log than the one that is asked for. Pure.
  */
 export function positionIn(cursor: unknown, asset: string, log?: string): number | undefined {
-  if (!isObject(cursor) || !Array.isArray(cursor['retries'])) return undefined;
-  const { position, assets } = cursor;
-  if (typeof position === 'number') return isOf(log, cursor) ? position : undefined;
-  const place = isObject(assets) && Object.hasOwn(assets, asset) ? assets[asset] : undefined;
-  return isObject(place) && isOf(log, place) && typeof place['low'] === 'number' ? place['low'] : undefined;
+  const place = placeIn(cursor, asset, log);
+  const position = place?.['position'] ?? place?.['low'];
+  return typeof position === 'number' ? position : undefined;
 }
 
-function isOf(log: string | undefined, place: Readonly<Record<string, unknown>>): boolean {
-  return log === undefined || (place['log'] ?? '') === log;
+/**
+ * What a sensor of several assets has consumed of one of them: how many events, and the newest of them. `undefined` like
+ * {@link positionIn}, and for a sensor of one asset.
+ */
+export function consumedIn(
+  cursor: unknown,
+  asset: string,
+  log?: string
+): { readonly events: number; readonly newest: number } | undefined {
+  const { success, data } = positionsSchema.safeParse(placeIn(cursor, asset, log));
+  if (!success) return undefined;
+  const positions = parsePositions(data);
+  return { events: sizeOf(positions), newest: highOf(positions) };
+}
+
+function placeIn(cursor: unknown, asset: string, log?: string): Readonly<Record<string, unknown>> | undefined {
+  if (!isObject(cursor) || !Array.isArray(cursor['retries'])) return undefined;
+  const { position, assets } = cursor;
+  const isOne = typeof position === 'number' && (cursor['asset'] ?? asset) === asset;
+  const several = isObject(assets) && Object.hasOwn(assets, asset) ? assets[asset] : undefined;
+  const place = isOne ? cursor : several;
+  return isObject(place) && (log === undefined || (place['log'] ?? '') === log) ? place : undefined;
 }

@@ -77,8 +77,8 @@ export function checkOutcome(
     );
   }
   // the same rejection twice is one dead letter; one that is there already needs no second copy of its payload
-  const events = outcome.initialCursor === true ? [] : rejectedEvents;
   const { parked = [], ...fed } = outcome.fed ?? {};
+  const events = (outcome.initialCursor ?? fed.initialCursor) === true ? [] : rejectedEvents;
   const rejected = [
     ...new Map([...events, ...checked.rejected, ...parked].map((each) => [each.id, each])).values(),
   ].map(({ payload, ...each }) =>

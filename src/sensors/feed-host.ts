@@ -38,6 +38,8 @@ export interface FeedReport {
   readonly behindSince?: number;
   /** When to evaluate again, if that is before the interval's end. */
   readonly againInMs?: number;
+  /** Only where the sensor begins was stored: events that were pushed wait for the next evaluation. */
+  readonly initialCursor?: true;
   /** For the dead letters. */
   readonly parked?: readonly Rejection[];
 }

@@ -6,7 +6,7 @@ import type { AssetCondition } from './asset-condition.js';
 import { count, formatDuration, relative } from './text.js';
 
 /** What this file needs of an event. */
-interface Recorded {
+export interface Recorded {
   readonly position: number;
   readonly recordedAt: Date;
   readonly partitionKey?: string;
@@ -55,22 +55,38 @@ interface Slot<E> {
 }
 type Group<E> = Map<string, Slot<E>>;
 
+/** What is known, by times in milliseconds since the epoch. */
+interface MatchTimes {
+  /** Only events that were recorded up to then: of some asset, newer ones are not known yet. @default all */
+  readonly until?: number;
+  /** The server's clock, or the time up to which everything is known; without it, nothing that waits is given up. */
+  readonly now?: number | undefined;
+  /** Of assets of which newer events are not known yet: what waits for them is not given up for what came later. */
+  readonly knownUntil?: Readonly<Record<string, number>>;
+  /** Assets whose events are given up by the clock alone. @default none */
+  readonly byClock?: readonly string[];
+}
+
 /**
  * @param events those of each asset that are not consumed, oldest first, by the name in the sensor's map
- * @param until only events that were recorded up to then: of some asset, newer ones are not known yet
- * @param now the server's clock, or the time up to which everything is known; without it, nothing that waits is given up
  */
 export function matchEvents<E extends Recorded>(
   { kind, keys, byPartition, withinMs = Number.POSITIVE_INFINITY }: AssetCondition,
   events: Readonly<Record<string, readonly E[]>>,
-  { until = Number.POSITIVE_INFINITY, now }: { readonly until?: number; readonly now?: number | undefined } = {}
+  { until = Number.POSITIVE_INFINITY, now, knownUntil = {}, byClock = [] }: MatchTimes = {}
 ): Matched<E> {
   const outcomes: MatchOutcome<E>[] = [];
   const groups = new Map<string | undefined, Group<E>>();
 
+  /** Up to when it is certain that nothing has come for an event of this asset. */
+  function certainUntil(key: string, group: Group<E>, at: number): number {
+    if (byClock.includes(key)) return at;
+    return Math.min(at, ...keys.map((each) => (group.has(each) ? at : (knownUntil[each] ?? at))));
+  }
+
   function expire(group: Group<E>, at: number): void {
     for (const [key, { event, positions }] of group) {
-      if (at - event.recordedAt.getTime() <= withinMs) continue;
+      if (certainUntil(key, group, at) - event.recordedAt.getTime() <= withinMs) continue;
       const missing = keys.filter((each) => !group.has(each));
       outcomes.push({ kind: 'expired', key, event, missing, done: [{ key, positions }] });
       group.delete(key);
@@ -88,7 +104,7 @@ export function matchEvents<E extends Recorded>(
     const group: Group<E> = groups.get(of) ?? new Map<string, Slot<E>>();
     expire(group, at);
     let positions = group.get(key)?.positions ?? [];
-    if (positions.length > 0 && now !== undefined && now - at > SETTLED_MS) {
+    if (positions.length > 0 && now !== undefined && certainUntil(key, group, now) - at > SETTLED_MS) {
       outcomes.push({ kind: 'replaced', done: [{ key, positions }] });
       positions = [];
     }

@@ -7,7 +7,7 @@
  */
 import { DAY_MS, dayOf, HOUR_MS, hourOf, mondayOf, parseDay, parseHour, zonedDay } from './days.js';
 import { DefinitionError, quote } from './errors.js';
-import type { KnownPartitions, PartitionSet } from './partitions.js';
+import type { PartitionSet } from './partitions.js';
 
 export const PARTITION_MAPPINGS = ['same', 'dayToWeek', 'hourToDay', 'all'] as const;
 
@@ -108,11 +108,7 @@ function problemOf(
   if (mapping === 'same') {
     if (upstream === undefined || downstream === undefined || upstream.type !== downstream.type)
       return `is between two sets of one kind, not from ${describeSet(upstream)} to ${describeSet(downstream)} partitions`;
-    if (
-      upstream.type === 'static' &&
-      !(downstream as KnownPartitions).keys(EVER).some((key) => upstream.has(key, EVER))
-    )
-      return 'is between sets with keys in common; these have none';
+    if (haveNoKeyInCommon(upstream, downstream)) return 'is between sets with keys in common; these have none';
     return undefined;
   }
   const [from, to] = mapping === 'dayToWeek' ? ['daily', 'weekly'] : ['hourly', 'daily'];
@@ -121,6 +117,11 @@ function problemOf(
   if (mapping === 'dayToWeek' && timeZoneOf(upstream) !== timeZoneOf(downstream))
     return `is between days and weeks of one time zone, not of '${timeZoneOf(upstream)}' and '${timeZoneOf(downstream)}'`;
   return undefined;
+}
+
+/** Whether no key can ever be in both sets, as far as their keys tell. */
+export function haveNoKeyInCommon(one: PartitionSet, other: PartitionSet): boolean {
+  return one.type === 'static' && other.type === 'static' && !other.keys(EVER).some((key) => one.has(key, EVER));
 }
 
 function describeSet(set: PartitionSet | undefined): string {

@@ -62,6 +62,11 @@ export function highOf(positions: Positions): number {
   return positions.at(-1)?.[1] ?? 0;
 }
 
+/** How many positions are done. */
+export function sizeOf(positions: Positions): number {
+  return positions.reduce((sum, [from, to]) => sum + to - Math.max(from, 1) + 1, 0);
+}
+
 /** The end of the stretch that a position is in; `undefined` when it is open. */
 export function doneUntil(positions: Positions, position: number): number | undefined {
   let [low, high] = [0, positions.length - 1];

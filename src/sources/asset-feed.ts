@@ -1,9 +1,11 @@
 /** Reads the events of an asset from its log, from the position that a sensor's cursor holds, and has each handled. */
 import { z } from 'zod';
+import { unsubscribeAsset } from '../client/assets.js';
 import type { AssetEvent } from '../sensors/asset-event.js';
 import { assetEventId, placeText, sensorEvent, type AssetSensorEvent } from '../sensors/asset-sensor-event.js';
 import type { InitialCursorContext, SensorContextBase } from '../sensors/define-sensor.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
+import { feedOf } from '../sensors/feed-host.js';
 import { EventHandling, handlingSchema } from '../sensors/handle-events.js';
 import type { Json } from '../sensors/json.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
@@ -16,6 +18,8 @@ const READ_AT_ONCE = 500;
 export const cursorSchema = z.object({
   /** Identity of the log; empty before there is one. */
   log: z.string().default(''),
+  /** Name of the asset; cursors of before it was stored are of whichever the sensor has. */
+  asset: z.string().optional(),
   /** Position of the last event that is done. */
   position: z.number(),
   ...handlingSchema.shape,
@@ -23,7 +27,11 @@ export const cursorSchema = z.object({
 type Cursor = z.output<typeof cursorSchema>;
 
 /** How to find an event again. */
-export const refSchema = z.object({ log: z.string().default(''), position: z.number() });
+export const refSchema = z.object({
+  log: z.string().default(''),
+  asset: z.string().optional(),
+  position: z.number(),
+});
 type Ref = z.output<typeof refSchema>;
 /** How far it has read. */
 interface Place {
@@ -65,11 +73,13 @@ export class AssetFeed {
   /** The position before the first event that counts. */
   async start({ client, sensorStartedAt }: InitialCursorContext): Promise<Cursor> {
     const { startFrom = sensorStartedAt } = this.#options;
-    return { ...(await this.#reader.positionAt(client, startFrom)), retries: [] };
+    return { asset: this.#options.asset, ...(await this.#reader.positionAt(client, startFrom)), retries: [] };
   }
 
   async evaluate(ctx: AssetContext): Promise<readonly (RunRequest | SkipReason | More)[]> {
     const cursor = ctx.cursor as Cursor;
+    const { asset } = this.#options;
+    if (cursor.asset !== undefined && cursor.asset !== asset) return await this.#startOther(ctx, cursor.asset);
     const { log, anew, problem } = await this.#reader.open(ctx, {
       log: cursor.log,
       read: cursor.position,
@@ -82,12 +92,27 @@ export class AssetFeed {
     const { position, behindSince, left } = this.#options.latest
       ? await this.#takeLatest(ctx, start, handling)
       : await this.#takeAll(ctx, start, handling);
-    const nothing = `no new events of asset ${this.#options.asset} (${position} known)`;
-    return endTick(ctx, handling, { place: { log, position }, behindSince, left, nothing });
+    const nothing = `no new events of asset ${asset} (${position} known)`;
+    const place: Pick<Cursor, 'asset' | 'log' | 'position'> = { asset, log, position };
+    return endTick(ctx, handling, { place, behindSince, left, nothing });
+  }
+
+  /** The sensor is of another asset than before: begins there now, where `startFrom` does not say otherwise. */
+  async #startOther(ctx: AssetContext, before: string): Promise<readonly (SkipReason | More)[]> {
+    const { asset, startFrom: from = new Date(feedOf(ctx).scheduledAt) } = this.#options;
+    const place = await this.#reader.positionAt(ctx.client, from);
+    await unsubscribeAsset(ctx.client, before, ctx.sensor);
+    ctx.setCursor({ ...(ctx.cursor as Cursor), asset, ...place });
+    feedOf(ctx).report({ initialCursor: true });
+    return [
+      ctx.skip(`begins with asset '${asset}', after asset '${before}': events from ${from.toISOString()} on`),
+      ctx.more(),
+    ];
   }
 
   #handling(ctx: AssetContext, cursor: Cursor, log: string): EventHandling<AssetSensorEvent> {
     const { handlers, maxAttempts, handleTimeoutMs, intervalMs, asset } = this.#options;
+    const nameIn = (ref: Json): string => refSchema.parse(ref).asset ?? asset;
     return new EventHandling<AssetSensorEvent>(
       ctx,
       {
@@ -95,8 +120,9 @@ export class AssetFeed {
         maxAttempts,
         handleTimeoutMs,
         intervalMs: intervalMs(),
-        idOf: (ref) => assetEventId(asset, placeOf(ref)),
-        find: (ref) => this.#reader.find(ctx.client, log, placeOf(ref)),
+        idOf: (ref) => assetEventId(nameIn(ref), placeOf(ref)),
+        find: async (ref) =>
+          nameIn(ref) === asset ? await this.#reader.find(ctx.client, log, placeOf(ref)) : undefined,
       },
       cursor
     );
@@ -140,7 +166,8 @@ export class AssetFeed {
   async #take(event: AssetEvent, log: string, handling: EventHandling<AssetSensorEvent>): Promise<boolean> {
     const load = async (): Promise<AssetSensorEvent | 'passed'> =>
       this.#counts(event) ? sensorEvent(event, log) : 'passed';
-    return await handling.take({ log, position: event.position } satisfies Ref, load);
+    const ref: Ref = { asset: this.#options.asset, log, position: event.position };
+    return await handling.take(ref, load);
   }
 
   #counts({ kind }: AssetEvent): boolean {
@@ -161,10 +188,10 @@ function brokenOff(
 }
 
 /** The last position that is done with everything before it: what is tried again is read again. */
-function needed({ log, position, retries }: Cursor): number {
+function needed({ asset, log, position, retries }: Cursor): number {
   const waiting = retries.flatMap(({ ref }) => {
     const { data } = refSchema.safeParse(ref);
-    return data?.log === log ? data.position : [];
+    return data?.log === log && (data.asset ?? asset) === asset ? data.position : [];
   });
   return Math.min(position, ...waiting.map((each) => each - 1));
 }

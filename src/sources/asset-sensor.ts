@@ -36,7 +36,8 @@ export interface AssetSensorOptions<
   readonly latest?: boolean;
   /**
    * Where it begins when it has no position: what was recorded before is not handled.
-   * @default when the sensor was first started; after its cursor was cleared, when it was last started
+   * @default when the sensor was first started; after its cursor was cleared, when it was last started; for another asset
+   * than before, when it first looks at it
    */
   readonly startFrom?: Date;
   /** Called for each event in order, on its own. Requests without a run key get `event.eventId`. */

@@ -31,6 +31,8 @@ interface Known {
   readonly read: number;
   /** When the last event that was read was recorded; `undefined` before the first. */
   readonly readAt: number | undefined;
+  /** Events that the log had let go of before they were read. */
+  readonly gone: readonly [from: number, to: number] | undefined;
 }
 
 export interface WindowReading extends AssetReading {
@@ -62,10 +64,13 @@ export class AssetWindow {
     const held = known.held.filter(({ event }) => doneUntil(positions, event.position) === undefined);
     const passed = known.passed.filter((position) => doneUntil(positions, position) === undefined);
     let bytes = held.reduce((sum, each) => sum + each.bytes, 0);
-    let { read, readAt } = known;
-    let gone: readonly [from: number, to: number] | undefined;
+    let { read, readAt, gone } = known;
+    if (gone !== undefined && doneUntil(positions, gone[0]) !== undefined) gone = undefined;
     let isLast = false;
-    while (!isLast && bytes <= MAX_WINDOW_BYTES) {
+    for (;;) {
+      // kept also if the tick comes to nothing, or runs out of time while it reads
+      this.#known = { client, log, positions, held, passed, read, readAt, gone };
+      if (isLast || bytes > MAX_WINDOW_BYTES) break;
       read = doneUntil(positions, read + 1) ?? read;
       const events = await this.#reader.read(client, log, read, READ_AT_ONCE);
       signal.throwIfAborted();
@@ -84,12 +89,9 @@ export class AssetWindow {
       }
       isLast = events.length < READ_AT_ONCE;
     }
-    // kept also if the tick comes to nothing
-    const now = gone === undefined ? positions : union(positions, [gone]);
-    this.#known = { client, log, positions: now, held, passed, read, readAt };
     return {
       log,
-      positions: now,
+      positions: gone === undefined ? positions : union(positions, [gone]),
       events: held.map(({ event }) => event),
       passed,
       read,
@@ -105,6 +107,6 @@ export class AssetWindow {
   #reusable(client: Client, log: string, positions: Positions): Known {
     const known = this.#known;
     if (known?.client === client && known.log === log && includesAll(positions, known.positions)) return known;
-    return { client, log, positions, held: [], passed: [], read: lowOf(positions), readAt: undefined };
+    return { client, log, positions, held: [], passed: [], read: lowOf(positions), readAt: undefined, gone: undefined };
   }
 }

@@ -42,6 +42,9 @@ export interface AssetsContext<Keys extends string> {
   more(): More;
 }
 
+/** For events that are open and leave no room for others. */
+const CONSUME_MORE = 'call ctx.assets.….advanceAll() for those that are not needed';
+
 type Runs = MultiAssetContext & {
   readonly run: (request?: GivenRequest) => RunRequest;
   readonly backfill: (request: GivenBackfillRequest) => RunRequest;
@@ -59,8 +62,6 @@ export async function handleAssets(
 ): Promise<readonly unknown[]> {
   const cursor = ctx.cursor as Cursor;
   const opened = await feed.open(ctx);
-  const problems = opened.flatMap(({ reading }) => reading.problems);
-  if (problems.length > 0) feedOf(ctx).report({ failure: problems.join('; '), failed: true });
   const isNothing = opened.every(({ reading }) => reading.events.length === 0);
   const said: AssetRequest[] = [];
   const context = {
@@ -77,14 +78,18 @@ export async function handleAssets(
   const requests = requestsIn(given);
   const problem = consumed ? undefined : unconsumedProblem(requests);
   if (problem !== undefined) throw new EvaluationError(problem);
+  const full = describeFull(opened);
+  const problems = [
+    ...opened.flatMap(({ reading }) => reading.problems),
+    ...(full === undefined || consumed ? [] : [`${full}: ${CONSUME_MORE}`]),
+  ];
+  if (problems.length > 0) feedOf(ctx).report({ failure: problems.join('; '), failed: true });
   const assets = storedOf(opened);
-  if (bytesAbove(assets) > MAX_CONSUMED_BYTES)
-    throw tooManyOpen(opened, 'call ctx.assets.….advanceAll() for those that are not needed');
+  if (bytesAbove(assets) > MAX_CONSUMED_BYTES) throw tooManyOpen(opened, CONSUME_MORE);
   if (!sameJson(assets, cursor.assets)) ctx.setCursor({ ...cursor, assets });
-  const isFull = opened.some(({ reading }) => reading.fullUntil !== undefined);
   return [
     ...given,
-    ...(isFull && consumed ? [ctx.more()] : []),
+    ...(full !== undefined && consumed ? [ctx.more()] : []),
     ...(requests > 0 || givesReason(given) ? [] : [ctx.skip(reasonOf(opened, feed.names))]),
   ];
 }

@@ -3,6 +3,7 @@ import type { AssetCondition } from '../sensors/asset-condition.js';
 import { matchOf, type AssetMatch } from '../sensors/asset-match.js';
 import type { AssetSensorEvent } from '../sensors/asset-sensor-event.js';
 import { assetEventId, placeText } from '../sensors/asset-sensor-event.js';
+import { EvaluationError } from '../sensors/errors.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
 import { feedOf } from '../sensors/feed-host.js';
 import { EventHandling } from '../sensors/handle-events.js';
@@ -11,11 +12,11 @@ import { MAX_CONSUMED_BYTES } from '../sensors/limits.js';
 import {
   describeExpired,
   describeWaiting,
-  matchEvents,
   summarizeExpired,
   type Done,
   type MatchOutcome,
 } from '../sensors/match-events.js';
+import { matchKnown } from '../sensors/match-known.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
 import { endTick } from './end-tick.js';
 import {
@@ -39,6 +40,8 @@ interface MatchOptions {
 }
 type Outcomes = readonly MatchOutcome<AssetSensorEvent>[];
 
+/** For events that wait and leave no room for others. */
+const REMEDY = "give the condition a shorter 'within', or record what the events wait for";
 /** What one consumed position adds to the cursor at most. */
 const BYTES_OF_ONE = 24;
 /** Beyond the limit, events that are given up still find room: mostly they make some. */
@@ -55,18 +58,21 @@ export async function handleMatches(
   for (const problem of opened.flatMap(({ reading }) => reading.problems)) handling.report(new Error(problem));
   await handling.again();
   const now = feedOf(ctx).scheduledAt;
-  const full = opened.flatMap(({ reading }) => reading.fullUntil ?? []);
   const events = Object.fromEntries(opened.map(({ key, asset }) => [key, asset.open]));
-  const until = Math.min(...full, Number.POSITIVE_INFINITY);
-  const { outcomes, waiting } = matchEvents(condition, events, { until, now: Math.min(until, now) });
+  const knownUntil = knownUntilOf(opened);
+  const { outcomes, waiting, byClock } = matchKnown(condition, events, { now, knownUntil });
+  const full = describeFull(opened);
+  if (full !== undefined && outcomes.length === 0) handling.report(new EvaluationError(`${full}: ${REMEDY}`));
+  if (full !== undefined && byClock)
+    handling.report(new EvaluationError(`${full}; what may have come for those that expired was not read`));
   const { behindSince, expired } = await takeAll(ctx, condition, outcomes, opened, handling);
-  const reasons = [summarizeExpired(expired), describeWaiting(waiting, condition, now), describeFull(opened)].filter(
+  const reasons = [summarizeExpired(expired), describeWaiting(waiting, condition, now), full].filter(
     (each) => each !== undefined
   );
   return endTick(ctx, handling, {
     place: { assets: storedOf(opened) },
     behindSince,
-    left: behindSince !== undefined || full.length > 0,
+    left: behindSince !== undefined || full !== undefined,
     nothing: reasons.length === 0 ? `no new events of assets ${feed.names}` : reasons.join('; '),
   });
 }
@@ -130,7 +136,10 @@ async function takeAll(
       const match = matchOf(outcome.events);
       if (!(await handling.take(refOf(outcome.events, logs), async () => match)))
         return { behindSince: match.event.recordedAt.getTime(), expired };
-    } else if (!fits(outcome.done, MAX_CONSUMED_BYTES + SPARE_BYTES)) break;
+    } else if (!fits(outcome.done, MAX_CONSUMED_BYTES + SPARE_BYTES)) {
+      isFull = true;
+      break;
+    }
     if (outcome.kind === 'expired') {
       const text = describeExpired(outcome, condition);
       ctx.log.warn(text);
@@ -138,9 +147,15 @@ async function takeAll(
     }
     for (const { key, positions } of outcome.done) byKey.get(key)?.consume(positions);
   }
-  if (isFull)
-    handling.report(tooManyOpen(opened, "give the condition a shorter 'within', or record what the events wait for"));
+  if (isFull) handling.report(tooManyOpen(opened, REMEDY));
   return { expired };
+}
+
+/** Of those whose windows are full: up to when they are known. */
+function knownUntilOf(opened: readonly Opened[]): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    opened.flatMap(({ key, reading }) => (reading.fullUntil === undefined ? [] : [[key, reading.fullUntil]]))
+  );
 }
 
 /** Identities of the logs, by the names in the sensor's map. */

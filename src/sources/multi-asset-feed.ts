@@ -6,6 +6,7 @@
  * which keep what comes after the first open event.
  */
 import { z } from 'zod';
+import type { Client } from '@temporalio/client';
 import { unsubscribeAsset } from '../client/assets.js';
 import { OpenAsset } from '../sensors/asset-view.js';
 import type { AssetDefinition } from '../sensors/define-asset.js';
@@ -25,6 +26,7 @@ import {
   upTo,
   type Positions,
 } from '../sensors/positions.js';
+import type { More, SkipReason } from '../sensors/run-request.js';
 import { AssetReader } from './asset-reader.js';
 import { AssetWindow, MAX_WINDOW_BYTES, type WindowReading } from './asset-window.js';
 
@@ -48,12 +50,6 @@ export interface Opened {
   readonly key: string;
   readonly asset: OpenAsset;
   readonly reading: WindowReading;
-}
-
-/** What is done of a log. */
-interface Consumed {
-  readonly log: string;
-  readonly positions: Positions;
 }
 
 interface Watched {
@@ -86,21 +82,43 @@ export class MultiAssetFeed {
 
   /** Before the first events that count. */
   async start({ client, sensorStartedAt }: InitialCursorContext): Promise<Cursor> {
-    const from = this.#startFrom ?? sensorStartedAt;
-    const starts = this.#assets.map(async ({ reader }) => {
+    return { assets: await this.#startsOf(this.#assets, client, this.#startFrom ?? sensorStartedAt), retries: [] };
+  }
+
+  /**
+   * Stores where assets begin that the sensor did not have before: now, where `startFrom` does not say otherwise. Before
+   * anything else is done, so that they do not begin later if that fails.
+   *
+   * @returns what the tick gives back then; `undefined` when there are none
+   */
+  async startNew(ctx: MultiAssetContext): Promise<readonly (SkipReason | More)[] | undefined> {
+    const cursor = ctx.cursor as Cursor;
+    const added = this.#assets.filter(({ reader }) => !Object.hasOwn(cursor.assets, reader.asset));
+    if (added.length === 0) return undefined;
+    const from = this.#startFrom ?? new Date(feedOf(ctx).scheduledAt);
+    const assets = { ...cursor.assets, ...(await this.#startsOf(added, ctx.client, from)) };
+    ctx.setCursor({ ...cursor, assets });
+    feedOf(ctx).report({ initialCursor: true });
+    const names = added.map(({ reader }) => `'${reader.asset}'`).join(', ');
+    return [ctx.skip(`begins with ${names}: events from ${from.toISOString()} on`), ctx.more()];
+  }
+
+  async #startsOf(assets: readonly Watched[], client: Client, from: Date): Promise<Cursor['assets']> {
+    const starts = assets.map(async ({ reader }) => {
       const { log, position } = await reader.positionAt(client, from);
       return [reader.asset, { log, ...storePositions(upTo(position)) }] as const;
     });
-    return { assets: Object.fromEntries(await Promise.all(starts)), retries: [] };
+    return Object.fromEntries(await Promise.all(starts));
   }
 
-  /** Tells the logs how far they are read, and reads what is open. */
+  /** Tells the logs how far they are read, and reads what is open. The cursor has all assets: see {@link startNew}. */
   async open(ctx: MultiAssetContext): Promise<readonly Opened[]> {
     const cursor = ctx.cursor as Cursor;
     await this.#leave(ctx, cursor);
     return await Promise.all(
       this.#assets.map(async ({ key, definition, reader, window }) => {
-        const { log, positions } = await this.#consumed(ctx, cursor, reader);
+        const { log, ...stored } = cursor.assets[reader.asset] as Cursor['assets'][string];
+        const positions = parsePositions(stored);
         const found = await reader.open(ctx, {
           log,
           read: highOf(positions),
@@ -110,15 +128,6 @@ export class MultiAssetFeed {
         return { key, asset: new OpenAsset(definition, reading, ctx.now), reading };
       })
     );
-  }
-
-  /** An asset that the sensor did not have before begins now, where `startFrom` does not say otherwise. */
-  async #consumed(ctx: MultiAssetContext, { assets }: Cursor, reader: AssetReader): Promise<Consumed> {
-    const stored = Object.hasOwn(assets, reader.asset) ? assets[reader.asset] : undefined;
-    if (stored !== undefined) return { log: stored.log, positions: parsePositions(stored) };
-    const from = this.#startFrom ?? new Date(feedOf(ctx).scheduledAt);
-    const { log, position } = await reader.positionAt(ctx.client, from);
-    return { log, positions: upTo(position) };
   }
 
   /** The logs of assets that the sensor no longer has need keep nothing for it. */

@@ -3,7 +3,7 @@
  * what it wants; with one (`when`), it is called for each complete match, on its own. The logs wake the sensor; its
  * interval is the safety net.
  */
-import { isCondition, type AssetCondition } from '../sensors/asset-condition.js';
+import type { AssetCondition } from '../sensors/asset-condition.js';
 import type { AssetMatch, MatchOf } from '../sensors/asset-match.js';
 import { isAsset } from '../sensors/define-asset.js';
 import type { JobDefinition } from '../sensors/define-job.js';
@@ -15,6 +15,7 @@ import { jsonBytes } from '../sensors/json.js';
 import { MAX_ASSET_KEYS_BYTES, MAX_WATCHED_TOGETHER } from '../sensors/limits.js';
 import type { Evaluation } from '../sensors/run-request.js';
 import { boundTo, type MultiAssetTestContext } from '../sensors/test-context.js';
+import { checkWhen } from './check-when.js';
 import {
   checkFlags,
   checkHandling,
@@ -53,7 +54,7 @@ export interface MultiAssetSensorOptions<
   /** The assets by names of your own, 1 to 20. */
   readonly assets: A;
   /**
-   * `allOf(…)` or `anyOf(…)` of names of the map: `handle` is called for each complete match, and is tried again and
+   * `allOf(…)` or `anyOf(…)` of all names of the map: `handle` is called for each complete match, and is tried again and
    * parked like the handlers of other events.
    * @default `handle` is called once a tick while any event is not consumed, and says what it consumes
    */
@@ -139,6 +140,8 @@ export function defineMultiAssetSensor<
     initialCursor: (ctx) => feed.start(ctx),
     evaluate: async (ctx) => {
       const context = ctx as never;
+      const started = await feed.startNew(context);
+      if (started !== undefined) return started;
       if (when === undefined) return (await handleAssets(context, feed, given as AnyHandle)) as readonly never[];
       const handlers = { handle: given as EventHandlers<AssetMatch>['handle'] };
       return await handleMatches(context, feed, {
@@ -184,22 +187,4 @@ function checkAssetMap(assets: unknown, place: string): AssetMap[string][] {
     keys.set(asset.name, key);
     return asset;
   });
-}
-
-function checkWhen(when: unknown, assets: AssetMap, place: string): void {
-  if (when === undefined) return;
-  if (!isCondition(when))
-    throw new DefinitionError(`${place}: when is ${quote(when)}; accepted: what allOf or anyOf returned`);
-  for (const key of when.keys) {
-    const asset = Object.hasOwn(assets, key) ? assets[key] : undefined;
-    if (asset === undefined) {
-      const names = Object.keys(assets).map((each) => `'${each}'`);
-      throw new DefinitionError(`${place}: when names ${quote(key)}; accepted: ${names.join(', ')}`);
-    }
-    if (when.byPartition && asset.partitions === undefined)
-      throw new DefinitionError(
-        `${place}: when matches by partition, and asset '${asset.name}' (${key}) has no partitions; ` +
-          `give the asset partitions, or leave out by: 'partition'`
-      );
-  }
 }

@@ -43,7 +43,7 @@ test('an asset sensor on another worker handles each event once and in order, so
   const record = async (partition: string): Promise<void> =>
     await h.sensors.materialize(orders, { partition, taskQueue: h.taskQueue });
   for (let n = 0; n < 2; n++) await record('before');
-  await h.work([onOrders, onNewest], { taskQueue: `${h.taskQueue}-other` });
+  const worker = await h.work([onOrders, onNewest], { taskQueue: `${h.taskQueue}-other` });
   await h.tickWhere(onOrders, ({ skipReason }) => skipReason?.startsWith('no new events') ?? false, 'its first look');
   await h.sensors.observe(orders, { partition: 'observed', taskQueue: h.taskQueue });
   for (const partition of ['a', 'bad', 'b']) await record(partition);
@@ -86,4 +86,24 @@ test('an asset sensor on another worker handles each event once and in order, so
   expect(seen.at(-1)).toBe('1 a');
   const again = await h.settledRuns(onOrders, 4);
   expect(again.map(({ runKey }) => runKey)).toContain(`${orders.name}@${(await assetState(h.client, orders))?.id}.1`);
+
+  // of another asset, it begins with what is recorded from then on
+  const refunds = defineAsset({ key: [`${h.prefix}sales`, 'refunds'] });
+  const refund = async (): Promise<void> => await h.sensors.materialize(refunds, { taskQueue: h.taskQueue });
+  for (let n = 0; n < 2; n++) await refund();
+  const refunded: number[] = [];
+  const onRefunds = defineAssetSensor({
+    name: 'onNewest',
+    asset: refunds,
+    interval: '1h',
+    defaultStatus: 'running',
+    handle: (_, { position }) => void refunded.push(position),
+  });
+  await worker.stop();
+  await h.work([onRefunds], { taskQueue: `${h.taskQueue}-other` });
+  const text = `begins with asset '${refunds.name}', after asset '${orders.name}': events from `;
+  await h.tickWhere(onRefunds, ({ skipReason }) => skipReason?.startsWith(text) ?? false, 'the other asset');
+  await refund();
+  await waitFor(() => refunded.length > 0, 'its next event');
+  expect(refunded).toEqual([3]);
 });

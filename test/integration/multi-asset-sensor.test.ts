@@ -95,18 +95,16 @@ test('what waits longer than it may expires, which the tick says', async () => {
   expect(logs?.map(({ message }) => message)).toContain(skipReason);
 });
 
-test('what is consumed stays so whatever the handler gives, and hundreds of partitions can be passed over', async () => {
+test('what is consumed stays so whatever the handler gives, hundreds of partitions can be passed over, an added asset loses nothing', async () => {
   const h = await Harness.create();
   const orders = defineAsset({ key: [`${h.prefix}orders`], partitions: dynamicPartitions('regions') });
   const customers = defineAsset({ key: [`${h.prefix}customers`] });
   const calls: string[] = [];
+  const options = { name: 'byHand', job: echo, interval: '200ms', defaultStatus: 'running' } as const;
   const sensor = defineMultiAssetSensor({
-    name: 'byHand',
+    ...options,
     assets: { orders, customers },
-    job: echo,
-    interval: '200ms',
     startFrom: new Date(0),
-    defaultStatus: 'running',
     handle(ctx) {
       const { orders, customers } = ctx.assets;
       calls.push(`${orders.position} ${orders.unconsumed().length} ${orders.eventsSince().length}`);
@@ -139,7 +137,7 @@ test('what is consumed stays so whatever the handler gives, and hundreds of part
   });
   const events = Array.from({ length: 600 }, (_, index) => event(orders, index));
   await recordAssetEvents(h.client, events, { taskQueue: h.taskQueue });
-  await h.work([sensor], { taskQueue: `${h.taskQueue}-other` });
+  const worker = await h.work([sensor], { taskQueue: `${h.taskQueue}-other` });
   await h.tickWhere(
     sensor,
     ({ skipReason }) => skipReason === 'not consumed: 400 events of orders',
@@ -151,6 +149,30 @@ test('what is consumed stays so whatever the handler gives, and hundreds of part
   await recordAssetEvents(h.client, [event(customers, 0)], { taskQueue: h.taskQueue });
   const [run] = await h.settledRuns(sensor, 1);
   expect(run?.job).toBe('echo');
+
+  await worker.stop();
+  const prices = defineAsset({ key: [`${h.prefix}prices`] });
+  await recordAssetEvents(h.client, [event(prices, 0)], { taskQueue: h.taskQueue });
+  const seen: number[] = [];
+  let isDown = true;
+  const changed = defineMultiAssetSensor({
+    ...options,
+    assets: { orders, customers, prices },
+    handle(ctx) {
+      if (isDown) throw new Error('down');
+      seen.push(...ctx.assets.prices.eventsSince().map(({ position }) => position));
+      ctx.advanceAll();
+      return null;
+    },
+  });
+  await h.work([changed], { taskQueue: `${h.taskQueue}-other` });
+  const began = `begins with '${prices.name}': events from `;
+  await h.tickWhere(changed, ({ skipReason }) => skipReason?.startsWith(began) ?? false, 'the added asset');
+  await recordAssetEvents(h.client, [event(prices, 1)], { taskQueue: h.taskQueue });
+  await h.tickWhere(changed, ({ error }) => error === 'Error: down', 'the handler to fail');
+  isDown = false;
+  await waitFor(() => seen.length > 0, 'the event of the added asset');
+  expect(seen).toEqual([2]);
   // else it would ask a log whose worker ends with its own
   await h.sensors.stop(h.name(sensor));
   const { cursor } = await h.sensors.state(h.name(sensor));

@@ -95,7 +95,7 @@ same<Equal<Parameters<typeof matching.handle>[1], AssetMatch<'orders' | 'report'
 
 defineMultiAssetSensor({
   name: 'any',
-  assets: both,
+  assets: { orders },
   when: anyOf('orders'),
   handle: (_, { events }) => same<Equal<typeof events, { readonly orders?: AssetSensorEvent }>>(),
 });

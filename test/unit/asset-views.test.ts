@@ -1,8 +1,10 @@
 /** What operators see of assets: trees of lineage, names that may be meant, and Temporal Web's details of a log. */
 import { expect, test } from 'vitest';
 import { metadataText, producerText, treeLines } from '../../src/cli/asset-text.js';
+import { watchedViews } from '../../src/cli/views.js';
+import type { SensorDescription, SensorState } from '../../src/client/index.js';
 import { similarNames } from '../../src/client/similar-names.js';
-import { positionIn } from '../../src/sensors/asset-position.js';
+import { consumedIn, positionIn } from '../../src/sensors/asset-position.js';
 import { jsonBytes } from '../../src/sensors/json.js';
 import { NEW_LOG, record, subscribe } from '../../src/workflows/asset-log-state.js';
 import { assetDetailsOf, assetMemoOf } from '../../src/workflows/asset-log-views.js';
@@ -55,7 +57,13 @@ test('only the cursor of a sensor of assets says how far it has read', () => {
   expect(positionIn(several, 'orders')).toBe(4);
   expect(positionIn({ log: 'x', position: 7, retries: [] }, 'orders', 'y')).toBeUndefined();
   expect(positionIn({ log: 'x', position: 7, retries: [] }, 'orders', 'x')).toBe(7);
+  expect(positionIn({ asset: 'prices', position: 7, retries: [] }, 'orders')).toBeUndefined();
   expect(positionIn(several, 'toString')).toBeUndefined();
+  expect(consumedIn(several, 'orders')).toEqual({ events: 5, newest: 6 });
+  expect(consumedIn({ position: 7, retries: [] }, 'orders')).toBeUndefined();
+  const description = { watches: [{ asset: 'orders', last: 9 }] } as unknown as SensorDescription;
+  const state = { cursor: { value: several } } as unknown as SensorState;
+  expect(watchedViews(description, state)).toEqual([{ asset: 'orders', position: 4, last: 9, lag: 4, open: 4 }]);
   expect(positionIn({ position: 7 }, 'orders')).toBeUndefined();
   expect(positionIn(undefined, 'orders')).toBeUndefined();
 });

@@ -4,6 +4,7 @@ import type { AssetEvent } from '../../src/sensors/asset-event.js';
 import { upTo } from '../../src/sensors/positions.js';
 import { AssetWindow } from '../../src/sources/asset-window.js';
 
+const ctx = { client: {} as Client, signal: new AbortController().signal };
 const TEXT = 'x'.repeat(15_000);
 const LAST = 4_000;
 
@@ -23,7 +24,6 @@ test('a window that is full reads nothing until some of it is consumed, and says
     gone: () => 'gone',
   };
   const window = new AssetWindow(reader, false);
-  const ctx = { client: {} as Client, signal: new AbortController().signal };
   const log = { log: 'x', last: LAST, problem: undefined };
   const first = await window.open(ctx, upTo(0), log);
   expect(first.events).toHaveLength(2_500);
@@ -38,4 +38,33 @@ test('a window that is full reads nothing until some of it is consumed, and says
   // another log has none of these events
   const anew = await window.open(ctx, upTo(3_999), { ...log, log: 'y' });
   expect(anew.events.map(({ eventId }) => eventId)).toEqual(['a@y.4000']);
+});
+
+test('what was read before an evaluation ran out of time is not read again, and what is gone is still said', async () => {
+  const after: number[] = [];
+  let timeout = new AbortController();
+  const reader = {
+    async read(_: Client, __: string, from: number, limit: number): Promise<readonly AssetEvent[]> {
+      after.push(from);
+      if (after.length === 2 || after.length === 4) timeout.abort(new Error('timed out'));
+      const first = Math.max(from, 10) + 1;
+      return Array.from({ length: Math.min(limit, 1_200 - first + 1) }, (___, index) => ({
+        ...eventAt(first + index),
+        metadata: {},
+      }));
+    },
+    gone: (from: number, to: number) => `${from} to ${to} are gone`,
+  };
+  const window = new AssetWindow(reader, false);
+  const look = async (low: number) => {
+    timeout = new AbortController();
+    const log = { log: 'x', last: 1_200, problem: undefined };
+    return await window.open({ client: ctx.client, signal: timeout.signal }, upTo(low), log);
+  };
+  await expect(look(0)).rejects.toThrow('timed out');
+  await expect(look(0)).rejects.toThrow('timed out');
+  const { events, problems, positions } = await look(0);
+  expect(after).toEqual([0, 510, 510, 1_010, 1_010]);
+  expect([events.length, problems, positions]).toEqual([1_190, ['1 to 10 are gone'], upTo(10)]);
+  expect((await look(10)).problems).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { allOf, anyOf } from '../../src/sensors/asset-condition.js';
+import { matchKnown } from '../../src/sensors/match-known.js';
 import { describeExpired, describeWaiting, matchEvents } from '../../src/sensors/match-events.js';
 
 interface Recorded {
@@ -81,6 +82,93 @@ test('what waits and what expired is said with its partition, its age and what i
   expect(outcomes.map((outcome) => (outcome.kind === 'expired' ? describeExpired(outcome, both) : ''))).toEqual([
     'a of mon (position 1) expired: no b within 1 d',
   ]);
+});
+
+/**
+ * All events, looked at through windows of so many open ones, till nothing is left to do.
+ *
+ * @param rooms how many open events of each asset are known
+ */
+function throughWindows(
+  condition: Parameters<typeof matchKnown>[0],
+  events: Log,
+  rooms: Readonly<Record<'a' | 'b', number>>,
+  now: number
+) {
+  const left = { a: [...events.a], b: [...events.b] };
+  const outcomes: ReturnType<typeof matchEvents<Recorded>>['outcomes'][number][] = [];
+  for (;;) {
+    const known = { a: left.a.slice(0, rooms.a), b: left.b.slice(0, rooms.b) };
+    const knownUntil: Record<string, number> = {};
+    for (const key of ['a', 'b'] as const) {
+      const last = known[key].at(-1)?.recordedAt.getTime();
+      if (last !== undefined && left[key].length > rooms[key]) knownUntil[key] = last;
+    }
+    const matched = matchKnown(condition, known, { now, knownUntil });
+    if (matched.outcomes.length === 0) return { outcomes, left };
+    outcomes.push(...matched.outcomes);
+    for (const { key, positions } of matched.outcomes.flatMap(({ done }) => done)) {
+      const open = left[key as 'a' | 'b'];
+      const still = open.filter(({ position }) => !positions.includes(position));
+      expect(open.length - still.length).toBe(positions.length);
+      left[key as 'a' | 'b'] = still;
+    }
+  }
+}
+
+test('events that fill their window match what was recorded after it, and expire if that is not to come', () => {
+  const a = log([1, 'mon'], [2, 'tue'], [3, 'wed'], [4, 'thu']);
+  const b = log([10, 'wed'], [11, 'tue'], [12, 'fri'], [13, 'thu']);
+  const kinds = (all: ReturnType<typeof throughWindows>): readonly string[] =>
+    all.outcomes.map(
+      ({ kind, done }) => `${kind} ${done.map(({ key, positions }) => key + positions.join()).join('+')}`
+    );
+  const full = { a: 3, b: 9 };
+  expect(kinds(throughWindows(both, { a, b }, full, 20 * HOUR_MS))).toEqual([
+    'match a3+b1',
+    'match a2+b2',
+    'match a4+b4',
+  ]);
+  const short = allOf('a', 'b', { by: 'partition', within: '1h' });
+  const { outcomes, left } = throughWindows(short, { a, b }, full, 20 * HOUR_MS);
+  expect([outcomes.length, outcomes.every(({ kind }) => kind === 'expired'), left]).toEqual([
+    8,
+    true,
+    { a: [], b: [] },
+  ]);
+  // without a limit of time they wait, as far as is known for what is not known
+  const stuck = throughWindows(
+    allOf('a', 'b', { by: 'partition' }),
+    { a, b: b.slice(2) },
+    { a: 2, b: 9 },
+    99 * HOUR_MS
+  );
+  expect(stuck).toEqual({ outcomes: [], left: { a, b: b.slice(2) } });
+});
+
+test('windows that are full lose no event, and one alone gives up none whose partner has come', () => {
+  const HOURS = 200;
+  const times = fc.array(fc.tuple(fc.nat(HOURS), fc.constantFrom('mon', 'tue', 'wed', 'thu')), { maxLength: 16 });
+  const logOf = times.map((all) => log(...all.toSorted(([x], [y]) => x - y)));
+  fc.assert(
+    fc.property(logOf, logOf, fc.integer({ min: 1, max: 4 }), fc.boolean(), (a, b, room, isOne) => {
+      const now = (HOURS + 100) * HOUR_MS;
+      const { outcomes, left } = throughWindows(both, { a, b }, { a: room, b: isOne ? 99 : room }, now);
+      expect(left).toEqual({ a: [], b: [] });
+      if (!isOne) return;
+      const alone = outcomes.flatMap((outcome) => (outcome.kind === 'expired' ? [outcome] : []));
+      const pairs = alone.filter(({ key, event }) =>
+        alone.some(
+          (other) =>
+            other.key !== key &&
+            other.event.partitionKey === event.partitionKey &&
+            Math.abs(other.event.recordedAt.getTime() - event.recordedAt.getTime()) <= 24 * HOUR_MS
+        )
+      );
+      expect(pairs).toEqual([]);
+    }),
+    { numRuns: 300 }
+  );
 });
 
 test('every event is matched, given up or waits, once; and it does not matter how often somebody looks', () => {

@@ -4,10 +4,12 @@ import { z } from 'zod';
 import {
   allOf,
   anyOf,
+  dailyPartitions,
   defineAsset,
   defineAssetSensor,
   defineJob,
   defineMultiAssetSensor,
+  dynamicPartitions,
   staticPartitions,
 } from '../../src/index.js';
 import { buildAssetSensorContext, buildMultiAssetSensorContext } from '../../src/testing/index.js';
@@ -43,6 +45,11 @@ const byHand = defineMultiAssetSensor({
 });
 
 describe('a definition', () => {
+  const visits = defineAsset({ key: 'visits', partitions: dailyPartitions({ start: '2026-01-01' }) });
+  const holidays = defineAsset({ key: 'holidays', partitions: staticPartitions(['sun']) });
+  const regions = defineAsset({ key: 'regions', partitions: dynamicPartitions('regions') });
+  const byPartition = <Key extends string>(...keys: readonly [Key, Key, ...(readonly Key[])]) =>
+    allOf(...keys, { by: 'partition' });
   const base = { name: 's', assets, handle: () => null };
   test.each<readonly [string, () => unknown]>([
     ['assets has 0 assets; accepted: 1 to 20', () => defineMultiAssetSensor({ ...base, assets: {} })],
@@ -58,6 +65,23 @@ describe('a definition', () => {
       "when names 'order'; accepted: 'orders', 'customers'",
       () => defineMultiAssetSensor({ ...base, when: anyOf('order') as never }),
     ],
+    [
+      "when does not name 'prices', so nothing would consume its events",
+      () => defineMultiAssetSensor({ ...base, assets: { ...assets, prices }, when: allOf('orders', 'customers') }),
+    ],
+    [
+      "'orders' and 'visits' have static and daily partitions",
+      () => defineMultiAssetSensor({ ...base, assets: { orders, visits }, when: byPartition('orders', 'visits') }),
+    ],
+    [
+      "'customers' and 'holidays' have no partition key in common",
+      () =>
+        defineMultiAssetSensor({
+          ...base,
+          assets: { regions, customers, holidays },
+          when: byPartition('regions', 'customers', 'holidays'),
+        }),
+    ],
     ['when is', () => defineMultiAssetSensor({ ...base, when: 'orders' as never })],
     [
       "asset 'prices' (prices) has no partitions",
@@ -65,7 +89,7 @@ describe('a definition', () => {
         defineMultiAssetSensor({
           ...base,
           assets: { orders, prices },
-          when: allOf('orders', 'prices', { by: 'partition' }),
+          when: byPartition('orders', 'prices'),
         }),
     ],
     ['allOf got 1 names of assets', () => allOf(...(['orders'] as unknown as ['a', 'b']))],

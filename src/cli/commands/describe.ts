@@ -199,7 +199,8 @@ function pendingLine({ pending }: SensorDescription): string {
 function watchesLine(sensor: SensorDescription, state: SensorState | undefined): string | undefined {
   const all = watchedViews(sensor, state);
   if (all.length === 0) return undefined;
-  const shown = all.slice(0, SHOWN_ASSETS).map(({ asset, position, last }) => {
+  const shown = all.slice(0, SHOWN_ASSETS).map(({ asset, position, last, open }) => {
+    if (open !== undefined) return `${plain(asset)}: ${open} of ${last} open`;
     if (position !== undefined) return `${plain(asset)}: at ${position} of ${last ?? position}`;
     return last === undefined ? plain(asset) : `${plain(asset)} (${count(last, 'event')})`;
   });
