@@ -63,6 +63,8 @@ export const ASSET_MEMO = 'asset';
 export const PAGE_MEMO = 'sensorPage';
 /** Memo key of a loop: a {@link SensorMemo}. */
 export const SENSOR_MEMO = 'sensor';
+/** Who stops a sensor that fails too often, in `statusBy` and the audit: the option of its definition. */
+export const STOPPED_BY_FAILURES = 'stopAfterFailures';
 /** Memo key of a run: a {@link RunMemo}. */
 export const RUN_MEMO = 'sensorRun';
 
