@@ -288,10 +288,11 @@ export function createProgram(run: Run): Command {
     .description('set how much of the log of an asset is kept beyond what its sensors have still to read')
     .option('--events <number>', 'the newest so many events (default: 100000)', events)
     .option('--age <duration>', 'only what is younger, such as 30d (default: any age)', duration)
+    .option('--yes', 'do not ask')
     .action(async (asset: string, own: RetainOptions) => {
       const { parseRetainOptions, retainAsset } = await import('./commands/assets-retain.js');
       const retention = parseRetainOptions(own);
-      await inSession((session) => retainAsset(session, output, asset, retention));
+      await inSession((session) => retainAsset(session, output, asset, retention, own));
     });
   addBackfills(program, (act) => inSession((session) => act(session, output)));
   addEditCommands(program, output, inSession);

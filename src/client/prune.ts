@@ -18,11 +18,17 @@ export interface Pruned {
   readonly pages: number;
 }
 
+export interface PruneOptions {
+  /** Told after each of the workflows, of so many, that is removed. */
+  readonly onRemoved?: (of: number) => void;
+}
+
 /**
  * Ends the loop for good and deletes all its runs, and the sensor's pages. The server removes them in its own time,
- * which takes up to a minute; a loop that was ended so never comes back with its state.
+ * which takes up to a minute; a loop that was ended so never comes back with its state. What fails half-way goes on when
+ * it is repeated.
  */
-export async function prune(client: Client, sensor: string): Promise<Pruned> {
+export async function prune(client: Client, sensor: string, { onRemoved }: PruneOptions = {}): Promise<Pruned> {
   // a loop that continues as new at this moment has another run: ended until none runs
   for (let running = await findLoop(client, sensor); running?.status.name === 'RUNNING';) {
     await terminate(client, { workflowId: running.workflowId });
@@ -34,9 +40,11 @@ export async function prune(client: Client, sensor: string): Promise<Pruned> {
   // visibility lags behind: what it does not list yet is the last run
   if (loop !== undefined && !loops.some(({ runId }) => runId === loop.runId)) loops.push(loop);
   const pages = await find(client, `WorkflowId STARTS_WITH ${quoted(`${PAGE_ID_PREFIX}${sensor}/`)}`);
-  await inBatches([...loops, ...pages], AT_ONCE, async (execution) => {
+  const all = [...loops, ...pages];
+  await inBatches(all, AT_ONCE, async (execution) => {
     if (execution.status.name === 'RUNNING') await terminate(client, execution);
     await remove(client, execution);
+    onRemoved?.(all.length);
   });
   return { loopRuns: loops.length, pages: pages.length };
 }

@@ -57,7 +57,7 @@ import { Outbox } from './outbox.js';
 import { readPartitions } from './partitions.js';
 import { refuseChange, type SensorClientOptions } from './read-only.js';
 import { cursorBefore } from './rewind.js';
-import { prune, type Pruned } from './prune.js';
+import { prune, type PruneOptions, type Pruned } from './prune.js';
 import { readTicks, type TickHistoryOptions } from './read-ticks.js';
 import { sensorFilter, type SensorFilter } from './sensor-filter.js';
 import { isSignalLimit } from './signal-limit.js';
@@ -336,7 +336,8 @@ export class SensorClient {
   }
 
   /**
-   * Runs a key again, now: with the config of its last run, under an ID of its own, linked to the first run.
+   * Runs a key again, now: with the config of its last run, under an ID of its own, linked to the first run. A call that
+   * ends by its deadline may still take effect, for up to 2 min; the same call again is another run.
    *
    * @throws {@link SensorRejectedError} when the key has no run on the server, or its last one still runs
    */
@@ -366,13 +367,14 @@ export class SensorClient {
 
   /**
    * Forgets the sensor: loop, cursor, run keys and pages. Its runs stay, so within the namespace's retention their
-   * keys still do not run again. A worker that has the sensor starts it anew at its next start.
+   * keys still do not run again. A worker that has the sensor starts it anew at its next start. One that failed half-way
+   * goes on when it is called again.
    *
    * @throws {@link SensorNotFoundError} when there is nothing to forget
    */
-  async prune(sensor: string): Promise<Pruned> {
+  async prune(sensor: string, options: PruneOptions = {}): Promise<Pruned> {
     refuseChange(this.options, 'prune');
-    const pruned = await prune(this.client, sensor);
+    const pruned = await prune(this.client, sensor, options);
     if (pruned.loopRuns === 0 && pruned.pages === 0) throw new SensorNotFoundError(sensor, this.namespace);
     return pruned;
   }
