@@ -493,6 +493,8 @@ export interface Launch {
   readonly record?: TickRecord;
   /** Left over by `maxRunsPerTick`: the next tick of so many runs is due then. */
   readonly dueAt?: number;
+  /** Of pending ones: the trace of the tick that asked for them. */
+  readonly trace?: string;
 }
 
 /** Everything a sensor is, carried over continue-as-new. Bounded in bytes. */
