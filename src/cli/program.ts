@@ -10,6 +10,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { showAssetEvents, type AssetEventsCommandOptions } from './commands/assets-events.js';
 import { listAssets } from './commands/assets-list.js';
 import type { RetainOptions } from './commands/assets-retain.js';
+import type { PruneOptions } from './commands/prune.js';
 import { showAsset } from './commands/assets-show.js';
 import { addBackfills } from './backfill-program.js';
 import { describe } from './commands/describe.js';
@@ -293,6 +294,16 @@ export function createProgram(run: Run): Command {
       const { parseRetainOptions, retainAsset } = await import('./commands/assets-retain.js');
       const retention = parseRetainOptions(own);
       await inSession((session) => retainAsset(session, output, asset, retention, own));
+    });
+  assets
+    .command('prune <asset>')
+    .description(
+      'forget what was recorded of an asset: its events, and how far its readers are; the runs that made it stay'
+    )
+    .option('--yes', 'do not ask')
+    .action(async (asset: string, own: PruneOptions) => {
+      const { pruneAsset } = await import('./commands/assets-prune.js');
+      await inSession((session) => pruneAsset(session, output, asset, own));
     });
   addBackfills(program, (act) => inSession((session) => act(session, output)));
   addEditCommands(program, output, inSession);

@@ -57,7 +57,7 @@ import { Outbox } from './outbox.js';
 import { readPartitions } from './partitions.js';
 import { refuseChange, type SensorClientOptions } from './read-only.js';
 import { cursorBefore } from './rewind.js';
-import { prune, type PruneOptions, type Pruned } from './prune.js';
+import { prune, pruneAsset, type PruneOptions, type Pruned, type PrunedAsset } from './prune.js';
 import { readTicks, type TickHistoryOptions } from './read-ticks.js';
 import { sensorFilter, type SensorFilter } from './sensor-filter.js';
 import { isSignalLimit } from './signal-limit.js';
@@ -461,6 +461,21 @@ export class SensorClient {
     const { asset: name } = requireAsset(await readCatalog(this.client), assetNameOf(asset), this.namespace);
     const taskQueue = await logQueueOf(this.client, name);
     await retainAsset(this.client, name, { ...retention, taskQueue });
+  }
+
+  /**
+   * Forgets what was recorded of an asset: its log, with all events, and how far its readers are. The runs that made it
+   * stay. Its next event begins the log anew; a sensor that still reads it says so and handles that one from the first.
+   * Needs no worker. One that failed half-way goes on when it is called again.
+   *
+   * @throws {@link AssetNotFoundError}
+   */
+  async pruneAsset(asset: AssetReference, options: PruneOptions = {}): Promise<PrunedAsset> {
+    refuseChange(this.options, 'pruneAsset');
+    const name = assetNameOf(asset);
+    const pruned = await pruneAsset(this.client, name, options);
+    if (pruned.logRuns === 0 && pruned.pages === 0) requireAsset(await readCatalog(this.client), name, this.namespace);
+    return pruned;
   }
 
   /**

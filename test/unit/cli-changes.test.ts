@@ -9,6 +9,8 @@ import { ticks } from '../../src/cli/commands/ticks.js';
 import { explainError } from '../../src/cli/errors.js';
 import { createOutput, type Output } from '../../src/cli/output.js';
 import type { Session } from '../../src/cli/session.js';
+import { emptyRecord } from '../../src/workflows/records.js';
+import { isPageOf } from '../../src/client/prune.js';
 import type { AssetDescription, SensorClient } from '../../src/client/index.js';
 
 /** A session whose calls have the deadlines that it remembers. */
@@ -72,14 +74,22 @@ test('a sensor that is pruned half-way says how far it was and that the same com
   expect(deadlines).toHaveLength(2);
 });
 
+test('what is pruned has its own pages and no other', () => {
+  expect(isPageOf('page/orders/', 'page/orders/keys/hash')).toBe(true);
+  expect(isPageOf('page/asset/', 'page/asset/keys/hash')).toBe(true);
+  // a sensor may be called as pages of assets begin, and an asset as the folder of another
+  expect(isPageOf('page/asset/', 'page/asset/sales/events/hash')).toBe(false);
+  expect(isPageOf('page/asset/sales/', 'page/asset/sales/orders/events/hash')).toBe(false);
+  expect(isPageOf('page/asset/sales/orders/', 'page/asset/sales/orders/events/hash')).toBe(true);
+});
+
 test.each([
   ['ticks', ticks],
   ['logs', logs],
 ])('%s that are followed since a time are none that began before', async (_, command) => {
   const since = new Date(1_000);
   const tick = (number: number, startedAt: number) => ({
-    ...{ tick: number, startedAt, status: 'success', trigger: 'interval' },
-    ...{ runs: { count: 0, sample: [] }, duplicates: { count: 0 }, rejected: { count: 0, sample: [] } },
+    ...emptyRecord(number, 'interval', startedAt),
     logs: [{ level: 'info', at: startedAt, message: 'here' }],
   });
   const answers = [[tick(1, 10)], [tick(1, 10), tick(2, 2_000)]];

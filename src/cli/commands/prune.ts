@@ -1,9 +1,9 @@
-import { ReadOnlyError, SensorNotFoundError, type SensorDescription } from '../../client/index.js';
+import { SensorNotFoundError, type SensorDescription } from '../../client/index.js';
 import { confirm } from '../confirm.js';
 import type { Output } from '../output.js';
-import type { Progress } from '../progress.js';
 import type { Session } from '../session.js';
 import { count, plain } from '../../sensors/text.js';
+import { removing } from './removing.js';
 
 export interface PruneOptions {
   readonly yes?: boolean;
@@ -37,21 +37,4 @@ async function whatGoes(session: Session, description: SensorDescription): Promi
       ? []
       : ['A worker polls its task queue; if it has the sensor, it starts it anew at its next start.']),
   ];
-}
-
-/** Shows how far it is. It may be thousands of calls, so each of them has the deadline, and not all together. */
-async function removing<T>(output: Output, remove: (onRemoved: (of: number) => void) => Promise<T>): Promise<T> {
-  let progress: Progress | undefined;
-  try {
-    return await remove((of) => {
-      progress ??= output.progress(of, 'workflows');
-      progress.advance();
-    });
-  } catch (error) {
-    if (!(error instanceof SensorNotFoundError || error instanceof ReadOnlyError))
-      output.note(`It was not finished; what is gone is gone. To go on, run the same command again.`);
-    throw error;
-  } finally {
-    progress?.end();
-  }
 }
