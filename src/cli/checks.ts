@@ -1,5 +1,6 @@
 /** What `sensors doctor` makes of what it found: each check one line, with what to do. Pure. */
 import type { SensorDescription } from '../client/index.js';
+import { STOPPED_BY_FAILURES } from '../sensors/protocol.js';
 import { count, formatDuration, plain } from '../sensors/text.js';
 
 export interface Check {
@@ -149,8 +150,15 @@ const FAULTS: readonly Fault[] = [
     todo: 'sensors describe <sensor> has the error',
   },
   {
+    check: 'stoppedItself',
+    status: 'fail',
+    has: ({ status, statusBy }) => status === 'stopped' && statusBy === STOPPED_BY_FAILURES,
+    message: 'it failed so often in a row that it stopped itself (stopAfterFailures)',
+    todo: 'sensors describe <sensor> has the error; when its cause is gone: sensors start <sensor>',
+  },
+  {
     check: 'closed',
-    status: 'warn',
+    status: 'fail',
     has: ({ status }) => status === 'closed',
     message: 'the loop was cancelled or terminated',
     todo: 'sensors start <sensor> brings it back with its state; if it is gone for good: sensors prune <sensor>',

@@ -32,6 +32,11 @@ export class NoWorkerError extends Error {
   override readonly name = 'NoWorkerError';
 }
 
+/** The sensor was asked for a change, and whether it made it is not known. */
+export class UnansweredError extends Error {
+  override readonly name = 'UnansweredError';
+}
+
 /** The sensor has no such tick, or Temporal has forgotten it. */
 export class TickNotFoundError extends Error {
   override readonly name = 'TickNotFoundError';
@@ -119,6 +124,8 @@ export function explainError(error: unknown, place: Place | undefined): Explaine
     case 'NoWorkerError':
     case 'AssetLogUnavailableError':
       return { code: 'no-worker', exitCode: EXIT.refused, message };
+    case 'UnansweredError':
+      return { code: 'unanswered', exitCode: EXIT.refused, message };
     case 'TemporalServerError':
     case 'TemporalNotFoundError':
       return { code: 'server-unreachable', exitCode: EXIT.unreachable, message };

@@ -8,7 +8,7 @@ export const EXIT = {
   unreachable: 3,
   /** There is no such sensor, asset or backfill. */
   noSuchSensor: 4,
-  /** The sensor or backfill refused, or no worker answered for it. */
+  /** The sensor or backfill refused, or no worker answered for it, or not in time. */
   refused: 5,
   /** The namespace does not exist, or the credentials do not allow this. */
   noAccess: 6,

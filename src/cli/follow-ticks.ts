@@ -9,20 +9,23 @@ const LOOK_EVERY_MS = 1_000;
 
 /**
  * @param after number of the last tick that is known
+ * @param since without ticks that began before
  */
 export async function* followTicks(
   session: Session,
   output: Output,
   sensor: string,
-  after: number
+  after: number,
+  since?: Date
 ): AsyncGenerator<TickRecord> {
+  const from = since?.getTime() ?? 0;
   let last = after;
   let silent = false;
   for (;;) {
     try {
       const ticks = await session.call(() => session.sensors.ticks(sensor));
       silent = false;
-      for (const tick of ticks.filter(({ tick }) => tick > last)) {
+      for (const tick of ticks.filter(({ tick, startedAt }) => tick > last && startedAt >= from)) {
         last = tick.tick;
         yield tick;
       }

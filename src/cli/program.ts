@@ -10,6 +10,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { showAssetEvents, type AssetEventsCommandOptions } from './commands/assets-events.js';
 import { listAssets } from './commands/assets-list.js';
 import type { RetainOptions } from './commands/assets-retain.js';
+import type { PruneOptions } from './commands/prune.js';
 import { showAsset } from './commands/assets-show.js';
 import { addBackfills } from './backfill-program.js';
 import { describe } from './commands/describe.js';
@@ -288,10 +289,21 @@ export function createProgram(run: Run): Command {
     .description('set how much of the log of an asset is kept beyond what its sensors have still to read')
     .option('--events <number>', 'the newest so many events (default: 100000)', events)
     .option('--age <duration>', 'only what is younger, such as 30d (default: any age)', duration)
+    .option('--yes', 'do not ask')
     .action(async (asset: string, own: RetainOptions) => {
       const { parseRetainOptions, retainAsset } = await import('./commands/assets-retain.js');
       const retention = parseRetainOptions(own);
-      await inSession((session) => retainAsset(session, output, asset, retention));
+      await inSession((session) => retainAsset(session, output, asset, retention, own));
+    });
+  assets
+    .command('prune <asset>')
+    .description(
+      'forget what was recorded of an asset: its events, and how far its readers are; the runs that made it stay'
+    )
+    .option('--yes', 'do not ask')
+    .action(async (asset: string, own: PruneOptions) => {
+      const { pruneAsset } = await import('./commands/assets-prune.js');
+      await inSession((session) => pruneAsset(session, output, asset, own));
     });
   addBackfills(program, (act) => inSession((session) => act(session, output)));
   addEditCommands(program, output, inSession);

@@ -68,7 +68,6 @@ export function listView(sensor: SensorDescription) {
     lastOutcome: evaluation?.lastOutcome,
     nextAt: iso(nextAt(sensor)),
     runsLastDay,
-    behindSince: iso(sensor.behindSince),
     dueSince: iso(sensor.dueSince),
   };
 }
@@ -205,6 +204,7 @@ export function tickView(tick: TickRecord) {
     logs: tick.logs?.map(({ level, at, message }) => ({ level, at: isoTime(at), message })),
     logLinesDropped: tick.logLinesDropped,
     quiet: tick.quiet?.map(quietView),
+    trace: tick.trace,
   };
 }
 

@@ -25,7 +25,7 @@ export type { SensorFilter } from './sensor-filter.js';
 export type { TickHistoryOptions } from './read-ticks.js';
 export type { RecentTicks } from './tick-facts.js';
 export type { EvaluationStatus } from './describe-pending.js';
-export type { Pruned } from './prune.js';
+export type { Pruned, PrunedAsset, PruneOptions } from './prune.js';
 export type { StoredCursor } from '../sensors/cursor.js';
 export type {
   DeadLetter,

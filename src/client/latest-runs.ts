@@ -2,7 +2,7 @@
 import type { Client } from '@temporalio/client';
 import { inBatches } from './batches.js';
 import { listExecutions, type Execution } from './executions.js';
-import { PRUNED } from './loops.js';
+import { isForGood, PRUNED } from './loops.js';
 import { readCloseEvent, type RunOfWorkflow } from './run-history.js';
 
 const LOOKUPS_AT_ONCE = 20;
@@ -14,6 +14,16 @@ const LOOKUPS_AT_ONCE = 20;
  * @param prefix of the workflow IDs
  */
 export async function latestRuns(client: Client, type: string, prefix: string): Promise<readonly Execution[]> {
+  const latest = new Map((await lastRuns(client, type, prefix)).map((each) => [each.workflowId, each]));
+  const closed = [...latest.values()].filter(({ status }) => status.name !== 'RUNNING');
+  await inBatches(closed, LOOKUPS_AT_ONCE, async (each) => {
+    if (await isEndedForGood(client, each)) latest.delete(each.workflowId);
+  });
+  return [...latest.values()];
+}
+
+/** The same with those that were ended for good: one visibility query, and no look into histories. */
+export async function lastRuns(client: Client, type: string, prefix: string): Promise<readonly Execution[]> {
   const query = `WorkflowType = '${type}' AND ExecutionStatus != 'ContinuedAsNew'`;
   const latest = new Map<string, Execution>();
   // newest first: the first one of an ID is its last run
@@ -21,15 +31,21 @@ export async function latestRuns(client: Client, type: string, prefix: string): 
     if (execution.workflowId.startsWith(prefix) && !latest.has(execution.workflowId))
       latest.set(execution.workflowId, execution);
   }
-  const closed = [...latest.values()].filter(({ status }) => status.name !== 'RUNNING');
-  await inBatches(closed, LOOKUPS_AT_ONCE, async (each) => {
-    if (await isPruned(client, each)) latest.delete(each.workflowId);
-  });
   return [...latest.values()];
 }
 
-/** Whether a closed workflow was ended for good. */
+/** Whether a closed workflow was pruned, or its sensor goes on under another name. */
+export async function isEndedForGood(client: Client, run: RunOfWorkflow): Promise<boolean> {
+  return isForGood(await terminationOf(client, run));
+}
+
+/** Whether a closed workflow was pruned. */
 export async function isPruned(client: Client, run: RunOfWorkflow): Promise<boolean> {
+  return (await terminationOf(client, run)) === PRUNED;
+}
+
+/** With which reason it was terminated, if it was. */
+async function terminationOf(client: Client, run: RunOfWorkflow): Promise<string | undefined> {
   const closed = await readCloseEvent(client, run);
-  return closed?.workflowExecutionTerminatedEventAttributes?.reason === PRUNED;
+  return closed?.workflowExecutionTerminatedEventAttributes?.reason ?? undefined;
 }

@@ -93,6 +93,11 @@ export const PRUNED = 'pruned';
 /** Begins the reason with which the loop of a renamed sensor is terminated; the new name follows. */
 const RENAMED_TO = 'renamed to ';
 
+/** @param reason with which a loop was terminated */
+export function isForGood(reason: string | undefined): boolean {
+  return reason === PRUNED || reason?.startsWith(RENAMED_TO) === true;
+}
+
 /**
  * @throws {@link SensorRenamedError} or {@link SensorPrunedError} when the loop was ended for good
  */
@@ -125,7 +130,7 @@ export async function takeOver(
   }
   const history = await historyOf(client, from);
   const ended = endedFor(history);
-  if (ended === PRUNED || (ended?.startsWith(RENAMED_TO) === true && ended !== RENAMED_TO + to)) return undefined;
+  if (isForGood(ended) && ended !== RENAMED_TO + to) return undefined;
   const state = audit(await foldHistory(client, history), `renamed from ${from}`, {}, Date.now());
   return await movePages(client, state, { sensor: to, taskQueue });
 }

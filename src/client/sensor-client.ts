@@ -57,7 +57,7 @@ import { Outbox } from './outbox.js';
 import { readPartitions } from './partitions.js';
 import { refuseChange, type SensorClientOptions } from './read-only.js';
 import { cursorBefore } from './rewind.js';
-import { prune, type Pruned } from './prune.js';
+import { prune, pruneAsset, type PruneOptions, type Pruned, type PrunedAsset } from './prune.js';
 import { readTicks, type TickHistoryOptions } from './read-ticks.js';
 import { sensorFilter, type SensorFilter } from './sensor-filter.js';
 import { isSignalLimit } from './signal-limit.js';
@@ -336,7 +336,8 @@ export class SensorClient {
   }
 
   /**
-   * Runs a key again, now: with the config of its last run, under an ID of its own, linked to the first run.
+   * Runs a key again, now: with the config of its last run, under an ID of its own, linked to the first run. A call that
+   * ends by its deadline may still take effect, for up to 2 min; the same call again is another run.
    *
    * @throws {@link SensorRejectedError} when the key has no run on the server, or its last one still runs
    */
@@ -366,13 +367,14 @@ export class SensorClient {
 
   /**
    * Forgets the sensor: loop, cursor, run keys and pages. Its runs stay, so within the namespace's retention their
-   * keys still do not run again. A worker that has the sensor starts it anew at its next start.
+   * keys still do not run again. A worker that has the sensor starts it anew at its next start. One that failed half-way
+   * goes on when it is called again.
    *
    * @throws {@link SensorNotFoundError} when there is nothing to forget
    */
-  async prune(sensor: string): Promise<Pruned> {
+  async prune(sensor: string, options: PruneOptions = {}): Promise<Pruned> {
     refuseChange(this.options, 'prune');
-    const pruned = await prune(this.client, sensor);
+    const pruned = await prune(this.client, sensor, options);
     if (pruned.loopRuns === 0 && pruned.pages === 0) throw new SensorNotFoundError(sensor, this.namespace);
     return pruned;
   }
@@ -459,6 +461,21 @@ export class SensorClient {
     const { asset: name } = requireAsset(await readCatalog(this.client), assetNameOf(asset), this.namespace);
     const taskQueue = await logQueueOf(this.client, name);
     await retainAsset(this.client, name, { ...retention, taskQueue });
+  }
+
+  /**
+   * Forgets what was recorded of an asset: its log, with all events, and how far its readers are. The runs that made it
+   * stay. Its next event begins the log anew; a sensor that still reads it says so and handles that one from the first.
+   * Needs no worker. One that failed half-way goes on when it is called again.
+   *
+   * @throws {@link AssetNotFoundError}
+   */
+  async pruneAsset(asset: AssetReference, options: PruneOptions = {}): Promise<PrunedAsset> {
+    refuseChange(this.options, 'pruneAsset');
+    const name = assetNameOf(asset);
+    const pruned = await pruneAsset(this.client, name, options);
+    if (pruned.logRuns === 0 && pruned.pages === 0) requireAsset(await readCatalog(this.client), name, this.namespace);
+    return pruned;
   }
 
   /**

@@ -41,6 +41,16 @@ export const METRICS = {
     labels: ['sensor'],
     help: '1 when the sensor runs, 0 when it is stopped or its loop is closed.',
   },
+  sensors_stopped_itself: {
+    kind: 'gauge',
+    labels: ['sensor'],
+    help: '1 while the sensor is stopped by its stopAfterFailures, else 0.',
+  },
+  sensors_closed: {
+    kind: 'gauge',
+    labels: ['sensor'],
+    help: '1 while its loop is cancelled or terminated, else 0.',
+  },
   sensors_failing: { kind: 'gauge', labels: ['sensor'], help: '1 while the evaluations fail, else 0.' },
   sensors_pending_requests: {
     kind: 'gauge',

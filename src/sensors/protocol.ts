@@ -63,6 +63,8 @@ export const ASSET_MEMO = 'asset';
 export const PAGE_MEMO = 'sensorPage';
 /** Memo key of a loop: a {@link SensorMemo}. */
 export const SENSOR_MEMO = 'sensor';
+/** Who stops a sensor that fails too often, in `statusBy` and the audit: the option of its definition. */
+export const STOPPED_BY_FAILURES = 'stopAfterFailures';
 /** Memo key of a run: a {@link RunMemo}. */
 export const RUN_MEMO = 'sensorRun';
 
@@ -491,6 +493,8 @@ export interface Launch {
   readonly record?: TickRecord;
   /** Left over by `maxRunsPerTick`: the next tick of so many runs is due then. */
   readonly dueAt?: number;
+  /** Of pending ones: the trace of the tick that asked for them. */
+  readonly trace?: string;
 }
 
 /** Everything a sensor is, carried over continue-as-new. Bounded in bytes. */

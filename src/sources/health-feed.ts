@@ -15,6 +15,7 @@ import { feedOf } from '../sensors/feed-host.js';
 import { EventHandling, handlingSchema } from '../sensors/handle-events.js';
 import { cutText, jsonBytes } from '../sensors/json.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
+import { STOPPED_BY_FAILURES } from '../sensors/protocol.js';
 import { HEALTH_CHANGES, type HealthChangeKind, type SensorHealthEvent } from '../sensors/status-run.js';
 import { shortHash } from '../sensors/short-hash.js';
 import { formatDuration } from '../sensors/text.js';
@@ -241,7 +242,7 @@ export class HealthFeed {
   /** What Temporal says of a sensor now; lists may lag behind. */
   async #view(sensors: SensorClient, summary: SensorSummary, now: number): Promise<View> {
     const { sensor, status, statusBy } = summary;
-    if (status === 'stopped' && statusBy !== 'stopAfterFailures')
+    if (status === 'stopped' && statusBy !== STOPPED_BY_FAILURES)
       return { sensor: summary, finding: undefined, busy: false };
     try {
       const description = await sensors.describe(sensor);
@@ -263,7 +264,7 @@ export class HealthFeed {
       return { trouble: 'closed', since: since(closeTime), message };
     }
     if (status === 'stopped') {
-      if (statusBy !== 'stopAfterFailures') return undefined;
+      if (statusBy !== STOPPED_BY_FAILURES) return undefined;
       return { trouble: 'stoppedItself', since: since(statusAt), message: statusReason ?? 'it failed too often' };
     }
     if (failedTaskAttempts >= FAILED_TASKS) {

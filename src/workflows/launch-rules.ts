@@ -35,13 +35,14 @@ export function isHeld(state: LoopState): boolean {
 export function resumeLaunch(state: LoopState, now: number): LoopState {
   if (!isHolding(state) || state.launch === undefined) return state;
   const tick = state.tick + 1;
-  const { dueAt: _, ...launch } = state.launch;
+  const { dueAt: _, trace, ...launch } = state.launch;
   const { wake, ...rest } = state;
   const asked = wake === undefined || wake === 'tick' || wake === 'more' ? {} : { wake };
   const { assetEvents } = launch;
   const record = {
     ...emptyRecord(tick, 'pending', now),
     ...(assetEvents === undefined ? {} : { assetEvents: assetEvents.events.length }),
+    ...(trace === undefined ? {} : { trace }),
   };
   return { ...rest, ...asked, tick, launch: { ...launch, record } };
 }
@@ -284,11 +285,12 @@ export function endLaunch(state: LoopState, now: number): LoopState {
   const ended: TickRecord = { ...record, pending, endedAt: now, ...outcome(record, pending) };
   // left over by maxRunsPerTick; what a stop holds back comes as soon as it is started
   const dueAt = isLimited(state) ? { dueAt: now + state.options.intervalMs } : {};
+  const trace = record.trace === undefined ? {} : { trace: record.trace };
   return {
     ...rest,
     ring: addTick(state.ring, ended),
     ...(pending > 0 || kept.assetEvents !== undefined
-      ? { launch: { remaining: remaining.map(withoutSearch), staged, refused: [], ...kept, ...dueAt } }
+      ? { launch: { remaining: remaining.map(withoutSearch), staged, refused: [], ...kept, ...dueAt, ...trace } }
       : {}),
     counters: { ...state.counters, ticks: state.counters.ticks + 1 },
   };

@@ -6,6 +6,7 @@ import { MAX_TEXT_BYTES } from '../sensors/limits.js';
 import { pauseMs } from '../sensors/rhythm.js';
 import {
   PROTOCOL,
+  STOPPED_BY_FAILURES,
   type EvaluationInput,
   type EvaluationResult,
   type FailureDetails,
@@ -202,7 +203,7 @@ function recovered(health: Health, now: number): Health {
 function stopIfFailingTooOften(state: LoopState, error: string, now: number): LoopState {
   const { stopAfterFailures } = state.options;
   if (stopAfterFailures === undefined || state.health.failures < stopAfterFailures || !isRunning(state)) return state;
-  const note = { by: 'stopAfterFailures', reason: `${state.health.failures} failures in a row, the last: ${error}` };
+  const note = { by: STOPPED_BY_FAILURES, reason: `${state.health.failures} failures in a row, the last: ${error}` };
   return choose(audit(state, 'stop', note, now), operatorChoice('stopped', note, now), now);
 }
 

@@ -143,4 +143,15 @@ test('a log knows which of its subscribers are gone, and drops those that were p
   await h.sensors.prune(h.name('pruned'));
   await waitFor(async () => (await goneOf()).length === 1, 'the one that is gone');
   expect(await goneOf()).toEqual([[h.name('gone'), true]]);
+  const before = await assetState(h.client, asset);
+  expect(await h.sensors.pruneAsset(asset)).toMatchObject({ logRuns: expect.any(Number) as number, pages: 0 });
+  // nobody tells of it any more
+  await waitFor(async () => {
+    const listed = await h.sensors.assets({ name: asset.name });
+    return listed.length === 0;
+  }, 'the end of what was recorded');
+  await h.sensors.materialize(asset, { taskQueue });
+  const after = await waitFor(async () => await assetState(h.client, asset), 'a log that begins anew');
+  expect(after).toMatchObject({ last: 1, subscribers: [] });
+  expect(after.id).not.toBe(before?.id);
 });

@@ -444,7 +444,7 @@ describe('assets', () => {
     const [eventTable, events, retained] = await Promise.all([
       text('assets', 'events', orders.name, '--limit', '2'),
       json<Record<string, unknown>[]>('assets', 'events', orders.name, '--after', '0', '--partition', 'a'),
-      text('assets', 'retain', orders.name, '--events', '50', '--age', '30d'),
+      text('assets', 'retain', orders.name, '--events', '50', '--age', '30d', '--yes'),
     ]);
     const { stateError } = await h.sensors.describeAsset(`${folder}/lost`);
     expect(stateError).toContain(
@@ -463,6 +463,12 @@ describe('assets', () => {
         eventId: expect.any(String) as string,
       },
     ]);
+    const [unasked, unpruned] = await Promise.all([
+      sensors('assets', 'retain', orders.name, '--events', '1'),
+      sensors('assets', 'prune', orders.name),
+    ]);
+    for (const { code, stdout } of [unasked, unpruned]) expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(unasked.stderr).toContain(`drop 2 events from the log of asset '${orders.name}' asks first`);
     expect(retained).toContain('keep the newest 50 events of the last 30 d');
     await waitFor(async () => (await assetState(h.client, orders))?.retention.events === 50, 'the retention');
     const following = spawnCli(
@@ -497,6 +503,9 @@ describe('assets', () => {
     await h.sensors.observe(orders);
     expect((await ended)[0]).toBe(0);
     await h.client.workflow.getHandle(`asset/${folder}/lost`).terminate();
+    // its log has no worker
+    const pruned = await json('assets', 'prune', `${folder}/lost`, '--yes');
+    expect(pruned).toEqual({ asset: `${folder}/lost`, logRuns: 1, pages: 0 });
   });
 });
 

@@ -201,6 +201,9 @@ test('a renamed job and a renamed sensor keep their keys, cursor and status', as
   await expect(h.sensors.start(h.name(before))).rejects.toThrow(`was renamed to '${name}'`);
   const { pages } = await h.loop(after).query<{ pages: { id: string }[] }>('keys');
   expect(pages.map(({ id }) => id.split('/')[1])).toEqual([name]);
+  // it is not a sensor that somebody closed
+  const listed = async (): Promise<readonly string[]> => (await h.sensors.list()).map(({ sensor }) => sensor);
+  await waitFor(async () => !(await listed()).includes(h.name(before)), 'the old name to leave the list');
   await second.stop();
   // a worker of the old code does not bring the old sensor back
   await h.work([before]);

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { METRICS } from '../../src/sensors/metrics.js';
 import { Harness, waitFor } from '../support/harness.js';
-import { failing, holding, lagging, measuredAsset } from '../support/measured.js';
+import { failing, givenUp, holding, lagging, measuredAsset } from '../support/measured.js';
 
 async function freeAddress(): Promise<string> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -38,14 +38,30 @@ test('a worker exports every listed metric with its labels, and counts each tick
   const asset = measuredAsset(h.prefix);
   const record = async (): Promise<void> => await h.sensors.materialize(asset, { taskQueue: h.taskQueue });
   await Promise.all([record(), record()]);
-  const before = await h.work([failing, holding, lagging(h.prefix)]);
+  const elsewhere = `${h.taskQueue}-elsewhere`;
+  const ended = { ...holding, name: 'ended' };
+  const fleets = await Promise.all([
+    h.work([failing, holding, lagging(h.prefix)]),
+    h.work([givenUp, ended, { ...holding, name: 'left' }], { taskQueue: elsewhere }),
+  ]);
   await waitFor(async () => {
     const listed = new Map((await h.sensors.list()).map((each) => [each.sensor, each]));
     const failed = listed.get(h.name(failing))?.health === 'failing';
     const behind = listed.get(h.name('lagging'))?.behindSince !== undefined;
-    return failed && behind && listed.get(h.name(holding))?.pending === 2;
+    const stopped = listed.get(h.name(givenUp))?.status === 'stopped';
+    return (
+      failed &&
+      behind &&
+      stopped &&
+      ['holding', 'ended', 'left'].every((each) => listed.get(h.name(each))?.pending === 2)
+    );
   }, 'the sensors to be as the gauges shall say');
-  await before.stop();
+  await Promise.all(fleets.map((fleet) => fleet.stop()));
+  await h.loop(ended).terminate('by hand');
+  await waitFor(
+    async () => (await h.sensors.list()).find(({ sensor }) => sensor === h.name(ended))?.status === 'closed',
+    'the closed sensor in the list'
+  );
 
   const address = await freeAddress();
   const script = fileURLToPath(new URL('../support/measured-process.ts', import.meta.url));
@@ -65,20 +81,32 @@ test('a worker exports every listed metric with its labels, and counts each tick
     const all = await scrape();
     const folded = (sensor: string): unknown => valueOf(all, 'sensors_ticks_total', of(sensor, { folded: 'true' }));
     const recorded = valueOf(all, 'sensors_asset_events_total', { asset: asset.name });
-    return Number(folded('busy')) > 2 && Number(folded('failing')) > 2 && recorded === 1 ? all : undefined;
+    const told = valueOf(all, 'sensors_closed', of('ended')) === 1;
+    return Number(folded('busy')) > 2 && Number(folded('failing')) > 2 && recorded === 1 && told ? all : undefined;
   }, 'folded ticks');
   child.kill('SIGTERM');
   await once(child, 'exit');
 
   const base = (name: string): string => name.replace(/_(bucket|sum|count)$/, '');
   expect(new Set(samples.map(({ name }) => base(name)))).toEqual(new Set(Object.keys(METRICS)));
-  const ours = { namespace: 'default', taskQueue: h.taskQueue };
+  const theirs = new Set(['givenUp', 'ended', 'left'].map((each) => h.name(each)));
   for (const { name, labels } of samples) {
     const { le: _, workflowType: __, activityType: ___, ...own } = labels;
     const listed: readonly string[] = METRICS[base(name) as keyof typeof METRICS].labels;
-    expect(Object.keys(own).toSorted()).toEqual([...listed, ...Object.keys(ours)].toSorted());
-    expect(own).toMatchObject(ours);
+    expect(Object.keys(own).toSorted()).toEqual([...listed, 'namespace', 'taskQueue'].toSorted());
+    expect(own).toMatchObject({ namespace: 'default' });
+    // the sensors of other tests have gauges, too
+    if (own['sensor']?.startsWith(h.prefix) !== false)
+      expect(own).toMatchObject({ taskQueue: theirs.has(own['sensor'] ?? '') ? elsewhere : h.taskQueue });
   }
+  const stateOf = (sensor: string): readonly unknown[] =>
+    ['running', 'stopped_itself', 'closed'].map((each) => valueOf(samples, `sensors_${each}`, of(sensor)));
+  expect(Object.fromEntries(['failing', 'givenUp', 'ended', 'left'].map((each) => [each, stateOf(each)]))).toEqual({
+    failing: [1, 0, 0],
+    givenUp: [0, 1, 0],
+    ended: [0, 0, 1],
+    left: [1, 0, 0],
+  });
   const recorded = { folded: 'false' };
   expect({
     ticked: valueOf(samples, 'sensors_ticks_total', of('busy', { outcome: 'success', ...recorded })),

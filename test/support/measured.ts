@@ -46,6 +46,17 @@ export const holding = defineSensor({
   evaluate: (ctx) => ['a', 'b', 'c'].map((runKey) => ctx.run({ runKey })),
 });
 
+/** Stops itself. */
+export const givenUp = defineSensor({
+  name: 'givenUp',
+  interval: '100ms',
+  defaultStatus: 'running',
+  stopAfterFailures: 1,
+  evaluate() {
+    throw new Error('no connection');
+  },
+});
+
 /** Waits with what it is given. */
 export function lagging(prefix: string): SensorDefinition {
   return defineAssetSensor({

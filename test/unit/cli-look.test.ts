@@ -8,11 +8,18 @@ import { explanationLines } from '../../src/cli/explain-text.js';
 import { duration, pastTime } from '../../src/cli/options.js';
 import { fitting, table } from '../../src/cli/output.js';
 import { speaksUnicode, timeline } from '../../src/cli/timeline.js';
+import { tickView } from '../../src/cli/views.js';
 import type { KeyAnswer, SensorDescription } from '../../src/client/index.js';
 import { sensorFilter } from '../../src/client/sensor-filter.js';
+import { emptyRecord } from '../../src/workflows/records.js';
 import { addRuns, runsOfLastDay, type RecentRuns } from '../../src/sensors/recent-runs.js';
 
 const sensor = { sensor: 'eu.orders-1', status: 'running', health: 'ok', tags: { team: 'sales', tier: '1' } };
+
+test('a tick shows the trace of its evaluation', () => {
+  const record = emptyRecord(1, 'interval', 0);
+  expect(tickView({ ...record, trace: 'of tick 1' }).trace).toBe('of tick 1');
+});
 
 test('a filter means what it says', () => {
   for (const filter of [

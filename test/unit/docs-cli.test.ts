@@ -50,6 +50,14 @@ test('options of every command and exit codes are in their tables', () => {
   for (const code of Object.values(EXIT)) expect(docs).toMatch(new RegExp(`^\\| ${code} +\\| `, 'm'));
 });
 
+test('no field is in the table of an object twice', () => {
+  const tables = docs.split(/\n(?!\|)/).map((block) => block.split('\n').slice(1));
+  for (const rows of tables) {
+    const fields = rows.flatMap((row) => [...(row.split(' | ')[0] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name));
+    expect(fields).toEqual([...new Set(fields)]);
+  }
+});
+
 test('every code of an error is in the table', async () => {
   const source = await readFile(new URL('../../src/cli/errors.ts', import.meta.url), 'utf8');
   const codes = [...source.matchAll(/code: '([a-z-]+)'/g)].map(([, code = '']) => code);

@@ -55,6 +55,14 @@ test('the alert rules parse and name only metrics and labels that there are', as
   expect(strange(expressions)).toEqual([]);
 });
 
+test('every gauge has an alert: what one worker says of a sensor is all that is left of it when its own are gone', async () => {
+  const rules = await opsFile('prometheus-alerts.yaml');
+  const expressions = [...rules.matchAll(/^ +expr: (.*)$/gm)].map(([, expression = '']) => expression);
+  const watched = expressions.flatMap((each) => parseExpression(each).metrics.map(metricOf));
+  const gauges = Object.entries(METRICS).flatMap(([name, { kind }]) => (kind === 'gauge' ? [name] : []));
+  expect(watched).toEqual(expect.arrayContaining(gauges));
+});
+
 test('the dashboard parses, names only metrics and labels that there are, and shows every metric', async () => {
   const dashboard = JSON.parse(await opsFile('grafana-dashboard.json')) as {
     readonly panels: readonly { readonly targets: readonly { readonly expr: string }[] }[];

@@ -34,6 +34,7 @@ const CHANGES: Readonly<Record<string, (client: SensorClient) => Promise<unknown
   observe: (client) => client.observe('a'),
   preview: (client) => client.preview('s'),
   prune: (client) => client.prune('s'),
+  pruneAsset: (client) => client.pruneAsset('a'),
   push: (client) => client.push('s', 1),
   rearm: (client) => client.rearm('s', { runKey: 'k' }),
   rerun: (client) => client.rerun('s', { runKey: 'k' }),

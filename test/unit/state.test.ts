@@ -201,7 +201,7 @@ describe('launch', () => {
     let state = rules.commit(
       begun.state,
       begun.evaluated,
-      { ...result, requests: [request(1), request(2), request(3)] },
+      { ...result, requests: [request(1), request(2), request(3)], trace: 'of tick 1' },
       5
     );
     state = rules.settle(state, request(1), 'started', 5);
@@ -211,8 +211,11 @@ describe('launch', () => {
     state = rules.resumeLaunch(state, 10);
     expect(state.launch).toMatchObject({
       remaining: [{ id: 's:job:2' }, { id: 's:job:3' }],
-      record: { tick: 2, trigger: 'pending' },
+      record: { tick: 2, trigger: 'pending', trace: 'of tick 1' },
     });
+    // and so at the next stop
+    state = rules.resumeLaunch(ended(state, [request(3)], 11), 12);
+    expect(state.launch?.record).toMatchObject({ tick: 3, trace: 'of tick 1' });
   });
 
   test('asset events that a stop came before are pending, and recorded first, as events of their tick', () => {

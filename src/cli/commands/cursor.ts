@@ -9,6 +9,7 @@ import { noteOf, type ReasonOption } from '../note.js';
 import type { Output } from '../output.js';
 import type { Session } from '../session.js';
 import { plain, printableJson } from '../../sensors/text.js';
+import { changeSensor } from './change-sensor.js';
 import { requireWorker } from './require-worker.js';
 
 const SHOWN_CHARACTERS = 2_000;
@@ -77,7 +78,7 @@ async function edit(
   const action = `change the cursor of sensor '${plain(sensor)}'`;
   const details = [`  old: ${shown(before)}`, `  new: ${shown(after)}`];
   await confirm({ action, details, yes: options.yes, readOnly: session.readOnly });
-  const { cursor } = await session.ask(sensor, () => apply(noteOf(options)));
+  const { cursor } = await changeSensor(session, output, sensor, () => apply(noteOf(options)));
   output.result({ sensor, before: valueOf(before), after: valueOf(cursor) }, () => [
     `The cursor of ${plain(sensor)} is changed; the sensor is evaluated from there now, or when it runs.`,
     `  old: ${shown(before)}`,

@@ -9,6 +9,7 @@ import { table, type Output } from '../output.js';
 import type { Session } from '../session.js';
 import { count, plain, relative } from '../../sensors/text.js';
 import { deadLetterView } from '../views.js';
+import { changeSensor } from './change-sensor.js';
 import { requireWorker } from './require-worker.js';
 
 export interface DeadLetterOptions extends ReasonOption {
@@ -51,7 +52,7 @@ export async function retryDeadLetters(
     for (let index = 0; index < chosen.length; index += MAX_RETRIES_AT_ONCE) {
       const batch = chosen.slice(index, index + MAX_RETRIES_AT_ONCE);
       const edit = { ...noteOf(options), ids: batch };
-      const result = await session.ask(sensor, () => session.sensors.retryDeadLetters(sensor, edit));
+      const result = await changeSensor(session, output, sensor, () => session.sensors.retryDeadLetters(sensor, edit));
       done.push(...result.done);
       failed.push(...result.failed);
       started += result.started;
@@ -81,7 +82,7 @@ export async function discardDeadLetters(
     await confirm({ action, yes: options.yes, readOnly: session.readOnly });
     // by their IDs, so that one that came meanwhile is not lost unseen
     const edit = { ...noteOf(options), ids: chosen };
-    await session.ask(sensor, () => session.sensors.discardDeadLetters(sensor, edit));
+    await changeSensor(session, output, sensor, () => session.sensors.discardDeadLetters(sensor, edit));
   }
   output.result({ sensor, discarded: chosen }, () => [
     `${count(chosen.length, 'dead letter')} of ${plain(sensor)} discarded.`,

@@ -4,6 +4,7 @@ import { noteOf, type ReasonOption } from '../note.js';
 import type { Output } from '../output.js';
 import type { Session } from '../session.js';
 import { plain } from '../../sensors/text.js';
+import { changeSensor } from './change-sensor.js';
 import { requireWorker } from './require-worker.js';
 
 export interface KeyOptions extends ReasonOption {
@@ -19,7 +20,8 @@ export async function rerun(
   options: KeyOptions
 ): Promise<void> {
   await requireWorker(session, sensor);
-  const { workflowId, epoch } = await session.ask(sensor, () => session.sensors.rerun(sensor, editOf(runKey, options)));
+  const edit = editOf(runKey, options);
+  const { workflowId, epoch } = await changeSensor(session, output, sensor, () => session.sensors.rerun(sensor, edit));
   output.result({ sensor, runKey, workflowId, epoch }, () => [`Started ${plain(workflowId)}.`]);
 }
 
@@ -32,7 +34,7 @@ export async function rearm(
   options: KeyOptions
 ): Promise<void> {
   await requireWorker(session, sensor);
-  await session.ask(sensor, () => session.sensors.rearm(sensor, editOf(runKey, options)));
+  await changeSensor(session, output, sensor, () => session.sensors.rearm(sensor, editOf(runKey, options)));
   output.result({ sensor, runKey, rearmed: true }, () => [
     `The next request of ${plain(sensor)} for key '${plain(runKey, 200)}' starts a run, once.`,
   ]);

@@ -34,7 +34,8 @@ export async function logs(session: Session, output: Output, sensor: string, opt
   if (follow !== true) return print(output, found.slice(-limit));
   const each = (line: LogView): void => output.item(line, () => [text(line)]);
   for (const line of found.slice(-limit)) each(line);
-  for await (const record of followTicks(session, output, sensor, last)) for (const line of linesOf(record)) each(line);
+  for await (const record of followTicks(session, output, sensor, last, since))
+    for (const line of linesOf(record)) each(line);
 }
 
 /** @throws TickNotFoundError */

@@ -5,6 +5,7 @@ import { noteOf, type ReasonOption } from '../note.js';
 import type { Output } from '../output.js';
 import type { Session } from '../session.js';
 import { count, plain } from '../../sensors/text.js';
+import { changeSensor } from './change-sensor.js';
 import { requireWorker } from './require-worker.js';
 
 export interface PendingOptions extends ReasonOption {
@@ -35,7 +36,7 @@ export async function discardPending(
   if (waiting > 0) {
     const action = `discard ${count(waiting, 'pending request')} of sensor '${plain(sensor)}'`;
     await confirm({ action, yes: options.yes, readOnly: session.readOnly });
-    await session.ask(sensor, () => session.sensors.discardPending(sensor, noteOf(options)));
+    await changeSensor(session, output, sensor, () => session.sensors.discardPending(sensor, noteOf(options)));
   }
   output.result({ sensor, discarded: waiting }, () => [
     `${count(waiting, 'pending request')} of ${plain(sensor)} discarded.`,

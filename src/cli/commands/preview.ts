@@ -6,6 +6,7 @@ import { operator } from '../operator.js';
 import { colored, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
 import { count, plain } from '../../sensors/text.js';
+import { changeSensor } from './change-sensor.js';
 import { printTick, logLines, rejectedLines } from './tick.js';
 import { waitForEvaluation } from './wait-for-evaluation.js';
 
@@ -31,7 +32,9 @@ export async function preview(
     return result.status === 'failure' ? EXIT.tickFailed : EXIT.ok;
   }
   const { id } = result;
-  const record: TickRecord = await session.ask(
+  const record: TickRecord = await changeSensor(
+    session,
+    output,
     sensor,
     () => session.sensors.apply(sensor, id, { by: operator() }),
     description.timeoutMs

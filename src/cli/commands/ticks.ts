@@ -23,7 +23,8 @@ export async function ticks(session: Session, output: Output, sensor: string, op
   if (follow === true) {
     const print = (tick: TickRecord): void => output.item(tickView(tick), () => [line(tick)]);
     for (const tick of found.toReversed()) print(tick);
-    for await (const tick of followTicks(session, output, sensor, found[0]?.tick ?? 0)) if (isMeant(tick)) print(tick);
+    for await (const tick of followTicks(session, output, sensor, found[0]?.tick ?? 0, since))
+      if (isMeant(tick)) print(tick);
   }
   output.result(found.map(tickView), (colors, width) => {
     if (found.length === 0) {

@@ -1,0 +1,127 @@
+/** What commands say when a change does not end as it should, and what they ask about: with a sensor that is made up. */
+import { WorkflowUpdateRPCTimeoutOrCancelledError } from '@temporalio/client';
+import { expect, test } from 'vitest';
+import { changeSensor, CHANGE_TIMEOUT_MS } from '../../src/cli/commands/change-sensor.js';
+import { lossOf } from '../../src/cli/commands/assets-retain.js';
+import { logs } from '../../src/cli/commands/logs.js';
+import { prune } from '../../src/cli/commands/prune.js';
+import { ticks } from '../../src/cli/commands/ticks.js';
+import { explainError } from '../../src/cli/errors.js';
+import { createOutput, type Output } from '../../src/cli/output.js';
+import type { Session } from '../../src/cli/session.js';
+import { emptyRecord } from '../../src/workflows/records.js';
+import { isPageOf } from '../../src/client/prune.js';
+import type { AssetDescription, SensorClient } from '../../src/client/index.js';
+
+/** A session whose calls have the deadlines that it remembers. */
+function sessionWith(sensors: { readonly [Name in keyof SensorClient]?: unknown }) {
+  const deadlines: (number | undefined)[] = [];
+  const call = async <T>(act: () => Promise<T>, timeoutMs?: number): Promise<T> => {
+    deadlines.push(timeoutMs);
+    return await act();
+  };
+  const session = {
+    sensors,
+    call,
+    ask: async <T>(_: string, act: () => Promise<T>) => await call(act),
+    timeoutMs: 15_000,
+  };
+  return { session: session as unknown as Session, deadlines };
+}
+
+function outputTo(said: unknown[], overrides: Partial<Output> = {}): Output {
+  return { ...createOutput({ json: true }), note: (text) => said.push(text), ...overrides };
+}
+
+test('a change has the time that the loop gives itself; when no answer comes, nobody is told to try again', async () => {
+  const { session, deadlines } = sessionWith({ state: async () => ({}) });
+  const timeout = (): Promise<never> =>
+    Promise.reject(new WorkflowUpdateRPCTimeoutOrCancelledError('deadline exceeded'));
+  const error: unknown = await changeSensor(session, outputTo([]), 'orders', timeout).catch((each: unknown) => each);
+  // the loop was asked first whether anybody is there
+  expect(deadlines).toEqual([undefined, CHANGE_TIMEOUT_MS]);
+  expect(CHANGE_TIMEOUT_MS).toBeGreaterThan(120_000);
+  const { code, exitCode, message } = explainError(error, undefined);
+  expect({ code, exitCode }).toEqual({ code: 'unanswered', exitCode: 5 });
+  expect(message).toMatch(/may still take effect.*before you repeat it: sensors audit orders, sensors runs orders$/);
+  expect(message).not.toContain('try again');
+});
+
+test('a sensor that is pruned half-way says how far it was and that the same command goes on', async () => {
+  const said: unknown[] = [];
+  const failing = (_: string, { onRemoved }: { onRemoved: (of: number) => void }): Promise<never> => {
+    onRemoved(3);
+    onRemoved(3);
+    return Promise.reject(new Error('no answer'));
+  };
+  const description = { sensor: 'orders', taskQueue: 'q', pending: 0, deadLetters: 0 };
+  const { session, deadlines } = sessionWith({
+    describe: async () => description,
+    workers: async () => [],
+    prune: failing,
+  });
+  const output = outputTo(said, {
+    progress: (total, what) => ({ advance: () => said.push(`1 of ${total} ${what}`), end: () => said.push('end') }),
+  });
+  await expect(prune(session, output, 'orders', { yes: true })).rejects.toThrow('no answer');
+  expect(said).toEqual([
+    '1 of 3 workflows',
+    '1 of 3 workflows',
+    expect.stringContaining('To go on, run the same command again') as string,
+    'end',
+  ]);
+  // describe and workers: the removal has no deadline of its own
+  expect(deadlines).toHaveLength(2);
+});
+
+test('what is pruned has its own pages and no other', () => {
+  expect(isPageOf('page/orders/', 'page/orders/keys/hash')).toBe(true);
+  expect(isPageOf('page/asset/', 'page/asset/keys/hash')).toBe(true);
+  // a sensor may be called as pages of assets begin, and an asset as the folder of another
+  expect(isPageOf('page/asset/', 'page/asset/sales/events/hash')).toBe(false);
+  expect(isPageOf('page/asset/sales/', 'page/asset/sales/orders/events/hash')).toBe(false);
+  expect(isPageOf('page/asset/sales/orders/', 'page/asset/sales/orders/events/hash')).toBe(true);
+});
+
+test.each([
+  ['ticks', ticks],
+  ['logs', logs],
+])('%s that are followed since a time are none that began before', async (_, command) => {
+  const since = new Date(1_000);
+  const tick = (number: number, startedAt: number) => ({
+    ...emptyRecord(number, 'interval', startedAt),
+    logs: [{ level: 'info', at: startedAt, message: 'here' }],
+  });
+  const answers = [[tick(1, 10)], [tick(1, 10), tick(2, 2_000)]];
+  const { session } = sessionWith({
+    describe: async () => ({ taskQueue: 'q' }),
+    workers: async () => [{}],
+    ticks: async () => answers.shift() ?? [],
+    tickHistory: async function* () {
+      // none before
+    },
+  });
+  const item = (value: unknown): never => {
+    throw new Error(`the first is of tick ${(value as { tick: number }).tick}`);
+  };
+  const followed = command(session, outputTo([], { item }), 'orders', { limit: 20, since, follow: true });
+  await expect(followed).rejects.toThrow('the first is of tick 2');
+});
+
+test('how much of the log of an asset goes is known before it goes', () => {
+  const state = { first: 11, last: 110, retention: { events: 100_000 } };
+  const reader = (position?: number) => ({ sensor: 'a', ...(position === undefined ? {} : { position }) });
+  const loss = (facts: object, retention: { readonly events: number; readonly ageMs?: number }): string | undefined =>
+    lossOf({ log: 'running', state, readers: [], ...facts } as unknown as AssetDescription, retention);
+  expect(loss({}, { events: 1 })).toBe('99 events');
+  expect(loss({ readers: [reader(20), reader()] }, { events: 1 })).toBe('10 events');
+  expect(loss({ readers: [reader(0)] }, { events: 1 })).toBeUndefined();
+  expect(loss({}, { events: 100 })).toBeUndefined();
+  expect(loss({}, { events: 100, ageMs: 3_600_000 })).toBe('events older than 1 h');
+  expect(loss({}, { events: 99, ageMs: 3_600_000 })).toBe('1 event, and those older than 1 h,');
+  expect(loss({ state: { ...state, retention: { events: 5, ageMs: 1_000 } } }, { events: 100, ageMs: 3_600_000 })).toBe(
+    undefined
+  );
+  expect(loss({ state: undefined }, { events: 1 })).toContain('how many only a worker could tell');
+  expect(loss({ log: 'none', state: undefined }, { events: 1 })).toBeUndefined();
+});
