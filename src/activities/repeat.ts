@@ -1,7 +1,7 @@
 /** Running something again because an operator says so: a key that has run, or a dead letter. */
 import { Context } from '@temporalio/activity';
-import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import { describeExecution } from '../client/executions.js';
+import type { Client } from '@temporalio/client';
+import { describeExecution, type Description } from '../client/executions.js';
 import { readInput } from '../client/pages.js';
 import { applyPartitionRequests, setsOf } from '../sensors/change-partitions.js';
 import { checkRequests, type RequestRules } from '../sensors/check-requests.js';
@@ -142,13 +142,13 @@ function jobOf({ name, jobs }: SensorDefinition, job: string | undefined): JobDe
 }
 
 /** A run that this sensor started, or `undefined`. */
-async function ourRun(client: Client, sensor: string, id: string): Promise<WorkflowExecutionDescription | undefined> {
+async function ourRun(client: Client, sensor: string, id: string): Promise<Description | undefined> {
   const run = await describeExecution(client, id);
   return (run?.memo?.[RUN_MEMO] as RunMemo | undefined)?.sensor === sensor ? run : undefined;
 }
 
 /** What a run was started with, also when it has continued as new since. */
-async function argumentsOf(client: Client, { workflowId, runId, raw }: WorkflowExecutionDescription): Promise<Json[]> {
+async function argumentsOf(client: Client, { workflowId, runId, raw }: Description): Promise<Json[]> {
   const first = { workflowId, runId: raw.workflowExecutionInfo?.firstRunId ?? runId };
   return (await readInput(client, first)) as Json[];
 }

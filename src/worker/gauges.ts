@@ -59,7 +59,7 @@ export class Gauges {
     const memos = new Map<string, Partial<SensorMemo>>();
     const query = `WorkflowType = '${LOOP_TYPE}' AND ExecutionStatus = 'Running' AND TaskQueue = ${quoted(taskQueue)}`;
     for await (const { workflowId, memo, unreadable } of listExecutions(client, query))
-      if (!unreadable) memos.set(workflowId, memo?.[SENSOR_MEMO] ?? {});
+      if (unreadable === undefined) memos.set(workflowId, memo?.[SENSOR_MEMO] ?? {});
     for (const sensor of this.sensors) setGauges(meter, sensor, memos.get(LOOP_ID_PREFIX + sensor) ?? {}, now);
   }
 }
