@@ -3,8 +3,9 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { BACKFILL_POLICIES, type BackfillPartitions } from '../sensors/backfill.js';
 import { MAX_BACKFILL_CONCURRENCY } from '../sensors/limits.js';
 import { backfill, type BackfillCommandOptions } from './commands/backfill.js';
-import { listBackfills, operateBackfill, retryBackfill, showBackfill, type NoteOptions } from './commands/backfills.js';
+import { listBackfills, operateBackfill, retryBackfill, showBackfill } from './commands/backfills.js';
 import type { ExitCode } from './exit-codes.js';
+import type { ReasonOption } from './note.js';
 import { json, limit, tag, text } from './options.js';
 import type { Output } from './output.js';
 import type { Session } from './session.js';
@@ -61,7 +62,7 @@ export function addBackfills(program: Command, inSession: InSession): void {
       .description(operations[what])
       .option('--reason <text>', 'why, for the others', text);
     if (what === 'cancel') command.option('--runs', 'cancel those, too');
-    command.action((id: string, own: NoteOptions) =>
+    command.action((id: string, own: ReasonOption) =>
       inSession((session, output) => operateBackfill(session, output, id, what, own))
     );
   }
@@ -69,7 +70,7 @@ export function addBackfills(program: Command, inSession: InSession): void {
     .command('retry <id>')
     .description('run the partitions of its failed runs again, as a backfill of its own')
     .option('--reason <text>', 'why, for the others', text)
-    .action((id: string, own: NoteOptions) => inSession((session, output) => retryBackfill(session, output, id, own)));
+    .action((id: string, own: ReasonOption) => inSession((session, output) => retryBackfill(session, output, id, own)));
 }
 
 function partitions(value: string): BackfillPartitions {

@@ -188,8 +188,15 @@ export class SensorClient {
       .sort((a, b) => a.sensor.localeCompare(b.sensor));
   }
 
-  /** The same with what Temporal says of each, 50 at a time: what its evaluation waits for and last said. No query. */
-  async describeAll({ health, ...filter }: SensorFilter = {}): Promise<SensorDescription[]> {
+  /**
+   * The same with what Temporal says of each, 50 at a time: what its evaluation waits for and last said. No query.
+   *
+   * @param onDescribed called after each, with how many there are
+   */
+  async describeAll(
+    { health, ...filter }: SensorFilter = {},
+    onDescribed?: (total: number) => void
+  ): Promise<SensorDescription[]> {
     const summaries = await this.list(filter);
     const described = new Map<string, SensorDescription>();
     await inBatches(summaries, DESCRIBES_AT_ONCE, async ({ sensor }) => {
@@ -199,6 +206,7 @@ export class SensorClient {
         // pruned a moment ago
         if (!(error instanceof SensorNotFoundError)) throw error;
       }
+      onDescribed?.(summaries.length);
     });
     const matches = sensorFilter({ health });
     return summaries.flatMap(({ sensor }) => {

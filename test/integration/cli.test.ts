@@ -581,6 +581,8 @@ describe.concurrent('mistakes', () => {
     [['lst'], 2, 'usage'],
     [['list', '--nope'], 2, 'usage'],
     [['list', 'one', 'more'], 2, 'usage'],
+    [['list', ''], 2, 'usage'],
+    [['assets', 'list', ''], 2, 'usage'],
     [['describe'], 2, 'usage'],
     [['ticks', 'x', '--limit', '0'], 2, 'usage'],
     [['stop', 'x', '--until', 'tomorrow'], 2, 'usage'],

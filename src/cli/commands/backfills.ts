@@ -1,15 +1,11 @@
 /** `sensors backfills …`: those that there are, and what an operator does with one. */
 import type { Backfill, Note } from '../../client/index.js';
 import { plain, relative } from '../../sensors/text.js';
-import { operator } from '../operator.js';
+import { noteOf, type ReasonOption } from '../note.js';
 import { colored, table, type Output } from '../output.js';
 import type { Session } from '../session.js';
 import { backfillView } from '../views.js';
 import { latest, printBackfill } from './backfill.js';
-
-export interface NoteOptions {
-  readonly reason?: string;
-}
 
 /** `sensors backfills list`: newest first. */
 export async function listBackfills(
@@ -56,10 +52,13 @@ export async function operateBackfill(
   output: Output,
   id: string,
   what: 'pause' | 'resume' | 'cancel',
-  { runs, reason }: NoteOptions & { readonly runs?: true }
+  options: ReasonOption & { readonly runs?: true }
 ): Promise<void> {
   const { backfills } = session.sensors;
-  const note: Note & { readonly runs?: boolean } = { ...noteOf({ reason }), ...(runs === true ? { runs } : {}) };
+  const note: Note & { readonly runs?: boolean } = {
+    ...noteOf(options),
+    ...(options.runs === true ? { runs: true } : {}),
+  };
   await session.call(() => backfills[what](id, note));
   printBackfill(session, output, await session.call(() => latest(session, id)));
 }
@@ -69,12 +68,8 @@ export async function retryBackfill(
   session: Session,
   output: Output,
   id: string,
-  { reason }: NoteOptions
+  options: ReasonOption
 ): Promise<void> {
-  const again = await session.call(() => session.sensors.backfills.retry(id, noteOf({ reason })));
+  const again = await session.call(() => session.sensors.backfills.retry(id, noteOf(options)));
   printBackfill(session, output, again);
-}
-
-function noteOf({ reason }: { readonly reason?: string | undefined }): Note {
-  return { by: operator(), ...(reason === undefined ? {} : { reason }) };
 }
