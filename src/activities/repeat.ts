@@ -12,7 +12,7 @@ import { rejected } from '../sensors/failures.js';
 import type { Json } from '../sensors/json.js';
 import { RUN_MEMO, type DeadLetter, type LaunchRequest, type RunMemo } from '../sensors/protocol.js';
 import { keyedRunId, requestHash, runKeyHash } from '../sensors/run-key.js';
-import type { RunRequest } from '../sensors/run-request.js';
+import { requestOf, type GivenBackfill } from '../sensors/run-request.js';
 import { definitionOf } from './definition.js';
 import type { SensorActivityDependencies } from './index.js';
 import { readSets } from './partitions.js';
@@ -166,15 +166,9 @@ function retried(
     return `its run key was too long to keep; ${again}`;
   if (!given.jobs.some(({ name }) => name === job)) return `the sensor no longer has job '${job}'; discard it`;
   const request = {
-    kind: 'run',
-    job,
-    runKey,
-    config: payload,
-    tags: tags ?? {},
-    partitionKey,
-    assets,
-    ...(backfill === undefined ? {} : { backfill }),
-  } as unknown as RunRequest;
+    ...requestOf(job ?? '', { runKey, config: payload, tags, partitionKey, assets }),
+    ...(backfill === undefined ? {} : { backfill: backfill as unknown as GivenBackfill }),
+  };
   const no = (): boolean => false;
   // the same for every retry of this letter: two at once start one run
   const nonce = shortHash(`${id}:${letter.firstAt}`);
