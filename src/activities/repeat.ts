@@ -1,7 +1,7 @@
 /** Running something again because an operator says so: a key that has run, or a dead letter. */
 import { Context } from '@temporalio/activity';
-import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import { describeExecution } from '../client/executions.js';
+import type { Client } from '@temporalio/client';
+import { describeExecution, type Description } from '../client/executions.js';
 import { readInput } from '../client/pages.js';
 import { applyPartitionRequests, setsOf } from '../sensors/change-partitions.js';
 import { checkRequests, type RequestRules } from '../sensors/check-requests.js';
@@ -13,7 +13,7 @@ import type { Json } from '../sensors/json.js';
 import type { LedgerView } from '../sensors/key-ledger.js';
 import { RUN_MEMO, type DeadLetter, type LaunchRequest, type RunMemo } from '../sensors/protocol.js';
 import { keyedRunId, requestHash, runKeyHash } from '../sensors/run-key.js';
-import type { RunRequest } from '../sensors/run-request.js';
+import { requestOf, type GivenBackfill } from '../sensors/run-request.js';
 import { backfillKeyProblem } from './backfill-key.js';
 import { definitionOf } from './definition.js';
 import type { SensorActivityDependencies } from './index.js';
@@ -165,13 +165,13 @@ async function refuseBackfillKey(
 }
 
 /** A run that this sensor started, or `undefined`. */
-async function ourRun(client: Client, sensor: string, id: string): Promise<WorkflowExecutionDescription | undefined> {
+async function ourRun(client: Client, sensor: string, id: string): Promise<Description | undefined> {
   const run = await describeExecution(client, id);
   return (run?.memo?.[RUN_MEMO] as RunMemo | undefined)?.sensor === sensor ? run : undefined;
 }
 
 /** What a run was started with, also when it has continued as new since. */
-async function argumentsOf(client: Client, { workflowId, runId, raw }: WorkflowExecutionDescription): Promise<Json[]> {
+async function argumentsOf(client: Client, { workflowId, runId, raw }: Description): Promise<Json[]> {
   const first = { workflowId, runId: raw.workflowExecutionInfo?.firstRunId ?? runId };
   return (await readInput(client, first)) as Json[];
 }
@@ -189,15 +189,9 @@ function retried(
     return `its run key was too long to keep; ${again}`;
   if (!given.jobs.some(({ name }) => name === job)) return `the sensor no longer has job '${job}'; discard it`;
   const request = {
-    kind: 'run',
-    job,
-    runKey,
-    config: payload,
-    tags: tags ?? {},
-    partitionKey,
-    assets,
-    ...(backfill === undefined ? {} : { backfill }),
-  } as unknown as RunRequest;
+    ...requestOf(job ?? '', { runKey, config: payload, tags, partitionKey, assets }),
+    ...(backfill === undefined ? {} : { backfill: backfill as unknown as GivenBackfill }),
+  };
   const no = (): boolean => false;
   // the same for every retry of this letter: two at once start one run
   const nonce = shortHash(`${id}:${letter.firstAt}`);

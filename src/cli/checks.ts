@@ -1,7 +1,7 @@
 /** What `sensors doctor` makes of what it found: each check one line, with what to do. Pure. */
-import type { SensorDescription } from '../client/index.js';
+import type { SensorDescription, SensorWorker } from '../client/index.js';
 import { STOPPED_BY_FAILURES } from '../sensors/protocol.js';
-import { count, formatDuration, plain } from '../sensors/text.js';
+import { count, formatDuration, plain, relative } from '../sensors/text.js';
 
 export interface Check {
   readonly check: string;
@@ -18,6 +18,8 @@ const FAIL_SKEW_MS = 60_000;
 const SHORT_RETENTION_MS = 86_400_000;
 /** An idle worker asks again at least once a minute. */
 const LATE_MS = 120_000;
+/** A worker that has not asked for so long is gone, though Temporal lists it for five minutes. */
+const GONE_MS = 90_000;
 
 /** @param skewMs server against client; undefined: not known */
 export function checkClock(skewMs: number | undefined): Check {
@@ -100,18 +102,31 @@ export function checkSearchAttributes(
   };
 }
 
-/** @param pollers how many workers poll each task queue of a sensor that is not closed */
-export function checkWorkers(sensors: readonly SensorDescription[], pollers: ReadonlyMap<string, number>): Check[] {
+/**
+ * @param pollers who polls each task queue of a sensor that is not closed, seen last first
+ * @param now by the server's clock
+ */
+export function checkWorkers(
+  sensors: readonly SensorDescription[],
+  pollers: ReadonlyMap<string, readonly SensorWorker[]>,
+  now: number
+): Check[] {
   return [...pollers].map(([taskQueue, workers]) => {
+    const gone = workers.filter(({ lastSeen }) => now - lastSeen.getTime() > GONE_MS);
+    const alive = workers.length - gone.length;
+    const [last] = gone;
+    const heard = last === undefined ? '' : `last heard of ${relative(last.lastSeen, now)}`;
     const here = sensors.filter((each) => each.taskQueue === taskQueue && each.status !== 'closed');
     const what = `task queue '${plain(taskQueue)}' (${count(here.length, 'sensor')})`;
-    if (workers > 0)
-      return { check: 'workers', status: 'ok', message: `${what} is polled by ${count(workers, 'worker')}` };
+    if (alive > 0) {
+      const more = last === undefined ? '' : `; ${count(gone.length, 'other')} ${heard}`;
+      return { check: 'workers', status: 'ok', message: `${what} is polled by ${count(alive, 'worker')}${more}` };
+    }
     const wanted = here.some(({ status }) => status === 'running');
     return {
       check: 'workers',
       status: wanted ? 'fail' : 'warn',
-      message: `no worker polls ${what}, so nothing of it is evaluated`,
+      message: `no worker polls ${what}${last === undefined ? '' : ` any more (${heard})`}, so nothing of it is evaluated`,
       todo: 'start a worker with these sensors; if they are gone for good: sensors prune <sensor>',
       sensors: namesOf(here),
     };

@@ -161,8 +161,9 @@ export function createProgram(run: Run): Command {
       await dev(output, options(), own);
     });
   program
-    .command('list [name]')
-    .description("list the sensors; a name may have * and ?: 'orders-*'")
+    .command('list')
+    .argument('[name]', "a name, which may have * and ?: 'orders-*'", text)
+    .description('list the sensors')
     .option('--status <status>', 'only these: running, stopped or closed', oneOf('running', 'stopped', 'closed'))
     .option('--health <health>', 'only these: ok, failing or notLoaded', oneOf('ok', 'failing', 'notLoaded'))
     .option('--tag <key=value>', 'only those with this tag; may be repeated', tag)
@@ -265,8 +266,9 @@ export function createProgram(run: Run): Command {
     });
   const assets = program.command('assets').description('list and explain assets: lineage, events, who reads them');
   assets
-    .command('list [name]')
-    .description("list all assets, or those of a name such as 'sales/*'")
+    .command('list')
+    .argument('[name]', "a name, which may have * and ?: 'sales/*'", text)
+    .description('list the assets')
     .action((name: string | undefined) => inSession((session) => listAssets(session, output, name)));
   assets
     .command('show <asset>')

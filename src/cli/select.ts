@@ -1,5 +1,5 @@
 /** Which sensors a command is for: by name, by glob, by tag. Pure. */
-import picomatch from 'picomatch';
+import { isChosen } from '../client/sensor-filter.js';
 import { UsageError } from './errors.js';
 
 /** Sensors as people name them. */
@@ -45,10 +45,7 @@ export function select<T extends Selectable>(sensors: readonly T[], selection: S
   const known = new Set(sensors.map(({ sensor }) => sensor));
   const unknown = names.filter((name) => !isGlob(name) && !known.has(name));
   if (unknown.length > 0) throw new NoMatchError(`there is no sensor ${unknown.map((name) => `'${name}'`).join(', ')}`);
-  const named = names.length === 0 ? (): boolean => true : picomatch([...names], { dot: true });
-  const found = sensors.filter(
-    ({ sensor, tags }) => named(sensor) && Object.entries(tag).every(([key, value]) => tags[key] === value)
-  );
+  const found = sensors.filter(isChosen(names, tag));
   if (found.length > 0) return found;
   const wanted = [...names.map((name) => `'${name}'`), ...Object.entries(tag).map(([key, value]) => `${key}=${value}`)];
   throw new NoMatchError(`no sensor matches ${wanted.length === 0 ? 'this' : wanted.join(' ')}`);

@@ -16,6 +16,8 @@ import { isUnanswered, NoWorkerError, UsageError, type Place } from './errors.js
 import { resolveConnection, type ResolvedConnection } from './resolve-temporal.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** Pages of histories may be larger than gRPC's own 4 MB; Temporal ends a workflow whose whole history is beyond 50 MB. */
+const MAX_MESSAGE_BYTES = 128 * 1024 * 1024;
 /** A hiccup is retried; a server that is not there is reported in half a second. */
 const ATTEMPTS = 3;
 
@@ -77,7 +79,11 @@ function connect({ connectionOptions }: ResolvedConnection, timeoutMs: number): 
   const bounded: Interceptor = (options, next) =>
     next({ ...options, deadline: options.deadline ?? Date.now() + timeoutMs }) as ReturnType<Interceptor>;
   try {
-    return Connection.lazy({ ...(connectionOptions as ConnectionOptions), interceptors: [bounded, retry] });
+    return Connection.lazy({
+      ...(connectionOptions as ConnectionOptions),
+      channelArgs: { 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES },
+      interceptors: [bounded, retry],
+    });
   } catch (error) {
     throw misconfigured(error);
   }

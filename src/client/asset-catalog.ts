@@ -159,7 +159,8 @@ function summaryOf(catalog: AssetCatalog, asset: string): AssetSummary {
 }
 
 function recordedIn({ memo, unreadable, taskQueue }: Execution): Pick<AssetSummary, 'recorded' | 'unknown'> {
-  if (unreadable) return { unknown: 'the memo of its log is encoded by a codec that this client does not have' };
+  if (unreadable !== undefined)
+    return { unknown: 'the memo of its log is encoded by a codec that this client does not have' };
   const told = memo?.[ASSET_MEMO] as AssetMemo | undefined;
   if (told === undefined) return { unknown: `no worker on task queue '${taskQueue}' has read its log yet` };
   const { last, materializations, observations, partitions, materializedAt, observedAt } = told;

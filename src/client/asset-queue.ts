@@ -5,7 +5,7 @@
 import type { Client } from '@temporalio/client';
 import { rejected } from '../sensors/failures.js';
 import { ASSET_LOG_ID_PREFIX, LOOP_TYPE } from '../sensors/protocol.js';
-import { describeExecution, listExecutions } from './executions.js';
+import { listExecutions, lookUpExecution } from './executions.js';
 import { quoted } from './query.js';
 
 /** A log that was ended to move it is noticed after this time. */
@@ -16,7 +16,7 @@ const known = new WeakMap<Client, Map<string, { readonly taskQueue: string; read
 
 /** @throws `ApplicationFailure`, not retryable, when the asset has no log yet */
 export async function logQueueOf(client: Client, asset: string): Promise<string> {
-  const log = await describeExecution(client, ASSET_LOG_ID_PREFIX + asset);
+  const log = await lookUpExecution(client, ASSET_LOG_ID_PREFIX + asset);
   if (log !== undefined) return log.taskQueue;
   throw rejected(
     `asset '${asset}' has no log yet: give taskQueue, that of a worker with SensorsPlugin, so that the log can be started there`
@@ -32,7 +32,7 @@ export async function chooseLogQueue(client: Client, asset: string, queues: read
   known.set(client, ofClient);
   const place = ofClient.get(asset);
   if (place !== undefined && place.until > Date.now()) return place.taskQueue;
-  const log = await describeExecution(client, ASSET_LOG_ID_PREFIX + asset);
+  const log = await lookUpExecution(client, ASSET_LOG_ID_PREFIX + asset);
   if (log?.status.name === 'RUNNING') {
     ofClient.set(asset, { taskQueue: log.taskQueue, until: Date.now() + KNOWN_MS });
     return log.taskQueue;

@@ -24,7 +24,7 @@ import {
   ASSET_QUERIES,
   ASSET_SIGNALS,
 } from '../sensors/protocol.js';
-import { describeExecution } from './executions.js';
+import { lookUpExecution } from './executions.js';
 import { isNotFound } from './not-found.js';
 import { Outbox } from './outbox.js';
 import { PageCache } from './page-cache.js';
@@ -146,7 +146,7 @@ function createSender(client: Client, asset: string, taskQueue: string) {
 async function waitForRoom(client: Client, asset: string): Promise<void> {
   const deadline = Date.now() + ROOM_TIMEOUT_MS;
   for (;;) {
-    const log = await describeExecution(client, ASSET_LOG_ID_PREFIX + asset);
+    const log = await lookUpExecution(client, ASSET_LOG_ID_PREFIX + asset);
     if ((log?.historySize ?? 0) < MAX_WAITING_BYTES) return;
     if (Date.now() > deadline) throw new AssetLogBusyError(asset, log?.taskQueue ?? '');
     await sleep(ROOM_PAUSE_MS);
@@ -312,7 +312,7 @@ async function query<T>(
     });
   } catch (error) {
     if (isNotFound(error) || error instanceof QueryRejectedError) return undefined;
-    const log = await describeExecution(client, ASSET_LOG_ID_PREFIX + asset).catch(() => undefined);
+    const log = await lookUpExecution(client, ASSET_LOG_ID_PREFIX + asset).catch(() => undefined);
     throw new AssetLogUnavailableError(asset, log?.taskQueue, describeError(error, name), { cause: error });
   }
 }

@@ -1,14 +1,12 @@
 /** Reads the folded evaluation from Temporal's description of the loop: skip reason, attempts, next time. */
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import {
-  decodeArrayFromPayloads,
-  decodeOptionalFailureToOptionalError,
-} from '@temporalio/common/lib/internal-non-workflow/index.js';
+import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { optionalTsToDate } from '@temporalio/common/lib/time.js';
 import { lastOutcomeOf } from '../sensors/describe-tick.js';
 import { FAILURE_TYPES } from '../sensors/errors.js';
 import type { QuietReason, StreakRecord, TickFacts } from '../sensors/protocol.js';
+import { decodeFailure } from './decode-failure.js';
 import { recentTicks, type RecentTicks } from './tick-facts.js';
 
 type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
@@ -58,9 +56,8 @@ export async function describePending(
   const activity = pending.find(({ activityType }) => activityType?.name === 'evaluateSensor');
   if (activity === undefined) return undefined;
   const { loadedDataConverter } = client.options;
-  const failure = await decodeOptionalFailureToOptionalError(loadedDataConverter, activity.lastFailure).catch(
-    () => undefined
-  );
+  const { lastFailure } = activity;
+  const failure = lastFailure == null ? undefined : await decodeFailure(loadedDataConverter, lastFailure);
   const [streak] = await decodeArrayFromPayloads(loadedDataConverter, activity.heartbeatDetails?.payloads).catch(
     () => []
   );

@@ -1,8 +1,9 @@
 /**
- * Lists workflows like the SDK does, except that a memo that cannot be decoded (another application's codec) costs
- * only that memo: one encrypted sensor must not hide all others.
+ * Lists and describes workflows like the SDK does, except that a memo that cannot be decoded (another application's
+ * codec) costs only that memo: one encrypted sensor must not hide all others.
  */
 import {
+  isGrpcServiceError,
   ServiceError,
   type Client,
   type WorkflowExecutionDescription,
@@ -13,9 +14,12 @@ import { decodeMapFromPayloads } from '@temporalio/common/lib/internal-non-workf
 import { isNotFound } from './not-found.js';
 
 export type Execution = WorkflowExecutionInfo & {
-  /** The memo cannot be decoded by this client. */
-  readonly unreadable: boolean;
+  /** Why this client cannot decode the memo, if it cannot. */
+  readonly unreadable?: Error;
 };
+
+/** What the server says of a workflow's last run, with what a list does not tell: its pending activities and tasks. */
+export type Description = Omit<Execution, 'raw'> & Pick<WorkflowExecutionDescription, 'raw'>;
 
 /** The workflows of a visibility query, newest first. @param pageSize in one request. @default the server's, 1,000 */
 export async function* listExecutions(client: Client, query: string, pageSize = 0): AsyncIterable<Execution> {
@@ -30,18 +34,50 @@ export async function* listExecutions(client: Client, query: string, pageSize = 
 /** What the server says of one run, as a list would; nothing when it is gone. */
 export async function describeRun(
   client: Client,
-  { workflowId, runId }: { readonly workflowId: string; readonly runId: string }
+  run: { readonly workflowId: string; readonly runId: string }
 ): Promise<Execution | undefined> {
+  const raw = await rawDescription(client, run);
+  return raw === undefined ? undefined : await executionOf(client, raw.workflowExecutionInfo as RawExecution);
+}
+
+/** What the server says of a workflow's last run; nothing when there is none. */
+export async function lookUpExecution(client: Client, workflowId: string): Promise<Description | undefined> {
+  const raw = await rawDescription(client, { workflowId });
+  if (raw === undefined) return undefined;
+  return { ...(await executionOf(client, raw.workflowExecutionInfo as RawExecution)), raw };
+}
+
+/**
+ * The same for those who decide by the memo.
+ *
+ * @throws what the client's data converter said of it
+ */
+export async function describeExecution(client: Client, workflowId: string): Promise<Description | undefined> {
+  const execution = await lookUpExecution(client, workflowId);
+  return execution === undefined ? undefined : withMemo(execution);
+}
+
+/**
+ * The execution, when its memo could be decoded.
+ *
+ * @throws what the client's data converter said of it
+ */
+export function withMemo<E extends Pick<Execution, 'unreadable'>>(execution: E): E {
+  if (execution.unreadable !== undefined) throw execution.unreadable;
+  return execution;
+}
+
+async function rawDescription(
+  client: Client,
+  execution: { readonly workflowId: string; readonly runId?: string }
+): Promise<RawDescription | undefined> {
   const { namespace } = client.options;
   try {
-    const { workflowExecutionInfo } = await client.workflowService.describeWorkflowExecution({
-      namespace,
-      execution: { workflowId, runId },
-    });
-    return await executionOf(client, workflowExecutionInfo as RawExecution);
+    return await client.workflowService.describeWorkflowExecution({ namespace, execution });
   } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
+    const failed = serviceError(error, 'the workflow could not be described');
+    if (isNotFound(failed.cause)) return undefined;
+    throw failed;
   }
 }
 
@@ -50,27 +86,16 @@ async function executionOf(client: Client, raw: RawExecution): Promise<Execution
   // the fields of a message may be on its prototype, so it cannot be spread
   const bare = Object.create(raw, { memo: { value: null } }) as typeof raw;
   const info = await executionInfoFromRaw(bare, loadedDataConverter, raw, namespace);
+  const context = { type: 'workflow', namespace, workflowId: info.workflowId } as const;
   try {
-    const memo = await decodeMapFromPayloads(loadedDataConverter, raw.memo?.fields);
-    return { ...info, ...(memo === undefined ? {} : { memo }), unreadable: false };
-  } catch {
-    return { ...info, unreadable: true };
-  }
-}
-
-/** What the server says of a workflow's last run; nothing when there is none. */
-export async function describeExecution(
-  client: Client,
-  workflowId: string
-): Promise<WorkflowExecutionDescription | undefined> {
-  try {
-    return await client.workflow.getHandle(workflowId).describe();
+    const memo = await decodeMapFromPayloads(loadedDataConverter, raw.memo?.fields, context);
+    return { ...info, ...(memo === undefined ? {} : { memo }) };
   } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
+    return { ...info, unreadable: error as Error };
   }
 }
 
+type RawDescription = WorkflowExecutionDescription['raw'];
 type Page = Awaited<ReturnType<Client['workflowService']['listWorkflowExecutions']>>;
 type RawExecution = Page['executions'][number];
 
@@ -83,7 +108,12 @@ async function listPage(
   try {
     return await client.workflowService.listWorkflowExecutions({ namespace, ...request });
   } catch (error) {
-    rethrowKnownErrorTypes(error as Parameters<typeof rethrowKnownErrorTypes>[0]);
-    throw new ServiceError('workflows could not be listed', { cause: error as Error });
+    throw serviceError(error, 'workflows could not be listed');
   }
+}
+
+/** @throws the SDK's own error where it has one, as for a namespace that does not exist */
+function serviceError(error: unknown, message: string): ServiceError {
+  if (isGrpcServiceError(error)) rethrowKnownErrorTypes(error);
+  return new ServiceError(message, { cause: error as Error });
 }

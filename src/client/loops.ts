@@ -1,5 +1,5 @@
 /** Finding, starting and recovering loops: what the worker plugin and the client share. */
-import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import {
   LOOP_ID_PREFIX,
   LOOP_TYPE,
@@ -14,7 +14,7 @@ import {
 import type { KeyPage } from '../sensors/key-ledger.js';
 import { audit, release } from '../workflows/rules.js';
 import { configure, newState } from '../workflows/state.js';
-import { describeExecution } from './executions.js';
+import { describeExecution, type Description } from './executions.js';
 import { isNotFound } from './not-found.js';
 import { readPage, writePage } from './pages.js';
 import { memoOf } from '../workflows/views.js';
@@ -24,8 +24,12 @@ export function loopId(sensor: string): string {
   return LOOP_ID_PREFIX + sensor;
 }
 
-/** The last run of a sensor's loop, or `undefined` when there is none. */
-export async function findLoop(client: Client, sensor: string): Promise<WorkflowExecutionDescription | undefined> {
+/**
+ * The last run of a sensor's loop, or `undefined` when there is none.
+ *
+ * @throws when its memo cannot be decoded: whoever decides by it must not take it for an empty one
+ */
+export async function findLoop(client: Client, sensor: string): Promise<Description | undefined> {
   return await describeExecution(client, loopId(sensor));
 }
 

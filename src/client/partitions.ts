@@ -8,7 +8,7 @@ import {
   PARTITIONS_UPDATE,
   type PartitionChange,
 } from '../sensors/protocol.js';
-import { describeExecution } from './executions.js';
+import { lookUpExecution } from './executions.js';
 import { isNotFound } from './not-found.js';
 
 /** The keys of a set in the order they were added; none for a set that nobody has added to. Asks a worker. */
@@ -33,7 +33,7 @@ export async function changePartitions(
   taskQueue: string
 ): Promise<number> {
   const workflowId = PARTITIONS_ID_PREFIX + set;
-  const last = await describeExecution(client, workflowId);
+  const last = await lookUpExecution(client, workflowId);
   const closed = last !== undefined && last.status.name !== 'RUNNING';
   const held = closed ? await readPartitions(client, set) : [];
   const startWorkflowOperation = new WithStartWorkflowOperation(PARTITIONS_TYPE, {

@@ -8,7 +8,7 @@ import { ASSET_LOG_ID_PREFIX, PAGE_ID_PREFIX, SENSOR_MEMO, type SensorMemo } fro
 import { ASSET_PAGE_OWNER } from '../workflows/asset-log-state.js';
 import { unsubscribeAsset } from './assets.js';
 import { inBatches } from './batches.js';
-import { describeExecution, listExecutions } from './executions.js';
+import { describeExecution, type Description, listExecutions } from './executions.js';
 import { loopId, PRUNED } from './loops.js';
 import { isNotFound } from './not-found.js';
 import { quoted } from './query.js';
@@ -61,7 +61,7 @@ export async function pruneAsset(client: Client, asset: string, options: PruneOp
 }
 
 /** Ends a workflow for good; gives its last run, if it has one. */
-async function end(client: Client, workflowId: string): Promise<WorkflowExecutionDescription | undefined> {
+async function end(client: Client, workflowId: string): Promise<Description | undefined> {
   for (;;) {
     // one that continues as new at this moment has another run: ended until none runs
     const last = await describeExecution(client, workflowId);

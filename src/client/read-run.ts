@@ -33,7 +33,7 @@ export function statusOf({ status }: { readonly status: { readonly name: string 
  */
 export async function statusRunOf(
   client: Client,
-  execution: Omit<Execution, 'unreadable'>,
+  execution: Execution,
   status: RunStatus,
   { webUrl }: { readonly webUrl?: string | undefined } = {}
 ): Promise<StatusRun> {

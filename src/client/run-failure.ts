@@ -4,21 +4,18 @@ import {
   ActivityFailure,
   ApplicationFailure,
   ChildWorkflowFailure,
-  DefaultFailureConverter,
-  defaultPayloadConverter,
   TimeoutFailure,
   type LoadedDataConverter,
   type ProtoFailure,
 } from '@temporalio/common';
-import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { FailureCause, RunFailure } from '../sensors/status-run.js';
-
-/** In place of messages that only another application's codec can read. */
-const UNREADABLE = "the message cannot be decoded with this client's data converter";
+import { decodeFailure } from './decode-failure.js';
 
 /** A failure that a workflow of this ID ended with. */
 export async function failureOf(client: Client, failure: ProtoFailure, workflowId: string): Promise<RunFailure> {
-  return runFailureOf(await decode(client, failure, workflowId), client.options.loadedDataConverter);
+  const { loadedDataConverter, namespace } = client.options;
+  const context = { type: 'workflow', namespace, workflowId } as const;
+  return runFailureOf(await decodeFailure(loadedDataConverter, failure, context), loadedDataConverter);
 }
 
 /** What a workflow ended with, as this converter gave it back. */
@@ -42,34 +39,6 @@ export function runFailureOf(ended: unknown, converter: LoadedDataConverter): Ru
             runId: child.execution.runId ?? '',
           },
         }),
-  };
-}
-
-/** What cannot be decoded costs only itself: kinds, types and activities are never encoded, messages seldom. */
-async function decode(client: Client, failure: ProtoFailure, workflowId: string): Promise<unknown> {
-  const { loadedDataConverter, namespace } = client.options;
-  try {
-    const context = { type: 'workflow', namespace, workflowId } as const;
-    return await decodeOptionalFailureToOptionalError(loadedDataConverter, failure, context);
-  } catch {
-    return new DefaultFailureConverter().failureToError(withoutPayloads(failure), defaultPayloadConverter);
-  }
-}
-
-function withoutPayloads({ encodedAttributes, cause, ...failure }: ProtoFailure): ProtoFailure {
-  const { applicationFailureInfo, timeoutFailureInfo, canceledFailureInfo, resetWorkflowFailureInfo } = failure;
-  return {
-    ...failure,
-    ...(encodedAttributes == null ? {} : { message: UNREADABLE, stackTrace: '' }),
-    ...(cause == null ? {} : { cause: withoutPayloads(cause) }),
-    ...(applicationFailureInfo == null ? {} : { applicationFailureInfo: { ...applicationFailureInfo, details: null } }),
-    ...(timeoutFailureInfo == null
-      ? {}
-      : { timeoutFailureInfo: { ...timeoutFailureInfo, lastHeartbeatDetails: null } }),
-    ...(canceledFailureInfo == null ? {} : { canceledFailureInfo: { ...canceledFailureInfo, details: null } }),
-    ...(resetWorkflowFailureInfo == null
-      ? {}
-      : { resetWorkflowFailureInfo: { ...resetWorkflowFailureInfo, lastHeartbeatDetails: null } }),
   };
 }
 

@@ -5,13 +5,7 @@
  * with no worker alive. `start` and `stop` are signals, for the same reason. What needs an answer from the loop
  * (`tick`, `setCursor`, `reset`, `state`, `ticks`) needs a worker.
  */
-import {
-  WorkflowFailedError,
-  WorkflowNotFoundError,
-  WorkflowUpdateFailedError,
-  type Client,
-  type WorkflowExecutionDescription,
-} from '@temporalio/client';
+import { WorkflowFailedError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { optionalTsToDate } from '@temporalio/common/lib/time.js';
 import type { StoredCursor } from '../sensors/cursor.js';
@@ -47,12 +41,12 @@ import { recordFromClient, type ClientRecordOptions } from './asset-events.js';
 import { describeAsset, type AssetDescription } from './describe-asset.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
 import { inBatches } from './batches.js';
-import { describeExecution } from './executions.js';
+import { lookUpExecution, withMemo, type Description } from './executions.js';
 import { explain, type Explanation, type Question } from './explain.js';
 import { isPruned, latestRuns } from './latest-runs.js';
 import { listAssetEvents, type AssetEventsOptions } from './list-asset-events.js';
 import { listRuns, readRunError, type RunFilter, type SensorRun } from './list-runs.js';
-import { findLoop, loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
+import { loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
 import { Outbox } from './outbox.js';
 import { readPartitions } from './partitions.js';
 import { refuseChange, type SensorClientOptions } from './read-only.js';
@@ -106,7 +100,10 @@ export interface SensorSummary extends RecentTicks {
   readonly owners: readonly string[];
   readonly workflowId: string;
   readonly runId: string;
-  /** Its memo is encoded by a codec that this client does not have: all but its name and `closed` is unknown. */
+  /**
+   * Its memo is encoded by a codec that this client does not have: all but its name, `closed` and what Temporal itself
+   * says is unknown.
+   */
   readonly unreadable?: true;
 }
 
@@ -191,8 +188,15 @@ export class SensorClient {
       .sort((a, b) => a.sensor.localeCompare(b.sensor));
   }
 
-  /** The same with what Temporal says of each, 50 at a time: what its evaluation waits for and last said. No query. */
-  async describeAll({ health, ...filter }: SensorFilter = {}): Promise<SensorDescription[]> {
+  /**
+   * The same with what Temporal says of each, 50 at a time: what its evaluation waits for and last said. No query.
+   *
+   * @param onDescribed called after each, with how many there are
+   */
+  async describeAll(
+    { health, ...filter }: SensorFilter = {},
+    onDescribed?: (total: number) => void
+  ): Promise<SensorDescription[]> {
     const summaries = await this.list(filter);
     const described = new Map<string, SensorDescription>();
     await inBatches(summaries, DESCRIBES_AT_ONCE, async ({ sensor }) => {
@@ -202,6 +206,7 @@ export class SensorClient {
         // pruned a moment ago
         if (!(error instanceof SensorNotFoundError)) throw error;
       }
+      onDescribed?.(summaries.length);
     });
     const matches = sensorFilter({ health });
     return summaries.flatMap(({ sensor }) => {
@@ -244,9 +249,10 @@ export class SensorClient {
   /** Starts the sensor. One whose loop is closed comes back with its state. */
   async start(sensor: string, note: Note = {}): Promise<void> {
     refuseChange(this.options, 'start');
-    const loop = await findLoop(this.client, sensor);
+    const loop = await lookUpExecution(this.client, loopId(sensor));
     if (loop === undefined) throw new SensorNotFoundError(sensor, this.namespace);
-    if (loop.status.name !== 'RUNNING') await this.recover(sensor, loop.taskQueue);
+    // what this client cannot read it would bring back without
+    if (loop.status.name !== 'RUNNING') await this.recover(sensor, withMemo(loop).taskQueue);
     await this.choose(sensor, 'start', { at: Date.now(), ...note });
   }
 
@@ -445,7 +451,7 @@ export class SensorClient {
   async assetEvents(asset: AssetReference, options: AssetEventsOptions = {}): Promise<readonly AssetEvent[]> {
     const name = assetNameOf(asset);
     const events = await listAssetEvents(this.client, name, options);
-    if (events.length === 0 && (await describeExecution(this.client, ASSET_LOG_ID_PREFIX + name)) === undefined)
+    if (events.length === 0 && (await lookUpExecution(this.client, ASSET_LOG_ID_PREFIX + name)) === undefined)
       requireAsset(await readCatalog(this.client), name, this.namespace);
     return events;
   }
@@ -586,8 +592,8 @@ export class SensorClient {
   }
 
   /** The last run of the sensor's loop; none when it was pruned, though the server may take a minute to delete it. */
-  private async lastLoop(sensor: string): Promise<WorkflowExecutionDescription | undefined> {
-    const loop = await findLoop(this.client, sensor);
+  private async lastLoop(sensor: string): Promise<Description | undefined> {
+    const loop = await lookUpExecution(this.client, loopId(sensor));
     return loop?.status.name === 'TERMINATED' && (await isPruned(this.client, loop)) ? undefined : loop;
   }
 
@@ -607,7 +613,7 @@ interface LoopExecution {
   readonly runId: string;
   readonly status: { readonly name: string };
   readonly memo?: Record<string, unknown>;
-  readonly unreadable?: boolean;
+  readonly unreadable?: Error;
 }
 
 function summaryOf({ workflowId, runId, status, memo: memos, unreadable }: LoopExecution): SensorSummary {
@@ -641,7 +647,7 @@ function summaryOf({ workflowId, runId, status, memo: memos, unreadable }: LoopE
     owners: memo?.owners ?? [],
     workflowId,
     runId,
-    ...(unreadable === true ? { unreadable } : {}),
+    ...(unreadable === undefined ? {} : { unreadable: true }),
   };
 }
 

@@ -18,12 +18,22 @@ export interface Filtered {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-/** Whether a sensor is meant; what is left out of the filter matches. */
-export function sensorFilter({ name, status, health, tags = {} }: SensorFilter): (sensor: Filtered) => boolean {
-  const isNamed = name === undefined ? () => true : picomatch(name, { dot: true });
+/** Whether a sensor has one of the names, which may be globs, and all the tags; none of either asks for nothing. */
+export function isChosen(
+  names: readonly string[],
+  tags: Readonly<Record<string, string>> = {}
+): (sensor: Pick<Filtered, 'sensor' | 'tags'>) => boolean {
+  const isNamed = names.length === 0 ? () => true : picomatch([...names], { dot: true });
   return (sensor) =>
     isNamed(sensor.sensor) &&
-    (status === undefined || sensor.status === status) &&
-    (health === undefined || sensor.health === health) &&
     Object.entries(tags).every(([key, value]) => Object.hasOwn(sensor.tags, key) && sensor.tags[key] === value);
+}
+
+/** Whether a sensor is meant; what is left out of the filter matches. */
+export function sensorFilter({ name, status, health, tags }: SensorFilter): (sensor: Filtered) => boolean {
+  const chosen = isChosen(name === undefined ? [] : [name], tags);
+  return (sensor) =>
+    chosen(sensor) &&
+    (status === undefined || sensor.status === status) &&
+    (health === undefined || sensor.health === health);
 }

@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import { parseSensorAssets } from '../sensors/lineage.js';
 import { ASSET_LOG_ID_PREFIX, ASSET_MEMO, type AssetMemo } from '../sensors/protocol.js';
 import { inBatches } from './batches.js';
-import { describeExecution } from './executions.js';
+import { lookUpExecution } from './executions.js';
 
 const LOOKUPS_AT_ONCE = 20;
 
@@ -20,7 +20,7 @@ export async function watchedAssets(client: Client, options: unknown): Promise<r
   const names = told.flatMap(([asset, { watched }]) => (watched === true ? [asset] : []));
   const found = new Map<string, WatchedAsset>();
   await inBatches(names, LOOKUPS_AT_ONCE, async (asset) => {
-    const log = await describeExecution(client, ASSET_LOG_ID_PREFIX + asset);
+    const log = await lookUpExecution(client, ASSET_LOG_ID_PREFIX + asset);
     const { last } = (log?.memo?.[ASSET_MEMO] as AssetMemo | undefined) ?? {};
     found.set(asset, { asset, ...(last === undefined ? {} : { last }) });
   });

@@ -5,7 +5,7 @@ import { collect } from './evaluation.js';
 import type { EventContextBase, Memory } from './event-handlers.js';
 import type { FeedHost } from './feed-host.js';
 import { jsonBytes, toJson, type Json } from './json.js';
-import { backfillOf, type GivenBackfillRequest, type GivenRequest, type RunRequest } from './run-request.js';
+import { backfillOf, requestOf, type GivenBackfillRequest, type GivenRequest, type RunRequest } from './run-request.js';
 
 /** A handler that ignores its signal has so long to settle. */
 const SETTLE_MS = 1_000;
@@ -117,16 +117,9 @@ export function eventRequest(
   request: GivenRequest = {}
 ): RunRequest {
   return Object.freeze({
-    kind: 'run',
-    job: feed.resolveJob(request.job),
-    runKey: request.runKey ?? event.eventId,
-    config: request.config,
-    tags: request.tags ?? {},
-    partitionKey: request.partitionKey,
-    assets: request.assets,
-    staleOnly: request.staleOnly,
+    ...requestOf(feed.resolveJob(request.job), { ...request, runKey: request.runKey ?? event.eventId }),
     via: [...(event.via ?? []), sensor].slice(-MAX_VIA),
-  } as unknown as RunRequest);
+  });
 }
 
 /** The same for a backfill. */

@@ -23,6 +23,7 @@ import { narrowToStale, type AssetReader } from './narrow-stale.js';
 import { isPartitionRequest, type PartitionRequest } from './partitions.js';
 import {
   backfillOf,
+  requestOf,
   type GivenBackfillRequest,
   type GivenRequest,
   type More,
@@ -279,24 +280,11 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
   }
 
   run(request: GivenRequest = {}): RunRequest {
-    return this.#remember(this.#requestOf(request));
+    return this.#remember(requestOf(this.resolveJob(request.job).name, request));
   }
 
   backfill(request: GivenBackfillRequest): RunRequest {
-    return this.#remember({ ...this.#requestOf(request), ...backfillOf(request) });
-  }
-
-  #requestOf(request: GivenRequest): RunRequest {
-    return {
-      kind: 'run',
-      job: this.resolveJob(request.job).name,
-      runKey: request.runKey,
-      config: request.config,
-      tags: request.tags ?? {},
-      partitionKey: request.partitionKey,
-      assets: request.assets,
-      staleOnly: request.staleOnly,
-    } as unknown as RunRequest;
+    return this.#remember({ ...requestOf(this.resolveJob(request.job).name, request), ...backfillOf(request) });
   }
 
   skip(reason: string): SkipReason {

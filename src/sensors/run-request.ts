@@ -35,6 +35,21 @@ export interface RunRequest {
   readonly [madeByContext]: true;
 }
 
+/** A request as it was given. */
+export function requestOf(job: string, given: Omit<GivenRequest, 'job'>): RunRequest {
+  const { runKey, config, tags, partitionKey, assets, staleOnly } = given;
+  return {
+    kind: 'run',
+    job,
+    runKey,
+    config,
+    tags: tags ?? {},
+    partitionKey,
+    assets,
+    staleOnly,
+  } as unknown as RunRequest;
+}
+
 /** The part of a request that makes it one for a backfill. */
 export function backfillOf({ partitions, policy, concurrency }: GivenBackfill): { readonly backfill: GivenBackfill } {
   return {

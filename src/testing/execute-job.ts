@@ -1,6 +1,7 @@
 /** Runs of jobs on a test environment, for tests of what reacts to them. */
-import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import { randomUUID } from 'node:crypto';
+import type { Description } from '../client/executions.js';
 import { checkRequests } from '../sensors/check-requests.js';
 import type { JobConfigInput, JobDefinition } from '../sensors/define-job.js';
 import { parseDuration, type Duration } from '../sensors/duration.js';
@@ -55,7 +56,7 @@ export async function executeJob<const J extends JobDefinition>(
   refuseUnknownOptions(options, ['timeout'], 'executeJob');
   const timeoutMs = parseDuration(options.timeout ?? '1m', 'executeJob: timeout', 1, MAX_TIMEOUT_MS);
   const args = argsOf(job, config);
-  const [{ describeExecution, describeRun }, { statusOf, statusRunOf }] = await Promise.all([
+  const [{ describeRun, lookUpExecution }, { statusOf, statusRunOf }] = await Promise.all([
     import('../client/executions.js'),
     import('../client/read-run.js'),
   ]);
@@ -65,7 +66,7 @@ export async function executeJob<const J extends JobDefinition>(
   try {
     const { runId, status, problem } = await env.waitFor(
       async () => {
-        const execution = await describeExecution(client, workflowId);
+        const execution = await lookUpExecution(client, workflowId);
         if (execution === undefined) return undefined;
         const end = {
           runId: execution.runId,
@@ -107,7 +108,7 @@ function argsOf(job: JobDefinition, config: unknown): Json[] {
 }
 
 /** Why its workflow task fails again and again: a workflow that is not in the bundle, or code that cannot run. */
-async function problemOf({ raw }: WorkflowExecutionDescription, handle: WorkflowHandle): Promise<string | undefined> {
+async function problemOf({ raw }: Description, handle: WorkflowHandle): Promise<string | undefined> {
   if ((raw.pendingWorkflowTask?.attempt ?? 1) < STUCK_ATTEMPTS) return undefined;
   const { events } = await handle.fetchHistory();
   const messages = events?.map((event) => event.workflowTaskFailedEventAttributes?.failure?.message);

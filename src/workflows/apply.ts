@@ -21,10 +21,12 @@ export interface Message {
   readonly kind: 'signal' | 'update';
   readonly name: string;
   readonly args: readonly unknown[];
+  /** Of the loop that takes it, if it is one that must replay. */
+  readonly protocol?: number;
 }
 
 /** A signal, or an update of the same effect. Whatever its input is, it is taken as far as it makes sense. */
-export function applyMessage(state: LoopState, { kind, name, args }: Message, now: number): LoopState {
+export function applyMessage(state: LoopState, { kind, name, args, protocol }: Message, now: number): LoopState {
   const note = parseNote(args[0]);
   if (kind === 'signal' && !Object.hasOwn(SIGNALS, name))
     return rules.audit(state, `unknown signal '${name}' ignored`, {}, now);
@@ -49,7 +51,8 @@ export function applyMessage(state: LoopState, { kind, name, args }: Message, no
       return rules.pushEvents(
         state,
         args.map((event) => (event ?? null) as Json),
-        now
+        now,
+        protocol
       );
     case SIGNALS.configure: {
       const { options } = parseConfigure(args[0]);

@@ -4,7 +4,7 @@
  * One workflow task may bring thousands of pushes, and has seconds for all of them: each costs a copy of a list of
  * references, and never a look at the events that already wait.
  */
-import { cutText, jsonBytes, type Json } from '../sensors/json.js';
+import { cutText, isObject, jsonBytes, type Json } from '../sensors/json.js';
 import {
   MAX_EVENT_BYTES,
   MAX_EVENTS_PER_TICK_BYTES,
@@ -12,12 +12,23 @@ import {
   MAX_TEXT_BYTES,
   MIN_EVENT_BYTES,
 } from '../sensors/limits.js';
-import type { EvaluationInput, LoopState, Rejection } from '../sensors/protocol.js';
+import { PROTOCOL, type EvaluationInput, type LoopState, type Rejection } from '../sensors/protocol.js';
 import { addDeadLetters } from './records.js';
 import { wakeUp } from './state.js';
 
-/** Appends pushed events; what does not fit is kept as a stub or counted, never lost without a word. */
-export function pushEvents(state: LoopState, events: readonly Json[], now: number): LoopState {
+const MAX_FIELDS_BYTES = 200;
+
+/**
+ * Appends pushed events; what does not fit is kept as a stub or counted, never lost without a word.
+ *
+ * @param protocol that this run of the loop was started with
+ */
+export function pushEvents(
+  state: LoopState,
+  events: readonly Json[],
+  now: number,
+  protocol: number = PROTOCOL
+): LoopState {
   const taken: Json[] = [];
   let { inboxBytes } = state;
   let eventsDropped = 0;
@@ -25,7 +36,7 @@ export function pushEvents(state: LoopState, events: readonly Json[], now: numbe
   for (const event of events) {
     const json = jsonBytes(event);
     const bytes = entryBytes(json);
-    if (json > MAX_EVENT_BYTES) next = refuseLarge(next, event, json, now);
+    if (json > MAX_EVENT_BYTES) next = refuseLarge(next, { event, bytes: json, protocol }, now);
     else if (inboxBytes + bytes > MAX_INBOX_BYTES) eventsDropped++;
     else {
       taken.push(event);
@@ -43,14 +54,26 @@ export function pushEvents(state: LoopState, events: readonly Json[], now: numbe
 }
 
 /** Keeps a stub of an event that is too large in the dead letters. */
-function refuseLarge(state: LoopState, event: Json, bytes: number, now: number): LoopState {
+function refuseLarge(
+  state: LoopState,
+  { event, bytes, protocol }: { readonly event: Json; readonly bytes: number; readonly protocol: number },
+  now: number
+): LoopState {
   const eventsTooLarge = state.counters.eventsTooLarge + 1;
-  const begins = cutText(JSON.stringify(event), 512);
-  const error = `a pushed event is ${bytes} bytes; at most ${MAX_EVENT_BYTES} (1 KB): push a reference to it. It begins: ${begins}`;
+  // how many letters fit shows in the memo, and an older loop's must replay
+  const what = protocol < 3 ? `It begins: ${cutText(JSON.stringify(event), 512)}` : `It is ${kindOf(event)}`;
+  const error = `a pushed event is ${bytes} bytes; at most ${MAX_EVENT_BYTES} (1 KB): push a reference to it. ${what}`;
   const stub: Rejection = { id: `large-event-${eventsTooLarge}`, kind: 'event', error };
   const { letters, refused } = addDeadLetters(state.deadLetters, [stub], state.tick, now);
   const deadLettersDropped = state.counters.deadLettersDropped + refused.length;
   return { ...state, deadLetters: letters, counters: { ...state.counters, eventsTooLarge, deadLettersDropped } };
+}
+
+/** Enough to know who pushed it; its values are nobody's to read. */
+function kindOf(event: Json): string {
+  if (Array.isArray(event)) return `a list of ${event.length}`;
+  if (!isObject(event)) return `a ${typeof event}`;
+  return `an object with ${cutText(Object.keys(event).join(', '), MAX_FIELDS_BYTES)}`;
 }
 
 /** What an event of so many bytes of JSON counts for in the inbox: with its comma, tiny ones as more than they are. */

@@ -149,7 +149,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
 
   /** Signals, and the updates of the same effect. */
   function take(kind: 'signal' | 'update', name: string, args: readonly unknown[]): void {
-    state = applyMessage(state, { kind, name, args }, Date.now());
+    state = applyMessage(state, { kind, name, args, protocol }, Date.now());
     if (name === SIGNALS.configure) newerProtocol ||= parseConfigure(args[0]).protocol > protocol;
     // a flood of events need not write the details anew for each
     if (name !== SIGNALS.push) published();

@@ -12,6 +12,7 @@ import { defineAsset, defineAssetSensor, defineJob, defineSensor, staticPartitio
 import { loopOptions } from '../../src/sensors/loop-options.js';
 import { home, json, SECRET, sensors, spawnCli, text, unread } from '../support/cli.js';
 import { Harness, waitFor } from '../support/harness.js';
+import { sealingCodec } from '../support/sealing-codec.js';
 
 const ISO = expect.stringMatching(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/) as string;
 
@@ -320,14 +321,20 @@ describe('a sensor without a worker', () => {
   test('is listed, described and controlled; what needs a worker says so at once', async () => {
     const h = await Harness.create();
     const sensor = h.name('orphan');
-    await startLoop(h.client, { sensor, taskQueue: h.taskQueue, options: loopOptions(idle) });
-    const [page, runs, ticked, ticks, stopped, started] = await Promise.all([
+    const ended = h.name('ended');
+    for (const each of [sensor, ended])
+      await startLoop(h.client, { sensor: each, taskQueue: h.taskQueue, options: loopOptions(idle) });
+    // a page of its history is larger than gRPC's own limit
+    for (let n = 0; n < 3; n++) await h.loop('ended').signal('push', 'x'.repeat(1_500_000));
+    await h.loop('ended').terminate();
+    const [page, runs, ticked, ticks, stopped, started, back] = await Promise.all([
       text('describe', sensor),
       text('runs', sensor),
       sensors('tick', sensor),
       sensors('ticks', sensor),
       text('stop', sensor),
       json('start', sensor),
+      text('start', ended),
     ]);
     expect(page).toContain(`no worker polls task queue '${h.taskQueue}'`);
     expect(runs).toBe(`${sensor} has started no runs that Temporal still knows.\n`);
@@ -338,7 +345,9 @@ describe('a sensor without a worker', () => {
     expect(ticks.stderr).toMatch(/^No worker answers for/);
     expect(stopped).toMatch(/^The stop is delivered to .* takes effect when a worker runs\.\n$/);
     expect(started).toMatchObject({ applied: false, workers: [] });
-    await h.loop('orphan').terminate();
+    expect(back).toMatch(/^The start is delivered to .*; no worker polls .* takes effect when a worker runs\.\n$/);
+    expect(await h.sensors.describe(ended)).toMatchObject({ status: 'running' });
+    await Promise.all([h.loop('orphan').terminate(), h.loop('ended').terminate()]);
   });
 
   test('whose worker went away a moment ago does not hang', async () => {
@@ -356,6 +365,69 @@ describe('a sensor without a worker', () => {
     expect(ticks.code).toBe(0);
     await h.loop(idle).terminate();
   });
+});
+
+test('sensors that a payload codec encodes hide no other, and are told to stop and start', async () => {
+  const dataConverter = { payloadCodecs: [sealingCodec] };
+  const [h, plain] = await Promise.all([Harness.create({ dataConverter }), Harness.create()]);
+  const asset = defineAsset({ key: ['sealed', h.prefix] });
+  const watcher = defineSensor({ name: 'watcher', defaultStatus: 'running', watches: [asset], evaluate: () => null });
+  await h.work([idle, failing], { dataConverter });
+  await h.sensors.materialize(asset, { taskQueue: h.taskQueue });
+  const options = { ...loopOptions(watcher), lineage: { assets: { [asset.name]: { watched: true as const } } } };
+  await startLoop(plain.client, { sensor: plain.name(watcher), taskQueue: plain.taskQueue, options });
+  await Promise.all([h.folded(idle), h.folded(failing)]);
+  const names = [h.name(idle), h.name(failing), plain.name(watcher)];
+  await waitFor(
+    async () => (await h.sensors.list()).filter(({ sensor }) => names.includes(sensor)).length === 3,
+    'the list'
+  );
+  const [listed, table, described, page, watching, checked] = await Promise.all([
+    json<Record<string, unknown>[]>('list'),
+    text('list', `${h.prefix}*`),
+    json('describe', names[0] ?? ''),
+    text('describe', names[1] ?? ''),
+    json('describe', names[2] ?? ''),
+    sensors('doctor', '--json'),
+  ]);
+  const byName = new Map(listed.map((each) => [each['sensor'], each]));
+  expect(byName.get(names[0])).toMatchObject({
+    unreadable: true,
+    lastOutcome: expect.stringMatching(/^nothing /) as string,
+  });
+  expect(byName.get(names[2])).toMatchObject({ intervalMs: 30_000 });
+  expect(byName.get(names[2])).not.toHaveProperty('unreadable');
+  expect(table).toMatch(new RegExp(`^${names[1]} +encrypted .*Error: the API says no$`, 'm'));
+  expect(described).toMatchObject({
+    unreadable: true,
+    taskQueue: h.taskQueue,
+    evaluation: { folded: true, notLoaded: false, lastOutcome: expect.stringMatching(/^nothing /) as string },
+    stateError: expect.stringContaining('encoded by a payload codec') as string,
+  });
+  expect(page).toContain(`${names[1]}: encrypted`);
+  expect(page).not.toMatch(/^ +(Status|Health|Interval|Pending|Dead letters) /m);
+  expect(watching).toMatchObject({ watches: [{ asset: asset.name }] });
+  const { checks } = JSON.parse(checked.stdout) as { checks: { check: string; sensors?: string[] }[] };
+  expect(checks.find(({ check }) => check === 'unreadable')?.sensors).toEqual(
+    expect.arrayContaining(names.slice(0, 2))
+  );
+
+  const [stopped, many] = await Promise.all([
+    text('stop', names[0] ?? '', '--reason', 'moved'),
+    text('stop', `${h.prefix}fail*`),
+  ]);
+  expect(stopped).toMatch(/^The stop is delivered to .*; whether it has taken effect cannot be seen, because its memo/);
+  expect(many).toMatch(/the stop is delivered; whether/);
+  await waitFor(async () => (await h.sensors.describe(names[0] ?? '')).statusReason === 'moved', 'the stop');
+  await waitFor(async () => (await h.sensors.describe(names[1] ?? '')).status === 'stopped', 'the stop of the other');
+  await text('start', names[0] ?? '');
+  await waitFor(async () => (await h.sensors.describe(names[0] ?? '')).status === 'running', 'the start');
+
+  await h.loop(idle).terminate();
+  const refused = await sensors('start', names[0] ?? '', '--json');
+  expect(refused.code).toBe(1);
+  expect(JSON.parse(refused.stderr)).toMatchObject({ error: { code: 'encrypted' } });
+  await plain.loop(watcher).terminate();
 });
 
 describe('assets', () => {
@@ -518,6 +590,8 @@ describe.concurrent('mistakes', () => {
     [['lst'], 2, 'usage'],
     [['list', '--nope'], 2, 'usage'],
     [['list', 'one', 'more'], 2, 'usage'],
+    [['list', ''], 2, 'usage'],
+    [['assets', 'list', ''], 2, 'usage'],
     [['describe'], 2, 'usage'],
     [['ticks', 'x', '--limit', '0'], 2, 'usage'],
     [['stop', 'x', '--until', 'tomorrow'], 2, 'usage'],

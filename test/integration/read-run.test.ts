@@ -1,7 +1,7 @@
 /** What status sensors see of runs: real workflows that end in every way there is. */
 import type { Client, WorkflowHandleWithFirstExecutionRunId, WorkflowStartOptions } from '@temporalio/client';
 import { activityInfo, cancelled } from '@temporalio/activity';
-import { ApplicationFailure, type PayloadCodec } from '@temporalio/common';
+import { ApplicationFailure } from '@temporalio/common';
 import Long from 'long';
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
@@ -10,24 +10,11 @@ import { describeRun, listExecutions } from '../../src/client/executions.js';
 import { statusOf, statusRunOf } from '../../src/client/read-run.js';
 import type { RunStatus, StatusRun } from '../../src/sensors/status-run.js';
 import { Harness, waitFor } from '../support/harness.js';
+import { sealingCodec } from '../support/sealing-codec.js';
 
 type Started = WorkflowHandleWithFirstExecutionRunId;
 
 const LONG = 'x'.repeat(1_000_000);
-
-/** Nobody without it can read a payload. */
-const codec: PayloadCodec = {
-  encode: async (payloads) =>
-    payloads.map(({ metadata, data }) => ({
-      metadata: { encoding: Buffer.from('binary/sealed'), within: metadata?.['encoding'] ?? Buffer.from('') },
-      data: (data ?? new Uint8Array()).map((byte) => byte ^ 255),
-    })),
-  decode: async (payloads) =>
-    payloads.map(({ metadata, data }) => ({
-      metadata: { encoding: metadata?.['within'] ?? Buffer.from('') },
-      data: (data ?? new Uint8Array()).map((byte) => byte ^ 255),
-    })),
-};
 
 async function greet(name: string): Promise<string> {
   if (name === 'nobody') {
@@ -186,7 +173,7 @@ test('runs that end in every way there is say why', async () => {
 test("what another application's codec encoded costs only what it would have said", async () => {
   const { h, start } = await starter({
     dataConverter: {
-      payloadCodecs: [codec],
+      payloadCodecs: [sealingCodec],
       failureConverterPath: fileURLToPath(new URL('../support/failure-converter.cjs', import.meta.url)),
     },
   });

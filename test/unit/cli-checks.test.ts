@@ -83,13 +83,15 @@ test('each task queue of a sensor needs a worker', () => {
     sensor('c', { taskQueue: 'idle', status: 'stopped' }),
     sensor('d', { taskQueue: 'queue', status: 'closed' }),
   ];
+  const polledBefore = (ms: number) => ({ identity: `worker ${ms}`, lastSeen: new Date(now - ms) });
   const checks = checkWorkers(
     sensors,
     new Map([
-      ['queue', 2],
-      ['left', 0],
-      ['idle', 0],
-    ])
+      ['queue', [polledBefore(0), polledBefore(70_000)]],
+      ['left', []],
+      ['idle', []],
+    ]),
+    now
   );
   expect(checks[0]).toEqual({
     check: 'workers',
@@ -98,6 +100,18 @@ test('each task queue of a sensor needs a worker', () => {
   });
   expect(checks[1]).toMatchObject({ status: 'fail', sensors: ['b'] });
   expect(checks[2]).toMatchObject({ status: 'warn', sensors: ['c'] });
+  // Temporal lists a worker that is gone for five minutes
+  const gone = [polledBefore(0), polledBefore(181_000), polledBefore(240_000)];
+  expect(checkWorkers([sensor('a')], new Map([['queue', gone]]), now)).toMatchObject([
+    { status: 'ok', message: "task queue 'queue' (1 sensor) is polled by 1 worker; 2 others last heard of 3 min ago" },
+  ]);
+  expect(checkWorkers([sensor('a')], new Map([['queue', gone.slice(1)]]), now)).toMatchObject([
+    {
+      status: 'fail',
+      message:
+        "no worker polls task queue 'queue' (1 sensor) any more (last heard of 3 min ago), so nothing of it is evaluated",
+    },
+  ]);
 });
 
 describe('sensors', () => {

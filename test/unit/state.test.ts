@@ -307,6 +307,21 @@ describe('what a review found', () => {
     expect(state.deadLetters.length + state.counters.deadLettersDropped).toBe(tooLarge);
   });
 
+  test('an event that is too large is told by its size and fields, never by its values', () => {
+    const told = (event: Json, protocol?: number): string | undefined =>
+      rules.pushEvents(rules.newState(options, 0), [event], 1, protocol).deadLetters[0]?.error;
+    const limit = 'at most 1024 (1 KB): push a reference to it.';
+    const secret = 'x'.repeat(2000);
+    expect(told({ password: secret, user: 'ann' })).toBe(
+      `a pushed event is 2028 bytes; ${limit} It is an object with password, user`
+    );
+    expect(told([secret])).toBe(`a pushed event is 2004 bytes; ${limit} It is a list of 1`);
+    expect(told(secret)).toBe(`a pushed event is 2002 bytes; ${limit} It is a string`);
+    expect(told(Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`field${n}`, n])))?.length).toBeLessThan(350);
+    // histories of older loops replay with the text that they had
+    expect(told({ user: 'ann', password: secret }, 2)).toContain('It begins: {"user":"ann","password":"xxx');
+  });
+
   test('events are numbered without gaps, whatever was dropped between them', () => {
     const room = 'x'.repeat(1000);
     let state = rules.pushEvents(rules.newState(options, 0), Array<Json>(300).fill(room), 1);

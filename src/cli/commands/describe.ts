@@ -49,6 +49,7 @@ function text(sensor: SensorDescription, extras: DescriptionExtras, colors: Colo
   const { workers, state, lastTick, stateError, webUrl } = extras;
   const { evaluation } = sensor;
   const failing = sensor.health === 'failing';
+  const known = sensor.unreadable !== true;
   const tags = Object.entries(sensor.tags).map(([key, value]) => `${key}=${value}`);
   const lines = [
     `${colors.bold(plain(sensor.sensor))}: ${why(sensor)}`,
@@ -56,19 +57,19 @@ function text(sensor: SensorDescription, extras: DescriptionExtras, colors: Colo
     '',
     ...fields(
       [
-        ['Status', `${colored(sensor.status, colors)}, decided by ${decision(sensor)}${reasonOf(sensor)}`],
-        ['Health', healthLine(sensor, state, colors)],
+        ['Status', known ? `${colored(sensor.status, colors)}, decided by ${decision(sensor)}${reasonOf(sensor)}` : ''],
+        ['Health', known || sensor.health === 'notLoaded' ? healthLine(sensor, state, colors) : ''],
         ['Last skip reason', failing || sensor.status !== 'running' ? undefined : skipReason(sensor)],
         ['Attempt', evaluation === undefined ? undefined : attemptLine(evaluation)],
-        ['Next evaluation', nextLine(sensor)],
+        ['Next evaluation', known || evaluation !== undefined ? nextLine(sensor) : ''],
         ['Last tick', lastTick === undefined ? lastTickOf(sensor) : tickLine(lastTick)],
         ['Idle', idleLine(sensor)],
-        ['Interval', `${formatDuration(sensor.intervalMs)}${timeoutLine(sensor)}`],
+        ['Interval', known ? `${formatDuration(sensor.intervalMs)}${timeoutLine(sensor)}` : ''],
         ['Watches', watchesLine(sensor, state)],
         ['Behind', behindLine(sensor)],
         ['Jobs', plain(sensor.jobs.join(', '))],
-        ['Pending', pendingLine(sensor)],
-        ['Dead letters', String(sensor.deadLetters)],
+        ['Pending', known ? pendingLine(sensor) : ''],
+        ['Dead letters', known ? String(sensor.deadLetters) : ''],
         ['Totals', state === undefined ? undefined : totals(state)],
         ['Description', sensor.description === undefined ? undefined : plain(sensor.description)],
         ['Tags', plain(tags.join(', '))],
@@ -96,6 +97,8 @@ export function why(sensor: SensorDescription): string {
     return `stopped by ${decision(sensor)}${reasonOf(sensor)}${until}. Start it with: sensors start ${name}`;
   }
   if (failedTaskAttempts !== undefined) return 'running, but it stands still: its workflow task fails again and again.';
+  if (sensor.unreadable === true)
+    return `encrypted: all but what Temporal itself says of it is encoded by a payload codec that this command does not have.`;
   if (evaluation === undefined && pendingUntil !== undefined)
     return `running; ${count(pending, 'request')} of its last tick are pending (maxRunsPerTick); the next start ${relative(pendingUntil)}, or with: sensors tick ${name}`;
   if (evaluation === undefined) return 'running; it is between two evaluations.';

@@ -2,7 +2,7 @@
  * `sensors doctor`: looks at everything that a sensor needs, and says what to do. It changes nothing; reading the
  * server's clock takes a poll of a task queue of its own.
  */
-import { SensorNotFoundError, type SensorDescription } from '../../client/index.js';
+import type { SensorDescription, SensorWorker } from '../../client/index.js';
 import { inBatches } from '../../client/batches.js';
 import { listSearchAttributes, tagsInUse } from '../../client/search-attributes.js';
 import { clockSkewMs, retentionMs, serverVersion } from '../../client/server-facts.js';
@@ -17,6 +17,7 @@ import {
 import { detailsOf, explainError, isForbidden, type ExplainedError, type Place } from '../errors.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import type { Output } from '../output.js';
+import type { Progress } from '../progress.js';
 import type { Session } from '../session.js';
 import { formatDuration, plain } from '../../sensors/text.js';
 
@@ -41,13 +42,15 @@ export async function doctor(session: Session, output: Output): Promise<ExitCode
   }
   const sensors = await describeAll(session, output);
   const namespace: Check = { check: 'namespace', status: 'ok', message: `'${plain(session.namespace)}' exists` };
+  const skewMs = await allowed(() => clockSkewMs(client));
+  const pollers = await pollersOf(session, sensors);
   return print(output, [
     server,
     namespace,
     ...checkRetention(retention, sensors),
-    checkClock(await allowed(() => clockSkewMs(client))),
+    checkClock(skewMs),
     checkSearchAttributes(await attributesOf(session), await session.call(() => tagsInUse(client))),
-    ...checkWorkers(sensors, await pollersOf(session, sensors)),
+    ...checkWorkers(sensors, pollers, Date.now() + (skewMs ?? 0)),
     ...checkSensors(sensors, Date.now()),
   ]);
 }
@@ -76,25 +79,13 @@ async function allowed<T>(ask: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-async function describeAll(session: Session, output: Output): Promise<readonly SensorDescription[]> {
-  const listed = await session.call(() => session.sensors.list());
-  const described = new Map<string, SensorDescription>();
-  const progress = output.progress(listed.length, 'sensors');
+async function describeAll({ sensors }: Session, output: Output): Promise<readonly SensorDescription[]> {
+  let progress: Progress | undefined;
   try {
-    await inBatches(listed, AT_ONCE, async ({ sensor }) => {
-      const description = await session.call(() => session.sensors.describe(sensor)).catch(ifPruned);
-      if (description !== undefined) described.set(sensor, description);
-      progress.advance();
-    });
+    return await sensors.describeAll({}, (total) => (progress ??= output.progress(total, 'sensors')).advance());
   } finally {
-    progress.end();
+    progress?.end();
   }
-  return listed.flatMap(({ sensor }) => described.get(sensor) ?? []);
-}
-
-/** Nothing for a sensor that was pruned after it was listed. */
-function ifPruned(error: unknown): undefined {
-  if (!(error instanceof SensorNotFoundError)) throw error;
 }
 
 async function attributesOf(session: Session): Promise<ReadonlyMap<string, string> | { readonly refused: string }> {
@@ -109,11 +100,11 @@ async function attributesOf(session: Session): Promise<ReadonlyMap<string, strin
 async function pollersOf(
   session: Session,
   sensors: readonly SensorDescription[]
-): Promise<ReadonlyMap<string, number>> {
+): Promise<ReadonlyMap<string, readonly SensorWorker[]>> {
   const open = sensors.filter(({ status }) => status !== 'closed');
-  const pollers = new Map(open.map(({ taskQueue }) => [taskQueue, 0]));
+  const pollers = new Map(open.map(({ taskQueue }): [string, readonly SensorWorker[]] => [taskQueue, []]));
   await inBatches([...pollers.keys()], AT_ONCE, async (taskQueue) => {
-    pollers.set(taskQueue, (await session.call(() => session.sensors.workers(taskQueue))).length);
+    pollers.set(taskQueue, await session.call(() => session.sensors.workers(taskQueue)));
   });
   return pollers;
 }

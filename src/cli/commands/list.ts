@@ -66,18 +66,21 @@ export function listLines(
     return [`No sensors in namespace '${namespace}' on ${address}. A sensor appears when a worker with it starts.`];
   }
   const header = ['SENSOR', 'STATUS', 'HEALTH', 'LAST TICK', 'NEXT', 'RUNS 24 H', 'LAG', 'PENDING', 'DEAD LETTERS'];
-  const rows = sensors.map((each) => [
-    plain(each.sensor),
-    each.unreadable === true ? 'encrypted' : colored(each.status, colors),
-    colored(each.health, colors),
-    each.lastTick === undefined ? '' : `${relative(each.lastTick.at)} ${colored(each.lastTick.status, colors)}`,
-    next(each),
-    each.runsLastDay === undefined ? '' : String(each.runsLastDay),
-    lag(each),
-    String(each.pending),
-    String(each.deadLetters),
-    said(each),
-  ]);
+  const rows = sensors.map((each) => {
+    const known = each.unreadable !== true;
+    return [
+      plain(each.sensor),
+      known || each.status === 'closed' ? colored(each.status, colors) : 'encrypted',
+      known || each.health === 'notLoaded' ? colored(each.health, colors) : '',
+      each.lastTick === undefined ? '' : `${relative(each.lastTick.at)} ${colored(each.lastTick.status, colors)}`,
+      known || each.evaluation !== undefined ? next(each) : '',
+      each.runsLastDay === undefined ? '' : String(each.runsLastDay),
+      lag(each),
+      known ? String(each.pending) : '',
+      known ? String(each.deadLetters) : '',
+      said(each),
+    ];
+  });
   return table([...header, 'LAST SAID'], rows, colors);
 }
 

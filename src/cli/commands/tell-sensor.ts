@@ -8,7 +8,6 @@ import { cutText } from '../../sensors/json.js';
 import { MAX_NOTE_BYTES } from '../../sensors/limits.js';
 import type { Session } from '../session.js';
 import { plain } from '../../sensors/text.js';
-import { requireWorker } from './require-worker.js';
 
 const APPLY_TIMEOUT_MS = 2_000;
 const LOOK_EVERY_MS = 100;
@@ -25,21 +24,16 @@ export interface Told {
 
 export async function tellSensor(session: Session, verb: Verb, sensor: string, note: Note): Promise<Told> {
   if (verb === 'stop') await session.call(() => session.sensors.stop(sensor, note));
-  else {
-    const { status } = await session.call(() => session.sensors.describe(sensor));
-    // its state comes from a query to the closed loop
-    if (status === 'closed') await requireWorker(session, sensor);
-    await session.ask(sensor, () => session.sensors.start(sensor, note));
-  }
+  else await session.ask(sensor, () => session.sensors.start(sensor, note));
   return await shown(session, verb, sensor, note);
 }
 
-/** Waits until the sensor shows the choice, at most 2 s. */
+/** Waits until the sensor shows the choice, at most 2 s; what nobody here can read is not waited for. */
 async function shown(session: Session, verb: Verb, sensor: string, note: Note): Promise<Told> {
   const deadline = Date.now() + APPLY_TIMEOUT_MS;
   const look = (): Promise<SensorDescription> => session.call(() => session.sensors.describe(sensor));
   let description = await look();
-  while (!shows(description, verb, note) && Date.now() < deadline) {
+  while (description.unreadable !== true && !shows(description, verb, note) && Date.now() < deadline) {
     await sleep(LOOK_EVERY_MS);
     description = await look();
   }
@@ -50,6 +44,8 @@ async function shown(session: Session, verb: Verb, sensor: string, note: Note): 
 /** Why a sensor does not show yet what it was told. */
 export function pendingReason({ description, workers }: Told): string {
   const nobody = `no worker polls task queue '${plain(description.taskQueue)}'`;
+  if (workers.length > 0 && description.unreadable === true)
+    return 'whether it has taken effect cannot be seen, because its memo is encoded by a payload codec that this command does not have';
   return `${workers.length === 0 ? nobody : 'no worker has taken it yet'}, so it takes effect when a worker runs`;
 }
 

@@ -3,7 +3,7 @@ import { describeTick } from '../../sensors/describe-tick.js';
 import type { LogLine } from '../../sensors/log-book.js';
 import type { Rejection } from '../../sensors/protocol.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
-import { operator } from '../operator.js';
+import { noteOf, type ReasonOption } from '../note.js';
 import { colored, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
 import { plain } from '../../sensors/text.js';
@@ -11,15 +11,9 @@ import { tickView } from '../views.js';
 import { waitForEvaluation } from './wait-for-evaluation.js';
 
 /** `sensors tick <sensor>`: evaluates now and waits for the tick. */
-export async function tick(
-  session: Session,
-  output: Output,
-  sensor: string,
-  { reason }: { readonly reason?: string }
-): Promise<ExitCode> {
-  const note = { by: operator(), ...(reason === undefined ? {} : { reason }) };
+export async function tick(session: Session, output: Output, sensor: string, options: ReasonOption): Promise<ExitCode> {
   const { result: record, description } = await waitForEvaluation(session, sensor, () =>
-    session.sensors.tick(sensor, note)
+    session.sensors.tick(sensor, noteOf(options))
   );
   printTick(session, output, sensor, record, description);
   return record.status === 'failure' ? EXIT.tickFailed : EXIT.ok;
