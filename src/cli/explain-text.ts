@@ -133,8 +133,14 @@ function timeSentence(answer: TimeAnswer, name: string): string {
           ? ''
           : `; the next was ${tickText(answer.after)}. Most often no worker with the sensor was running`;
       const now = answer.standing === undefined ? '' : ` ${standingText(answer.standing, name)}`;
+      if (answer.earlier !== undefined) {
+        const { reason, since } = answer.earlier;
+        return `it was not evaluated, or still found nothing new: ${plain(reason, 300)} (since ${when(new Date(since))}).${now} Since when is not known.`;
+      }
       return `it was not evaluated, though an evaluation was${due === '' ? ' due' : due}${until}.${now}`;
     }
+    case 'evaluating':
+      return `it was being evaluated, since ${answer.startedAt.toISOString()}; that evaluation has not ended yet.`;
     case 'future':
       return `that is still to come. ${standingText(answer.standing, name)}`;
     default:

@@ -98,14 +98,17 @@ function timeAnswerView(answer: TimeAnswer) {
     case 'waiting':
       return { kind, before: tickView(answer.before), dueAt: iso(answer.dueAt) };
     case 'notEvaluated': {
-      const { dueAt, standing, after } = answer;
+      const { dueAt, standing, after, earlier } = answer;
       return {
         kind,
         dueAt: iso(dueAt),
         standing: standing === undefined ? undefined : standingView(standing),
         after: tickOf(after),
+        earlier: earlier === undefined ? undefined : { reason: earlier.reason, since: iso(earlier.since) },
       };
     }
+    case 'evaluating':
+      return { kind, startedAt: iso(answer.startedAt) };
     case 'future':
       return { kind, standing: standingView(answer.standing) };
     default:

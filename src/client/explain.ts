@@ -4,6 +4,7 @@
  */
 import type { Client } from '@temporalio/client';
 import { LOOP_ID_PREFIX, type LoopState, type TickRecord } from '../sensors/protocol.js';
+import { pauseMs } from '../sensors/rhythm.js';
 import { keyedRunId, runKeyHash } from '../sensors/run-key.js';
 import { parseRequests } from '../workflows/parse.js';
 import { describeExecution, listExecutions } from './executions.js';
@@ -202,11 +203,23 @@ async function explainTime(
     after,
     knownSince,
     intervalMs: description.intervalMs,
+    pauseMs: lastPause(state, description),
+    dueSince: description.dueSince,
+    closedAt: description.closeTime,
     audit: state.audit,
     evaluation: description.evaluation,
     idleSince: state.idleSince,
     standing,
   });
+}
+
+/** The pause after the last attempt: longer where the sensor backs off. */
+function lastPause(state: LoopState, { evaluation, intervalMs }: SensorDescription): number {
+  const { options, health, idleSince, lastTickAt = state.startedAt } = state;
+  const failing = health.status === 'failing';
+  const since = failing ? health.since : (idleSince ?? lastTickAt);
+  const lastedMs = (evaluation?.lastAttemptAt?.getTime() ?? since) - since;
+  return pauseMs(failing ? options.failureBackoff : options.idleBackoff, intervalMs, lastedMs);
 }
 
 // ------------------------------------------------------------------------------------------------ a run

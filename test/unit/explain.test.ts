@@ -135,6 +135,7 @@ const time = (at: number, more: Partial<TimeFacts> = {}) =>
     before: tick(3),
     after: tick(20),
     intervalMs: MIN,
+    pauseMs: MIN,
     audit: [],
     standing: running,
     ...more,
@@ -178,6 +179,47 @@ test('the streak that is not over yet is told from the evaluation that waits', (
     standing: silent,
   });
   expect(time(T + 30 * MIN, { after: undefined, idleSince: T + 5 * MIN })).toMatchObject({ kind: 'quiet' });
+});
+
+test('a time at which no worker took the evaluation that was due is told as that', () => {
+  const evaluation = {
+    phase: 'running',
+    attempt: 9,
+    folded: true,
+    lastOutcome: 'no new files',
+    lastAttemptAt: new Date(T + 30 * MIN),
+    notLoaded: false,
+    paused: false,
+    streak: [{ reason: 'no new files', since: T + 4 * MIN }],
+    recent: {},
+  } as const;
+  const standing: Standing = { kind: 'noWorker', taskQueue: 'q' };
+  const dueSince = new Date(T + 31 * MIN);
+  const now = { after: undefined, evaluation, standing, dueSince, now: T + 200 * MIN };
+  const none = { kind: 'notEvaluated', dueAt: dueSince, standing };
+  expect(time(T + 180 * MIN, now)).toEqual(none);
+  expect(time(T + 30.9 * MIN, now)).toMatchObject({ kind: 'quiet' });
+  const failed = tick(3, { status: 'failure', error: 'no access' });
+  expect(time(T + 180 * MIN, { ...now, before: failed })).toEqual(none);
+  expect(time(T + 180 * MIN, { ...now, evaluation: undefined, idleSince: T + 5 * MIN })).toEqual(none);
+
+  const paused = { ...now, evaluation: { ...evaluation, paused: true }, dueSince: undefined, pauseMs: 5 * MIN };
+  expect(time(T + 34 * MIN, paused)).toMatchObject({ kind: 'quiet' });
+  expect(time(T + 36 * MIN, paused)).toMatchObject({ kind: 'notEvaluated', dueAt: new Date(T + 35 * MIN) });
+  const startedAt = new Date(T + 50 * MIN);
+  const late = { ...now, evaluation: { ...evaluation, startedAt }, dueSince: undefined };
+  expect(time(T + 40 * MIN, late)).toMatchObject({ kind: 'notEvaluated', dueAt: dueSince });
+  expect(time(T + 51 * MIN, late)).toEqual({ kind: 'evaluating', startedAt });
+
+  const notLoaded: Standing = { kind: 'notLoaded' };
+  const waiting = { ...now, evaluation: { ...evaluation, phase: 'waiting' }, standing: notLoaded } as const;
+  const lost = { ...waiting, dueSince: undefined };
+  const [earlier] = evaluation.streak;
+  expect(time(T + 29 * MIN, lost)).toEqual({ kind: 'notEvaluated', standing: notLoaded, earlier });
+  const closed: Standing = { kind: 'closed' };
+  const ended = { after: undefined, idleSince: T + 5 * MIN, standing: closed, closedAt: new Date(T + 20 * MIN) };
+  expect(time(T + 19 * MIN, ended)).toMatchObject({ kind: 'quiet' });
+  expect(time(T + 21 * MIN, ended)).toEqual({ kind: 'notEvaluated', standing: closed });
 });
 
 test('a stopped sensor was stopped by somebody, until it was started or a stop ended by itself', () => {
