@@ -20,6 +20,7 @@ export function explanationView(explanation: Explanation, options: ExplanationOp
       return {
         ...common,
         runKey: explanation.runKey,
+        jobs: explanation.jobs,
         answers: explanation.answers.map((answer) => keyAnswerView(answer, options)),
       };
     case 'time':
@@ -136,6 +137,7 @@ function standingView(standing: Standing) {
     case 'broken':
       return { kind, failedTaskAttempts: standing.failedTaskAttempts };
     case 'noWorker':
+    case 'late':
       return { kind, taskQueue: standing.taskQueue, dueSince: iso(standing.dueSince) };
     case 'failing':
       return { kind, since: iso(standing.since), error: standing.error };

@@ -51,7 +51,9 @@ export type Explanation = { readonly sensor: string; readonly workflowId: string
   | {
       readonly about: 'key';
       readonly runKey: string;
-      /** One for each job that has to do with the key, at least one. */
+      /** Those that the sensor has; without any, run keys mean nothing. */
+      readonly jobs: readonly string[];
+      /** One for each job that has to do with the key, at least one where the sensor has jobs. */
       readonly answers: readonly KeyAnswer[];
     }
   | { readonly about: 'time'; readonly at: Date; readonly answer: TimeAnswer }
@@ -76,7 +78,7 @@ export async function explain(client: Client, sensor: string, question: Question
     return { ...about, about: 'run', run, answer: await explainRun(client, sensor, run) };
   }
   const { runKey, job } = question;
-  return { ...about, about: 'key', runKey, answers: await explainKey(client, sensor, { runKey, job }, known) };
+  return { ...about, about: 'key', runKey, ...(await explainKey(client, sensor, { runKey, job }, known)) };
 }
 
 // ------------------------------------------------------------------------------------------------ a key
@@ -91,7 +93,7 @@ async function explainKey(
   sensor: string,
   { runKey, job }: { readonly runKey: string; readonly job: string | undefined },
   { standing }: Known
-): Promise<readonly KeyAnswer[]> {
+): Promise<Pick<Extract<Explanation, { about: 'key' }>, 'jobs' | 'answers'>> {
   const run = await foldRun(client, await historyOf(client, sensor));
   const folded: Folded = { state: run.state, ticks: [...run.ticks.values()].sort((a, b) => a.tick - b.tick) };
   const waiting = await waitingOf(client, folded.state);
@@ -99,7 +101,8 @@ async function explainKey(
   for (const name of job === undefined ? jobsOf(folded, runKey) : [job])
     answers.push(await answerFor(client, sensor, { ...folded, job: name, runKey, standing, waiting }));
   const seen = answers.filter(({ kind }) => kind !== 'notSeen');
-  return seen.length > 0 ? seen : answers.slice(0, 1);
+  const { jobs } = folded.state.options;
+  return { jobs, answers: seen.length > 0 ? seen : answers.slice(0, jobs.length === 0 ? 0 : 1) };
 }
 
 /** Jobs that the key may belong to: those of the sensor, and those that it wrongly asked for. */

@@ -1,9 +1,10 @@
 /** What `explain` makes of what is known: the decisions alone, on states that the loop's own rules made. */
 import { expect, test } from 'vitest';
+import { explanationLines } from '../../src/cli/explain-text.js';
 import { decideKey, type KeyFacts } from '../../src/client/explain-key.js';
 import { decideTime, type TimeFacts } from '../../src/client/explain-time.js';
 import { standingOf } from '../../src/client/standing.js';
-import type { SensorDescription, SensorRun, Standing } from '../../src/client/index.js';
+import type { KeyAnswer, SensorDescription, SensorRun, Standing } from '../../src/client/index.js';
 import type { LoopState, TickRecord } from '../../src/sensors/protocol.js';
 import { emptyRecord } from '../../src/workflows/records.js';
 import { newState } from '../../src/workflows/state.js';
@@ -254,6 +255,56 @@ test('what is to come, and what nobody knows any more, is said', () => {
   expect(time(T, nothing)).toEqual({ kind: 'unknown' });
 });
 
+const printed = (answers: readonly KeyAnswer[], more: { runKey?: string; jobs?: readonly string[] } = {}): string => {
+  const about = {
+    sensor: 's',
+    workflowId: 'sensor/s',
+    runId: 'r',
+    about: 'key',
+    runKey: 'a',
+    jobs: ['process'],
+  } as const;
+  const options = { showCursor: false, webUrlOf: () => undefined };
+  return explanationLines({ ...about, ...more, answers }, options).join('\n');
+};
+
+test('requests that nobody can start are not said to be starting', () => {
+  const launch = { remaining: [], staged: [], refused: [] };
+  const pending = (standing: Standing, dueAt?: number): string =>
+    printed([
+      key({
+        waiting: [{ hash: HASH }],
+        standing,
+        state: state({ launch: { ...launch, ...(dueAt === undefined ? {} : { dueAt }) } }),
+      }),
+    ]);
+  const none: Standing = { kind: 'noWorker', taskQueue: 'main' };
+  expect(pending(running)).toContain('which are being started now.');
+  expect(pending({ kind: 'failing' })).toContain('which are being started now.');
+  expect(pending(none)).toMatch(/which are not being started\. .*no worker polls task queue 'main' for it\.$/);
+  expect(pending({ kind: 'closed' }, T)).toContain("The sensor's loop was cancelled or terminated.");
+  expect(pending({ kind: 'late', taskQueue: 'main', dueSince: new Date(T) })).toContain(
+    "task queue 'main' is polled, but no worker took it"
+  );
+});
+
+test('commands can be pasted whatever the key is, and are left out for one that cannot be shown', () => {
+  const duplicate = key({ run, ticks: [tick(5, { duplicates: { count: 1, sample: [{ id: run.workflowId }] } })] });
+  const command = (runKey: string, jobs: readonly string[] = ['process']): string | undefined =>
+    / To run it again: (.*)$/m.exec(printed([duplicate], { runKey, jobs }))?.[1];
+  expect(command('in/b.csv:17')).toBe('sensors rerun s in/b.csv:17');
+  expect(command('x$(reboot)')).toBe("sensors rerun s 'x$(reboot)'");
+  expect(command("it's")).toBe(String.raw`sensors rerun s 'it'\''s'`);
+  expect(command('-rf', ['process', 'other'])).toBe('sensors rerun s --job process -- -rf');
+  expect(command('x'.repeat(101))).toBeUndefined();
+  expect(command('a\u001b[2J')).toBeUndefined();
+  expect(printed([key({ sealed: { since: T, until: T + 1 } })], { runKey: 'a b' })).toMatch(/sensors rearm s 'a b'$/);
+});
+
+test('a sensor without jobs says that keys mean nothing', () => {
+  expect(printed([], { jobs: [] })).toBe('s has no jobs: it starts no runs, and run keys mean nothing.');
+});
+
 test('a sensor sees nothing new for one reason, the one to act on first', () => {
   const description = {
     status: 'running',
@@ -265,7 +316,7 @@ test('a sensor sees nothing new for one reason, the one to act on first', () => 
   expect(standingOf(description, 0)).toMatchObject({ kind: 'noWorker' });
   const late = new Date(T);
   expect(standingOf({ ...description, dueSince: late }, 1, T + MIN)).toMatchObject({
-    kind: 'noWorker',
+    kind: 'late',
     dueSince: late,
   });
   expect(standingOf({ ...description, dueSince: late }, 1, T + 1)).toMatchObject({ kind: 'failing' });
