@@ -110,7 +110,7 @@ function keyDetails(answer: KeyAnswer, name: string, options: ExplanationOptions
 }
 
 function notSeenDetails(
-  { cursor, cursorChanged, dedupeMs }: Extract<KeyAnswer, { kind: 'notSeen' }>,
+  { cursor, cursorChanged, dedupeMs, since }: Extract<KeyAnswer, { kind: 'notSeen' }>,
   { showCursor }: ExplanationOptions
 ): string[] {
   const value = showCursor
@@ -121,6 +121,7 @@ function notSeenDetails(
       ? 'in no tick that is known'
       : `at tick ${cursorChanged.tick}, ${when(cursorChanged.at)}`;
   return [
+    `  No tick has asked for it since ${when(since)}; of older ones nothing is known.`,
     `  The cursor last changed ${changed}.`,
     ...(value === undefined ? [] : [value]),
     ...(dedupeMs === undefined

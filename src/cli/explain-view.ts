@@ -59,6 +59,7 @@ function keyAnswerView(answer: KeyAnswer, options: ExplanationOptions) {
     default:
       return {
         ...common,
+        since: iso(answer.since),
         standing: standingView(answer.standing),
         cursorChanged: mentionView(answer.cursorChanged),
         cursor: options.showCursor ? answer.cursor?.value : undefined,

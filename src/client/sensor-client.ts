@@ -48,7 +48,7 @@ import { describeAsset, type AssetDescription } from './describe-asset.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
 import { inBatches } from './batches.js';
 import { describeExecution } from './executions.js';
-import { explain, type Explanation, type Question } from './explain.js';
+import { explain, type ExplainOptions, type Explanation, type Question } from './explain.js';
 import { isPruned, latestRuns } from './latest-runs.js';
 import { listAssetEvents, type AssetEventsOptions } from './list-asset-events.js';
 import { listRuns, readRunError, type RunFilter, type SensorRun } from './list-runs.js';
@@ -464,14 +464,14 @@ export class SensorClient {
   /**
    * What became of a run key, what took place at a time and why not more, or where a run came from: one answer from
    * all that Temporal still knows. Asks no worker.
+   *
+   * @param options.onHistory is told of each older history that is read: a key that nothing asked for may cost 20
    */
-  async explain(sensor: string, question: Question): Promise<Explanation> {
+  async explain(sensor: string, question: Question, options: ExplainOptions = {}): Promise<Explanation> {
     const description = await this.describe(sensor);
     const workers = await this.workers(description.taskQueue);
-    return await explain(this.client, sensor, question, {
-      description,
-      standing: standingOf(description, workers.length),
-    });
+    const standing = standingOf(description, workers.length);
+    return await explain(this.client, sensor, question, { description, standing }, options);
   }
 
   /** Why a run failed or was terminated, in one message; undefined for any other. */

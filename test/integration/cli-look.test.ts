@@ -54,6 +54,7 @@ const chatty = defineSensor({
     ctx.log.info(`line ${n} ${'l'.repeat(3_000)}`);
     ctx.setCursor({ n, text: 'c'.repeat(900) });
     if (n < TICKS) ctx.more();
+    if (n === 2) return ctx.run({ runKey: 'early', config: { n: 'x' as unknown as number } });
     return ctx.skip(`nothing ${n} ${'s'.repeat(1_900)}`);
   },
 });
@@ -77,6 +78,7 @@ beforeAll(async () => {
   await h.tickWhere(keys, ({ status }) => status === 'success', 'the first tick');
   await h.sensors.tick(name(keys));
   await waitFor(async () => (await h.sensors.state(name(chatty))).tick === TICKS, 'all ticks of chatty');
+  await h.sensors.discardDeadLetters(name(chatty));
   // what a worker with a newer loop says: the loop continues as new, so that its history is closed
   const { runId } = await h.sensors.describe(name(chatty));
   await h.loop(chatty).signal('configure', { options: loopOptions(chatty), protocol: PROTOCOL + 1 });
@@ -179,6 +181,9 @@ describe('explain', () => {
     expect(await answers(keys, 'gone')).toMatchObject([{ kind: 'remembered', from: expect.any(Date) as Date }]);
     expect(await answers(keys, 'bad')).toMatchObject([{ kind: 'rejected', what: 'request', tick: 1, count: 1 }]);
     expect(await answers(burst, 'b3')).toMatchObject([{ kind: 'pending', ahead: 1, of: 2, waitsFor: 'start' }]);
+    // from the history of a closed run of the loop
+    expect(await answers(chatty, 'early')).toMatchObject([{ kind: 'rejected', tick: 2, count: 1 }]);
+    expect(await answers(chatty, 'late')).toMatchObject([{ kind: 'notSeen', since: expect.any(Date) as Date }]);
     expect(await answers(keys, 'nope')).toMatchObject([{ kind: 'notSeen', cursor: { value: { secret: SECRET } } }]);
     const show = spawnCli(['explain', name(keys), 'nope', '--show-cursor', '--address', inject('temporalAddress')]);
     let shown = '';
@@ -213,6 +218,16 @@ describe('explain', () => {
     const [tick] = await firstOf(h.sensors.tickHistory(name(keys)), 1, () => true);
     const run = (await h.runs(keys)).find(({ runKey }) => runKey === 'again');
     const { evaluation } = await h.folded(idle);
+    // its first ticks are in a closed run of the loop, and no other history is read
+    const [first] = await firstOf(h.sensors.tickHistory(name(chatty)), 1, ({ tick }) => tick === 1);
+    const histories: Date[] = [];
+    const early = await h.sensors.explain(
+      name(chatty),
+      { at: new Date(first?.startedAt ?? 0) },
+      { onHistory: (startTime) => void histories.push(startTime) }
+    );
+    expect(early).toMatchObject({ answer: { kind: 'tick' } });
+    expect(histories).toHaveLength(1);
     const [then, stopped, byRunId, stranger] = await Promise.all([
       json('explain', name(keys), new Date(tick?.startedAt ?? 0).toISOString()),
       text('explain', name(burst), new Date().toISOString()),

@@ -151,7 +151,7 @@ test('a dedupe time lets old keys run again, and only those', async () => {
   const sensor = keys('forgetful', { from: 0, to: 3 }, { dedupe: '1h' });
   const options = loopOptions(sensor);
   const state = newState(options, Date.now());
-  const old = withKeys(state, 2, Date.now() - 2 * HOUR_MS).ledger;
+  const old = withKeys(state, 4, Date.now() - 2 * HOUR_MS).ledger;
   const ledger = rememberKey(old, runKeyHash('noop', 'k2'), Date.now(), options.dedupeMs);
   await startLoop(h.client, {
     sensor: h.name(sensor),
@@ -164,6 +164,7 @@ test('a dedupe time lets old keys run again, and only those', async () => {
     runs: { count: 2 },
     duplicates: { count: 1, sample: [{ runKey: 'k2' }] },
   });
+  expect(await h.sensors.explain(h.name(sensor), { runKey: 'k3' })).toMatchObject({ answers: [{ kind: 'notSeen' }] });
 });
 
 test('a renamed job and a renamed sensor keep their keys, cursor and status', async () => {
@@ -198,6 +199,12 @@ test('a renamed job and a renamed sensor keep their keys, cursor and status', as
   const name = h.name(after);
   expect(await h.sensors.describe(name)).toMatchObject({ status: 'stopped', statusBy: 'ann' });
   expect(await h.sensors.tick(name)).toMatchObject({ runs: { sample: [`${name}:echo:k3`] }, duplicates: { count: 3 } });
+  const run = { workflowId: `${h.name(before)}:noop:k1` };
+  const told = [{ kind: 'duplicate', job: 'echo', run, again: { tick: 2 } }];
+  expect(await h.sensors.explain(name, { runKey: 'k1' })).toMatchObject({ answers: told });
+  const remembered = [{ kind: 'remembered', from: new Date(0), again: { tick: 2 } }];
+  expect(await h.sensors.explain(name, { runKey: 'k0' })).toMatchObject({ answers: remembered });
+  expect(await h.sensors.explain(name, { run: run.workflowId })).toMatchObject({ answer: { kind: 'started' } });
   await expect(h.sensors.start(h.name(before))).rejects.toThrow(`was renamed to '${name}'`);
   const { pages } = await h.loop(after).query<{ pages: { id: string }[] }>('keys');
   expect(pages.map(({ id }) => id.split('/')[1])).toEqual([name]);

@@ -13,6 +13,8 @@ const T = Date.UTC(2026, 0, 31, 8);
 const MIN = 60_000;
 const running: Standing = { kind: 'running', lastOutcome: 'no new files' };
 const HASH = 'A'.repeat(21) + 'B';
+/** Of the job's earlier name. */
+const OLD_HASH = 'A'.repeat(21) + 'C';
 
 const options = {
   intervalMs: MIN,
@@ -50,9 +52,12 @@ const key = (more: Partial<KeyFacts> = {}) =>
   decideKey({
     job: 'process',
     runKey: 'a',
-    hash: HASH,
+    hashes: [HASH, OLD_HASH],
+    names: ['process', 'work'],
+    ids: ['s:process:a', 's:work:a', 'old:process:a', 'old:work:a'],
     state: state(),
     ticks: [],
+    since: new Date(T),
     standing: running,
     waiting: [],
     ...more,
@@ -90,6 +95,18 @@ test('a key that the ledger forgot has expired, and one whose run Temporal forgo
   expect(key({ sealed: { since: T, until: T + 1 } })).toMatchObject({ kind: 'remembered', to: new Date(T + 1) });
 });
 
+test('a key is known by the earlier names of its sensor and its job', () => {
+  const old = { ...run, workflowId: 'old:work:a', job: 'work' };
+  const again = tick(5, { duplicates: { count: 1, sample: [{ id: 's:process:a' }] } });
+  expect(key({ run: old, ticks: [again] })).toMatchObject({ kind: 'duplicate', job: 'process', again: { tick: 5 } });
+  const ledger = { recent: [{ since: T, until: T, keys: OLD_HASH }], pages: [], version: OLD_HASH };
+  expect(key({ state: state({ ledger }) })).toMatchObject({ kind: 'remembered', from: new Date(T) });
+  expect(key({ waiting: [{ hash: OLD_HASH }] })).toMatchObject({ kind: 'pending' });
+  const rejection = { id: 'x', kind: 'request', job: 'work', runKey: 'a', error: 'no' } as const;
+  const rejected = tick(2, { rejected: { count: 1, sample: [rejection] } });
+  expect(key({ ticks: [rejected] })).toMatchObject({ kind: 'rejected', tick: 2 });
+});
+
 test('a rejected key is told from its dead letter, or from the ticks when that is gone', () => {
   const rejection = { id: HASH, kind: 'request', job: 'process', runKey: 'a', error: 'no' } as const;
   const letter = { ...rejection, tick: 4, firstAt: T, lastAt: T + MIN, count: 2 };
@@ -123,6 +140,7 @@ test('a key that nobody asked for is not seen, wherever the cursor is', () => {
     kind: 'notSeen',
     job: 'process',
     rearmed: 2,
+    since: new Date(T),
     standing: running,
     cursor: { value: 7 },
     cursorChanged: { tick: 1, at: new Date(T + MIN) },
