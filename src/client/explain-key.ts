@@ -225,6 +225,7 @@ export function recentSpan({ recent }: Ledger, hashes: readonly string[]): Span 
 
 /** Whether one of these keys is among packed ones. */
 export function isPacked(packed: string, hashes: readonly string[]): boolean {
-  for (const key of unpackKeys(packed)) if (hashes.includes(key)) return true;
+  const wanted = new Set(hashes);
+  for (const key of unpackKeys(packed)) if (wanted.has(key)) return true;
   return false;
 }

@@ -23,22 +23,24 @@ export async function withOlderTicks(
   present: readonly TickRecord[],
   onHistory?: OnHistory
 ): Promise<KnownTicks> {
-  let ticks = present;
+  const older: TickRecord[] = [];
+  let first = present[0];
   let since: Date | undefined;
   let histories = 0;
   for await (const { runId, startTime } of loopRuns(client, sensor)) {
-    const first = ticks[0]?.tick ?? 1;
     if (since !== undefined) {
-      if (first <= 1 || histories++ >= MAX_OLDER_HISTORIES) break;
+      const before = first?.tick ?? 1;
+      if (before <= 1 || histories++ >= MAX_OLDER_HISTORIES) break;
       onHistory?.(startTime);
-      const older = await ticksOfRun(client, sensor, runId);
-      if (older === undefined) break;
-      ticks = [...older.filter(({ tick }) => tick < first).toReversed(), ...ticks];
+      const ticks = await ticksOfRun(client, sensor, runId);
+      if (ticks === undefined) break;
+      older.push(...ticks.filter(({ tick }) => tick < before));
+      first = older.at(-1) ?? first;
     }
     since = startTime;
   }
-  const began = Math.min(since?.getTime() ?? Date.now(), ticks[0]?.startedAt ?? Infinity);
-  return { ticks, since: new Date(began) };
+  const began = Math.min(since?.getTime() ?? Date.now(), first?.startedAt ?? Infinity);
+  return { ticks: [...older.toReversed(), ...present], since: new Date(began) };
 }
 
 /** The last tick that began until a time, the next one, and since when the server knows of the loop. */

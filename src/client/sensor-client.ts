@@ -288,8 +288,8 @@ export class SensorClient {
    * Sets the cursor to what it was before a tick, so that what came since is evaluated again. Keys that have run do not
    * run again.
    *
-   * @param tick one of the last ticks, see {@link ticks}
-   * @throws {@link SensorRejectedError} when the sensor no longer knows that cursor: an older tick, or a large cursor
+   * @param tick one of {@link ticks} or {@link tickHistory}
+   * @throws {@link SensorRejectedError} when nobody knows that cursor any more: a tick that the server has forgotten too, or a large cursor
    */
   async rewindCursor(sensor: string, tick: number, note: Note = {}): Promise<SensorState> {
     refuseChange(this.options, 'rewindCursor');
@@ -300,9 +300,18 @@ export class SensorClient {
 
   /** The cursor before a tick, or undefined when there was none; throws as {@link rewindCursor}. */
   async cursorBefore(sensor: string, tick: number): Promise<StoredCursor | undefined> {
-    const known = cursorBefore(await this.ticks(sensor), tick);
+    const ticks = await this.ticks(sensor);
+    const older = ticks.some((each) => each.tick === tick) ? [] : await this.olderTick(sensor, tick);
+    const known = cursorBefore([...older, ...ticks], tick);
     if (!('refusal' in known)) return known.cursor;
     throw new SensorRejectedError(sensor, `the cursor cannot be rewound: ${known.refusal}; set it instead`, undefined);
+  }
+
+  /** A tick that the loop no longer remembers. */
+  private async olderTick(sensor: string, tick: number): Promise<readonly TickRecord[]> {
+    for await (const record of readTicks(this.client, sensor, { before: tick + 1 }))
+      return record.tick === tick ? [record] : [];
+    return [];
   }
 
   /** Forgets the cursor. */

@@ -424,8 +424,10 @@ export interface TickRecord {
   /** Of a tick that has not ended: what does not let it go on. */
   readonly waitsFor?: string;
   readonly cursorBefore?: StoredCursor;
+  /** There was none before it; absent from records of older versions. */
+  readonly noCursorBefore?: true;
   readonly cursorAfter?: StoredCursor;
-  /** A cursor before or after it is too large to be kept. */
+  /** The cursor before it is too large to be kept. */
   readonly cursorOmitted?: true;
   readonly cursorChanged?: true;
   readonly logs?: readonly LogLine[];
