@@ -81,8 +81,7 @@ function keySentence(answer: KeyAnswer, about: AboutKey): string {
       );
     case 'remembered':
       return (
-        `it has run, and Temporal has forgotten the run since; the sensor remembers the key${span(answer)} and starts it ` +
-        `${answer.until === undefined ? 'never again' : `not again before ${answer.until.toISOString()}`}.` +
+        `it has run, and Temporal has forgotten the run since; the sensor remembers the key${span(answer)}, and ${forgets(answer)}.` +
         commandFor('rearm', 'To let its next request run', answer, about)
       );
     case 'rejected': {
@@ -245,6 +244,13 @@ function between({
 }): string {
   const earlier = before === undefined ? '' : ` The tick before: ${tickText(before)}.`;
   return `${earlier}${after === undefined ? '' : ` The next: ${tickText(after)}.`}`;
+}
+
+function forgets({ until }: { readonly until?: Date }): string {
+  if (until === undefined) return 'starts it never again';
+  // keys are forgotten between ticks
+  if (until.getTime() < Date.now()) return 'forgets it with its next tick (dedupe)';
+  return `starts it not again before ${until.toISOString()}`;
 }
 
 function span({ from, to }: { readonly from?: Date; readonly to?: Date }): string {

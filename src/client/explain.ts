@@ -138,8 +138,8 @@ async function explainKey(
 function jobsOf({ state: { options, deadLetters }, ticks }: Folded, runKey: string): readonly string[] {
   const rejections = [...deadLetters, ...ticks.flatMap(({ rejected }) => rejected.sample)];
   const asked = rejections.flatMap((each) => (each.runKey === runKey && each.job !== undefined ? [each.job] : []));
-  const aliases = options.jobs.flatMap((job) => aliasesOf(options, job));
-  return [...new Set([...options.jobs, ...asked.filter((job) => !aliases.includes(job))])];
+  const aliases = new Set(options.jobs.flatMap((job) => aliasesOf(options, job)));
+  return [...new Set([...options.jobs, ...asked.filter((job) => !aliases.has(job))])];
 }
 
 /** What is known of a key outside of the loop, and the names by which it is. */

@@ -319,6 +319,11 @@ test('commands can be pasted whatever the key is, and are left out for one that 
   expect(printed([key({ sealed: { since: T, until: T + 1 } })], { runKey: 'a b' })).toMatch(/sensors rearm s 'a b'$/);
 });
 
+test('a key that is past its time, and not forgotten yet, is not promised for a time in the past', () => {
+  const past = key({ state: state({ options: { ...options, dedupeMs: MIN }, ...remembered() }) });
+  expect(printed([past])).toContain(', and forgets it with its next tick (dedupe). To let its next request run: ');
+});
+
 test('a sensor without jobs says that keys mean nothing', () => {
   expect(printed([], { jobs: [] })).toBe('s has no jobs: it starts no runs, and run keys mean nothing.');
 });
