@@ -219,7 +219,7 @@ describe('explain', () => {
     const [tick] = await firstOf(h.sensors.tickHistory(name(keys)), 1, () => true);
     const run = (await h.runs(keys)).find(({ runKey }) => runKey === 'again');
     const { evaluation } = await h.folded(idle);
-    // its first ticks are in a closed run of the loop, and no other history is read
+    // its first ticks are in closed runs of the loop, and the history of the present one is not searched
     const [first] = await firstOf(h.sensors.tickHistory(name(chatty)), 1, ({ tick }) => tick === 1);
     const histories: Date[] = [];
     const early = await h.sensors.explain(
@@ -228,7 +228,8 @@ describe('explain', () => {
       { onHistory: (startTime) => void histories.push(startTime) }
     );
     expect(early).toMatchObject({ answer: { kind: 'tick' } });
-    expect(histories).toHaveLength(1);
+    expect(histories.length).toBeGreaterThan(0);
+    expect(histories).not.toContainEqual((await h.sensors.describe(name(chatty))).startTime);
     const [then, stopped, byRunId, stranger] = await Promise.all([
       json('explain', name(keys), new Date(tick?.startedAt ?? 0).toISOString()),
       text('explain', name(burst), new Date().toISOString()),
