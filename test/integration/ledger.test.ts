@@ -151,7 +151,7 @@ test('a dedupe time lets old keys run again, and only those', async () => {
   const sensor = keys('forgetful', { from: 0, to: 3 }, { dedupe: '1h' });
   const options = loopOptions(sensor);
   const state = newState(options, Date.now());
-  const old = withKeys(state, 4, Date.now() - 2 * HOUR_MS).ledger;
+  const old = withKeys(state, 2, Date.now() - 2 * HOUR_MS).ledger;
   const ledger = rememberKey(old, runKeyHash('noop', 'k2'), Date.now(), options.dedupeMs);
   await startLoop(h.client, {
     sensor: h.name(sensor),
@@ -164,7 +164,6 @@ test('a dedupe time lets old keys run again, and only those', async () => {
     runs: { count: 2 },
     duplicates: { count: 1, sample: [{ runKey: 'k2' }] },
   });
-  expect(await h.sensors.explain(h.name(sensor), { runKey: 'k3' })).toMatchObject({ answers: [{ kind: 'notSeen' }] });
 });
 
 test('a renamed job and a renamed sensor keep their keys, cursor and status', async () => {
