@@ -67,7 +67,9 @@ function addCursor(program: Command, output: Output, inSession: InSession): void
       const { setCursor } = await import('./commands/cursor.js');
       await inSession((session) => setCursor(session, output, sensor, value, own));
     });
-  withQuestion(cursor.command('rewind <sensor>').argument('<tick>', 'one of the last ticks', tickNumber))
+  withQuestion(
+    cursor.command('rewind <sensor>').argument('<tick>', 'one of those that sensors ticks shows', tickNumber)
+  )
     .description('set the cursor to what it was before a tick; keys that have run do not run again')
     .action(async (sensor: string, tick: number, own: CursorOptions) => {
       const { rewindCursor } = await import('./commands/cursor.js');

@@ -11,6 +11,10 @@ import type {
 import { describeTick } from '../sensors/describe-tick.js';
 import { count, formatDuration, plain, relative } from '../sensors/text.js';
 import type { ExplanationOptions } from './explain-view.js';
+import { shellQuoted } from './shell.js';
+
+/** Of a run key. */
+const SHOWN_CHARACTERS = 100;
 
 /** The answer first, then what belongs to it, then links. */
 export function explanationLines(explanation: Explanation, options: ExplanationOptions): string[] {
@@ -18,16 +22,14 @@ export function explanationLines(explanation: Explanation, options: ExplanationO
   const name = plain(sensor);
   const loop = link('Sensor', options.webUrlOf(explanation));
   switch (explanation.about) {
-    case 'key': {
-      const key = plain(explanation.runKey, 100);
+    case 'key':
       return [
-        ...explanation.answers.flatMap((answer) => [
-          `Key '${key}' of ${name} (job ${plain(answer.job)}): ${keySentence(answer, name, key)}`,
-          ...keyDetails(answer, name, options),
-        ]),
+        ...explanation.answers.flatMap((answer) => keyLines(answer, explanation, options)),
+        ...(explanation.answers.length > 0
+          ? []
+          : [`${name} has no jobs: it starts no runs, and run keys mean nothing.`]),
         ...loop,
       ];
-    }
     case 'time':
       return [`${name} at ${explanation.at.toISOString()}: ${timeSentence(explanation.answer, name)}`, ...loop];
     default:
@@ -38,14 +40,44 @@ export function explanationLines(explanation: Explanation, options: ExplanationO
   }
 }
 
-function keySentence(answer: KeyAnswer, name: string, key: string): string {
+type AboutKey = Extract<Explanation, { about: 'key' }>;
+
+function keyLines(answer: KeyAnswer, about: AboutKey, options: ExplanationOptions): string[] {
+  const name = plain(about.sensor);
+  return [
+    `Key '${plain(about.runKey, SHOWN_CHARACTERS)}' of ${name} (job ${plain(answer.job)}): ${keySentence(answer, about)}`,
+    ...keyDetails(answer, name, options),
+  ];
+}
+
+/** The command for the key, to be pasted; nothing for one that cannot be shown as it is. */
+function commandFor(
+  command: 'rerun' | 'rearm',
+  why: string,
+  { job, backfill }: KeyAnswer,
+  { sensor, runKey, jobs }: AboutKey
+): string {
+  if (backfill !== undefined) {
+    return command === 'rerun'
+      ? ` Its failed partitions run again with: sensors backfills retry ${plain(backfill)}`
+      : ` It was a backfill; start another one: sensors backfill ${plain(job)} --partitions <partitions>`;
+  }
+  if (plain(runKey, SHOWN_CHARACTERS) !== runKey) return '';
+  const option = jobs.length > 1 ? ['--job', job] : [];
+  // else a key that begins with a dash would be an option
+  const key = runKey.startsWith('-') ? ['--', runKey] : [runKey];
+  return ` ${why}: ${['sensors', command, sensor, ...option, ...key].map(shellQuoted).join(' ')}`;
+}
+
+function keySentence(answer: KeyAnswer, about: AboutKey): string {
   switch (answer.kind) {
     case 'started':
       return `${requested(answer)} and started run ${runText(answer)}.`;
     case 'duplicate':
       return (
         `duplicate of run ${runText(answer)}, first requested ${tickAt(answer.run.tick, answer.requestedAt)}; requested ` +
-        `again at tick ${answer.again?.tick} (${when(answer.again?.at)}), which started nothing. ${remedy(answer, `To run it again: sensors rerun ${name} ${key}`)}`
+        `again at tick ${answer.again?.tick} (${when(answer.again?.at)}), which started nothing.` +
+        commandFor('rerun', 'To run it again', answer, about)
       );
     case 'expired':
       return (
@@ -54,8 +86,8 @@ function keySentence(answer: KeyAnswer, name: string, key: string): string {
       );
     case 'remembered':
       return (
-        `it has run, and Temporal has forgotten the run since; the sensor remembers the key${span(answer)} and starts it ` +
-        `${answer.until === undefined ? 'never again' : `not again before ${answer.until.toISOString()}`}. ${remedy(answer, `To let its next request run: sensors rearm ${name} ${key}`)}`
+        `it has run, and Temporal has forgotten the run since; the sensor remembers the key${span(answer)}, and ${forgets(answer)}.` +
+        commandFor('rearm', 'To let its next request run', answer, about)
       );
     case 'rejected': {
       const { what, error, tick, since, lastAt, count: times, deadLetter } = answer;
@@ -64,18 +96,10 @@ function keySentence(answer: KeyAnswer, name: string, key: string): string {
       return `rejected since ${when(since)}, ${count(times, 'time')}, the last ${relative(lastAt)} at tick ${tick}, because ${why}: ${plain(error)}.${kept}`;
     }
     case 'pending':
-      return `accepted, and pending: ${pendingText(answer)}`;
+      return `accepted, and pending: ${pendingText(answer, plain(about.sensor))}`;
     default:
-      return `not seen yet. ${standingText(answer.standing, name)}`;
+      return `not seen yet. ${standingText(answer.standing, plain(about.sensor))}`;
   }
-}
-
-/** How to have it once more. @param ofRun when it is a run */
-function remedy({ kind, job, backfill }: KeyAnswer, ofRun: string): string {
-  if (backfill === undefined) return ofRun;
-  return kind === 'remembered'
-    ? `It was a backfill; start another one: sensors backfill ${plain(job)} --partitions <partitions>`
-    : `Its failed partitions run again with: sensors backfills retry ${plain(backfill)}`;
 }
 
 function keyDetails(answer: KeyAnswer, name: string, options: ExplanationOptions): string[] {
@@ -90,7 +114,7 @@ function keyDetails(answer: KeyAnswer, name: string, options: ExplanationOptions
 }
 
 function notSeenDetails(
-  { cursor, cursorChanged, dedupeMs }: Extract<KeyAnswer, { kind: 'notSeen' }>,
+  { cursor, cursorChanged, dedupeMs, since }: Extract<KeyAnswer, { kind: 'notSeen' }>,
   { showCursor }: ExplanationOptions
 ): string[] {
   const value = showCursor
@@ -101,6 +125,7 @@ function notSeenDetails(
       ? 'in no tick that is known'
       : `at tick ${cursorChanged.tick}, ${when(cursorChanged.at)}`;
   return [
+    `  No tick has asked for it since ${when(since)}; of older ones nothing is known.`,
     `  The cursor last changed ${changed}.`,
     ...(value === undefined ? [] : [value]),
     ...(dedupeMs === undefined
@@ -109,13 +134,17 @@ function notSeenDetails(
   ];
 }
 
-function pendingText(answer: Extract<KeyAnswer, { kind: 'pending' }>): string {
+function pendingText(answer: Extract<KeyAnswer, { kind: 'pending' }>, name: string): string {
   const { ahead, of, waitsFor, dueAt, standing } = answer;
   const place = `${ahead === 0 ? 'it is the next' : `${ahead} start before it`} of ${count(of, 'request')}`;
   if (waitsFor === 'start')
     return `${place}. ${standing.kind === 'stopped' ? stoppedText(standing) : ''}, and they start when it is started.`;
-  if (waitsFor === 'turn') return `${place}, which are being started now.`;
-  return `${place} left over by maxRunsPerTick; the next start ${dueAt === undefined ? 'soon' : when(dueAt)}.`;
+  // a sensor that fails starts what it has accepted
+  const starts = standing.kind === 'running' || standing.kind === 'failing';
+  const hindrance = starts ? '' : ` ${standingText(standing, name)}`;
+  if (waitsFor === 'turn')
+    return starts ? `${place}, which are being started now.` : `${place}, which are not being started.${hindrance}`;
+  return `${place} left over by maxRunsPerTick; the next start ${dueAt === undefined ? 'soon' : when(dueAt)}.${hindrance}`;
 }
 
 function timeSentence(answer: TimeAnswer, name: string): string {
@@ -141,8 +170,14 @@ function timeSentence(answer: TimeAnswer, name: string): string {
           ? ''
           : `; the next was ${tickText(answer.after)}. Most often no worker with the sensor was running`;
       const now = answer.standing === undefined ? '' : ` ${standingText(answer.standing, name)}`;
+      if (answer.earlier !== undefined) {
+        const { reason, since } = answer.earlier;
+        return `it was not evaluated, or still found nothing new: ${plain(reason, 300)} (since ${when(new Date(since))}).${now} Since when is not known.`;
+      }
       return `it was not evaluated, though an evaluation was${due === '' ? ' due' : due}${until}.${now}`;
     }
+    case 'evaluating':
+      return `it was being evaluated, since ${answer.startedAt.toISOString()}; that evaluation has not ended yet.`;
     case 'future':
       return `that is still to come. ${standingText(answer.standing, name)}`;
     default:
@@ -216,6 +251,13 @@ function between({
   return `${earlier}${after === undefined ? '' : ` The next: ${tickText(after)}.`}`;
 }
 
+function forgets({ until }: { readonly until?: Date }): string {
+  if (until === undefined) return 'starts it never again';
+  // keys are forgotten between ticks
+  if (until.getTime() < Date.now()) return 'forgets it with its next tick (dedupe)';
+  return `starts it not again before ${until.toISOString()}`;
+}
+
 function span({ from, to }: { readonly from?: Date; readonly to?: Date }): string {
   return from === undefined || to === undefined ? '' : ` from between ${from.toISOString()} and ${to.toISOString()}`;
 }
@@ -253,6 +295,8 @@ function standingText(standing: Standing, name: string): string {
       const due = standing.dueSince === undefined ? '' : `, though it is due since ${standing.dueSince.toISOString()}`;
       return `The sensor is not evaluated${due}: no worker polls task queue '${plain(standing.taskQueue)}' for it.`;
     }
+    case 'late':
+      return `The sensor is not evaluated, though it is due since ${standing.dueSince.toISOString()}: task queue '${plain(standing.taskQueue)}' is polled, but no worker took it. All are busy, or they have just gone.`;
     case 'paused':
       return `The sensor is not evaluated: its evaluation was paused in Temporal Web. Unpause it there, or: sensors tick ${name}`;
     default:

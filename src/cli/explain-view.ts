@@ -20,6 +20,7 @@ export function explanationView(explanation: Explanation, options: ExplanationOp
       return {
         ...common,
         runKey: explanation.runKey,
+        jobs: explanation.jobs,
         answers: explanation.answers.map((answer) => keyAnswerView(answer, options)),
       };
     case 'time':
@@ -58,6 +59,7 @@ function keyAnswerView(answer: KeyAnswer, options: ExplanationOptions) {
     default:
       return {
         ...common,
+        since: iso(answer.since),
         standing: standingView(answer.standing),
         cursorChanged: mentionView(answer.cursorChanged),
         cursor: options.showCursor ? answer.cursor?.value : undefined,
@@ -98,14 +100,17 @@ function timeAnswerView(answer: TimeAnswer) {
     case 'waiting':
       return { kind, before: tickView(answer.before), dueAt: iso(answer.dueAt) };
     case 'notEvaluated': {
-      const { dueAt, standing, after } = answer;
+      const { dueAt, standing, after, earlier } = answer;
       return {
         kind,
         dueAt: iso(dueAt),
         standing: standing === undefined ? undefined : standingView(standing),
         after: tickOf(after),
+        earlier: earlier === undefined ? undefined : { reason: earlier.reason, since: iso(earlier.since) },
       };
     }
+    case 'evaluating':
+      return { kind, startedAt: iso(answer.startedAt) };
     case 'future':
       return { kind, standing: standingView(answer.standing) };
     default:
@@ -133,6 +138,7 @@ function standingView(standing: Standing) {
     case 'broken':
       return { kind, failedTaskAttempts: standing.failedTaskAttempts };
     case 'noWorker':
+    case 'late':
       return { kind, taskQueue: standing.taskQueue, dueSince: iso(standing.dueSince) };
     case 'failing':
       return { kind, since: iso(standing.since), error: standing.error };

@@ -3,17 +3,22 @@
  * Where no worker answers for the loop, all of them come from there.
  */
 import type { TickRecord } from '../client/index.js';
-import { plain } from '../sensors/text.js';
+import { formatDuration, plain } from '../sensors/text.js';
 import { isUnanswered } from './errors.js';
 import type { Output } from './output.js';
+import { historyProgress } from './progress.js';
 import type { Session } from './session.js';
 
 const ASK_TIMEOUT_MS = 3_000;
+/** How far back histories are searched for what may be in none of them: each may have 2 MB. */
+const SEARCH_MS = 7 * 86_400_000;
 
 export interface NewestTicksOptions {
   readonly since?: Date | undefined;
   /** With the log lines that the loop has dropped for want of room. */
   readonly whole?: boolean;
+  /** Not every tick is meant: without `since`, histories are searched for those of the last 7 days only. */
+  readonly searching?: boolean;
 }
 
 /** @throws SensorNotFoundError */
@@ -21,7 +26,7 @@ export async function* newestTicks(
   session: Session,
   output: Output,
   sensor: string,
-  { since, whole = false }: NewestTicksOptions
+  { since, whole = false, searching = false }: NewestTicksOptions
 ): AsyncGenerator<TickRecord> {
   const remembered = await rememberedTicks(session, sensor);
   if (remembered === undefined)
@@ -33,7 +38,20 @@ export async function* newestTicks(
     before = tick.tick;
     yield tick;
   }
-  yield* session.sensors.tickHistory(sensor, { before, since });
+  const from = since ?? (searching ? new Date(Date.now() - SEARCH_MS) : undefined);
+  const onHistory = historyProgress((line) => output.status(line), sensor);
+  try {
+    for await (const tick of session.sensors.tickHistory(sensor, { before, since: from, onHistory })) {
+      before = tick.tick;
+      yield tick;
+    }
+  } finally {
+    output.status(undefined);
+  }
+  if (from !== since && before > 1)
+    output.note(
+      `Histories were searched for the last ${formatDuration(SEARCH_MS)} only; --since 30d goes further back.`
+    );
 }
 
 /** What the loop says, oldest first; nothing when nobody answers for it. */

@@ -1,5 +1,6 @@
 /** A line that says how far long work is, on a terminal only; it is gone when the work is done. */
-import { plain } from '../sensors/text.js';
+import { plain, relative } from '../sensors/text.js';
+import type { OnHistory } from '../client/index.js';
 
 const WIDTH = 24;
 const ERASE_LINE = '\r\u001b[K';
@@ -37,4 +38,10 @@ export function startProgress(show: (text: string | undefined) => void, total: n
     },
     end: () => show(undefined),
   };
+}
+
+/** Says which history of a sensor's loop is being read. @param show what {@link statusLine} gave */
+export function historyProgress(show: (text: string | undefined) => void, sensor: string): OnHistory {
+  let histories = 0;
+  return (startTime) => show(`reading history ${++histories} of ${sensor}: it began ${relative(startTime)}`);
 }

@@ -14,6 +14,9 @@ type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingA
 /** `PENDING_ACTIVITY_STATE_SCHEDULED` of Temporal's API. */
 const SCHEDULED = 1;
 
+/** `PENDING_ACTIVITY_STATE_STARTED` of Temporal's API. */
+const STARTED = 2;
+
 /** The evaluation that runs or waits for its next attempt. */
 export interface EvaluationStatus {
   /** `running`: the author's code runs now, or a worker has still to take it; `waiting`: until `nextAt`. */
@@ -22,6 +25,8 @@ export interface EvaluationStatus {
   readonly attempt: number;
   readonly nextAt?: Date;
   readonly lastAttemptAt?: Date;
+  /** A worker has been at it since then. */
+  readonly startedAt?: Date;
   /** It is due since then, and no worker has taken it. */
   readonly dueSince?: Date;
   /** What the last evaluation said: the skip reason, or the error of a failing sensor. */
@@ -63,6 +68,7 @@ export async function describePending(
   );
   const nextAt = optionalTsToDate(activity.nextAttemptScheduleTime);
   const lastAttemptAt = optionalTsToDate(activity.lastAttemptCompleteTime ?? activity.lastStartedTime);
+  const startedAt = activity.state === STARTED ? optionalTsToDate(activity.lastStartedTime) : undefined;
   const dueAt = activity.state === SCHEDULED ? optionalTsToDate(activity.scheduledTime) : undefined;
   return {
     ...(dueAt !== undefined && dueAt.getTime() <= Date.now() ? { dueSince: dueAt } : {}),
@@ -70,6 +76,7 @@ export async function describePending(
     attempt: activity.attempt ?? 1,
     ...(nextAt === undefined ? {} : { nextAt }),
     ...(lastAttemptAt === undefined ? {} : { lastAttemptAt }),
+    ...(startedAt === undefined ? {} : { startedAt }),
     ...outcomeOf(failure),
     folded: isOfType(failure, FAILURE_TYPES.quiet),
     notLoaded: isOfType(failure, FAILURE_TYPES.notLoaded),

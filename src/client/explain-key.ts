@@ -75,6 +75,8 @@ export type KeyAnswer = {
     }
   | {
       readonly kind: 'notSeen';
+      /** Since when the ticks say so that were looked through. */
+      readonly since: Date;
       readonly standing: Standing;
       readonly cursor?: StoredCursor;
       /** The tick that changed the cursor last, as far as ticks tell. */
@@ -87,10 +89,17 @@ export type KeyAnswer = {
 export interface KeyFacts {
   readonly job: string;
   readonly runKey: string;
-  readonly hash: string;
+  /** Of the key, for the job's name and then for its earlier ones. */
+  readonly hashes: readonly string[];
+  /** The job's name and its earlier ones. */
+  readonly names: readonly string[];
+  /** Workflow IDs by which ticks may name the key's run. */
+  readonly ids: readonly string[];
   readonly state: LoopState;
   /** Oldest first. */
   readonly ticks: readonly TickRecord[];
+  /** Since when these are all. */
+  readonly since: Date;
   readonly standing: Standing;
   /** Its newest run that Temporal still knows, and why it failed. */
   readonly run?: SensorRun | undefined;
@@ -101,6 +110,11 @@ export interface KeyFacts {
   readonly waiting: readonly { readonly hash?: string }[];
 }
 
+/** What is known of a key outside of the loop, and the names by which it is; `backfill`: the ID of the one that it asked for. */
+export type Outside = Pick<KeyFacts, 'names' | 'hashes' | 'ids' | 'run' | 'error' | 'sealed'> & {
+  readonly backfill?: string | undefined;
+};
+
 /** From when to when something was remembered. */
 export interface Span {
   readonly since: number;
@@ -108,7 +122,8 @@ export interface Span {
 }
 
 export function decideKey(facts: KeyFacts): KeyAnswer {
-  const { job, hash, state } = facts;
+  const { job, hashes, state } = facts;
+  const [hash = ''] = hashes;
   const rearmed = Object.hasOwn(state.rearmed, hash) ? state.rearmed[hash] : undefined;
   const answer = pendingAnswer(facts) ?? runAnswer(facts) ?? rejectedAnswer(facts) ?? rememberedAnswer(facts);
   return { job, ...(rearmed === undefined ? {} : { rearmed }), ...(answer ?? notSeen(facts)) };
@@ -120,8 +135,8 @@ type Answer = KeyAnswer extends infer One
     : never
   : never;
 
-function pendingAnswer({ hash, state, standing, waiting, run }: KeyFacts): Answer | undefined {
-  const ahead = waiting.findIndex((request) => request.hash === hash);
+function pendingAnswer({ hashes, state, standing, waiting, run }: KeyFacts): Answer | undefined {
+  const ahead = waiting.findIndex(({ hash }) => hash !== undefined && hashes.includes(hash));
   if (ahead < 0) return undefined;
   const { dueAt } = state.launch ?? {};
   return {
@@ -153,9 +168,9 @@ function runAnswer(facts: KeyFacts): Answer | undefined {
   return again === undefined ? { kind: 'started', ...about } : { kind: 'duplicate', ...about, again };
 }
 
-function rejectedAnswer({ job, runKey, hash, state, ticks }: KeyFacts): Answer | undefined {
+function rejectedAnswer({ names, runKey, hashes, state, ticks }: KeyFacts): Answer | undefined {
   const isIt = (each: Pick<DeadLetter, 'id' | 'job' | 'runKey'>): boolean =>
-    each.id === hash || (each.runKey === runKey && each.job === job);
+    hashes.includes(each.id) || (each.runKey === runKey && each.job !== undefined && names.includes(each.job));
   const letter = state.deadLetters.find(isIt);
   if (letter !== undefined) {
     const { id, kind, error, tick, firstAt, lastAt, count } = letter;
@@ -184,11 +199,12 @@ function rememberedAnswer(facts: KeyFacts): Answer | undefined {
   };
 }
 
-function notSeen({ state, standing, ticks }: KeyFacts): Answer {
+function notSeen({ state, standing, ticks, since }: KeyFacts): Answer {
   const { cursor, options } = state;
   const changed = ticks.findLast(({ cursorChanged }) => cursorChanged === true);
   return {
     kind: 'notSeen',
+    since,
     standing,
     ...(cursor === undefined ? {} : { cursor }),
     ...(changed === undefined ? {} : { cursorChanged: mention(changed) }),
@@ -197,11 +213,9 @@ function notSeen({ state, standing, ticks }: KeyFacts): Answer {
 }
 
 /** The last tick in which the key was requested though it had run. */
-function requestedAgain({ job, runKey, run, state, ticks }: KeyFacts): TickMention | undefined {
-  // without a run to point to, the key alone tells only where there is but one job
-  const only = state.options.jobs.length === 1 && state.options.jobs[0] === job;
+function requestedAgain({ run, ids, ticks }: KeyFacts): TickMention | undefined {
   const found = ticks.findLast(({ duplicates }) =>
-    duplicates.sample.some((each) => (run === undefined ? only && each.runKey === runKey : each.id === run.workflowId))
+    duplicates.sample.some(({ id }) => id === run?.workflowId || ids.includes(id))
   );
   return found === undefined ? undefined : mention(found);
 }
@@ -211,17 +225,18 @@ function mention({ tick, startedAt }: TickRecord): TickMention {
 }
 
 /** From when to when the ledger has had the key. */
-function spanOf({ state, hash, sealed }: KeyFacts): Span | undefined {
-  return recentSpan(state.ledger, hash) ?? sealed;
+function spanOf({ state, hashes, sealed }: KeyFacts): Span | undefined {
+  return recentSpan(state.ledger, hashes) ?? sealed;
 }
 
-/** Where the recent part of the ledger has the key. */
-export function recentSpan({ recent }: Ledger, hash: string): Span | undefined {
-  return recent.find(({ keys }) => isPacked(keys, hash));
+/** Where the recent part of the ledger has one of these keys. */
+export function recentSpan({ recent }: Ledger, hashes: readonly string[]): Span | undefined {
+  return recent.find(({ keys }) => isPacked(keys, hashes));
 }
 
-/** Whether a key is among packed ones. */
-export function isPacked(packed: string, hash: string): boolean {
-  for (const key of unpackKeys(packed)) if (key === hash) return true;
+/** Whether one of these keys is among packed ones. */
+export function isPacked(packed: string, hashes: readonly string[]): boolean {
+  const wanted = new Set(hashes);
+  for (const key of unpackKeys(packed)) if (wanted.has(key)) return true;
   return false;
 }

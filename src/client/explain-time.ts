@@ -44,7 +44,11 @@ export type TimeAnswer =
       /** How the sensor is, where nothing took place since. */
       readonly standing?: Standing | undefined;
       readonly after?: TickRecord | undefined;
+      /** What its evaluations said before; until when, nobody knows. */
+      readonly earlier?: QuietReason | undefined;
     }
+  /** An evaluation had begun, and has not ended yet. */
+  | { readonly kind: 'evaluating'; readonly startedAt: Date }
   /** It is still to come. */
   | { readonly kind: 'future'; readonly standing: Standing }
   /** Temporal knows nothing of it: the sensor was not there, or what it did was forgotten. */
@@ -59,6 +63,12 @@ export interface TimeFacts {
   /** Since when there is something of the loop on the server. */
   readonly knownSince?: Date | undefined;
   readonly intervalMs: number;
+  /** Pause after the last attempt at an evaluation. */
+  readonly pauseMs: number;
+  /** Its evaluation or its loop is due since then, and no worker has taken it. */
+  readonly dueSince?: Date | undefined;
+  /** When its loop was cancelled or terminated. */
+  readonly closedAt?: Date | undefined;
   readonly audit: readonly AuditEntry[];
   readonly evaluation?: EvaluationStatus | undefined;
   /** Since when it has been idle, where that is longer than the evaluation that waits. */
@@ -73,7 +83,7 @@ export function decideTime(facts: TimeFacts): TimeAnswer {
   if (after !== undefined && after.startedAt - time < PRECISION_MS) return { kind: 'tick', tick: after };
   if (before !== undefined && time < endOf(before) + PRECISION_MS) return { kind: 'tick', tick: before };
   if (before === undefined && (knownSince === undefined || at < knownSince)) return { kind: 'unknown', knownSince };
-  return stoppedThen(facts) ?? evaluatedThen(facts);
+  return stoppedThen(facts) ?? pendingThen(facts) ?? evaluatedThen(facts);
 }
 
 function endOf({ startedAt, endedAt, evaluationMs = 0 }: TickRecord): number {
@@ -105,6 +115,31 @@ function isStop(what: string): boolean {
 function resumed(stop: AuditEntry, before: TickRecord | undefined): boolean {
   const asked = before?.trigger === 'tick' || before?.trigger === 'preview' || before?.trigger === 'cursor';
   return before !== undefined && before.startedAt > stop.at && !asked;
+}
+
+/** The evaluation that was due or running then, and has not ended since. */
+function pendingThen(facts: TimeFacts): TimeAnswer | undefined {
+  const { at, after, evaluation, standing, closedAt } = facts;
+  if (after !== undefined) return undefined;
+  if (standing.kind === 'closed' && closedAt !== undefined && closedAt <= at) return { kind: 'notEvaluated', standing };
+  const { startedAt } = evaluation ?? {};
+  if (startedAt !== undefined && startedAt <= at) return { kind: 'evaluating', startedAt };
+  const dueAt = overdueSince(facts);
+  if (dueAt !== undefined && at.getTime() - dueAt.getTime() >= PRECISION_MS)
+    return { kind: 'notEvaluated', dueAt, standing };
+  if (standing.kind !== 'notLoaded') return undefined;
+  // attempts without the definition leave the streak as it was
+  const [newest] = streakOf(facts).slice(-1);
+  if (newest !== undefined && newest.since > at.getTime()) return undefined;
+  return { kind: 'notEvaluated', standing, ...(newest === undefined ? {} : { earlier: newest }) };
+}
+
+/** When the evaluation was due that came late, or has not come. */
+function overdueSince({ dueSince, evaluation, pauseMs }: TimeFacts): Date | undefined {
+  if (dueSince !== undefined) return dueSince;
+  const { phase, paused, lastAttemptAt } = evaluation ?? {};
+  if (lastAttemptAt === undefined || (phase === 'waiting' && paused !== true)) return undefined;
+  return new Date(lastAttemptAt.getTime() + pauseMs);
 }
 
 /** The sensor was running: what its evaluations said, or that there were none. */

@@ -3,12 +3,23 @@
  * pages of its ledger. What is read here is judged by explain-key.ts and explain-time.ts.
  */
 import type { Client } from '@temporalio/client';
-import { LOOP_ID_PREFIX, type LoopState, type TickRecord } from '../sensors/protocol.js';
-import { keyedRunId, runKeyHash } from '../sensors/run-key.js';
+import { aliasesOf } from '../sensors/earlier-names.js';
+import { LOOP_ID_PREFIX, type LoopState } from '../sensors/protocol.js';
+import { pauseMs } from '../sensors/rhythm.js';
+import { keyedRunId, runKeyHash, type KeyedRun } from '../sensors/run-key.js';
 import { parseRequests } from '../workflows/parse.js';
+import { sensorNames } from './earlier-sensors.js';
 import { describeExecution, listExecutions } from './executions.js';
-import { explainBackfill } from './explain-backfill.js';
-import { decideKey, isPacked, recentSpan, type KeyAnswer, type Span } from './explain-key.js';
+import { lookForBackfill } from './explain-backfill.js';
+import {
+  decideKey,
+  isPacked,
+  recentSpan,
+  type KeyAnswer,
+  type KeyFacts,
+  type Outside,
+  type Span,
+} from './explain-key.js';
 import { decideTime, type TimeAnswer } from './explain-time.js';
 import { foldRun } from './fold-history.js';
 import { readRunError, runOf, type SensorRun } from './list-runs.js';
@@ -16,7 +27,8 @@ import { historyOf } from './loops.js';
 import { PageMissingError, readPage } from './pages.js';
 import { quoted } from './query.js';
 import { runMemoOf } from './read-run.js';
-import { loopRuns, readTicks } from './read-ticks.js';
+import type { OnHistory } from './read-ticks.js';
+import { ticksAround, withOlderTicks, type KnownTicks } from './search-ticks.js';
 import type { SensorDescription } from './sensor-client.js';
 import type { Standing } from './standing.js';
 
@@ -51,7 +63,9 @@ export type Explanation = { readonly sensor: string; readonly workflowId: string
   | {
       readonly about: 'key';
       readonly runKey: string;
-      /** One for each job that has to do with the key, at least one. */
+      /** Those that the sensor has; without any, run keys mean nothing. */
+      readonly jobs: readonly string[];
+      /** One for each job that has to do with the key, at least one where the sensor has jobs. */
       readonly answers: readonly KeyAnswer[];
     }
   | { readonly about: 'time'; readonly at: Date; readonly answer: TimeAnswer }
@@ -64,94 +78,129 @@ export interface Known {
   readonly standing: Standing;
 }
 
-export async function explain(client: Client, sensor: string, question: Question, known: Known): Promise<Explanation> {
+export interface ExplainOptions {
+  readonly onHistory?: OnHistory | undefined;
+}
+
+export async function explain(
+  client: Client,
+  sensor: string,
+  question: Question,
+  known: Known,
+  { onHistory }: ExplainOptions = {}
+): Promise<Explanation> {
   const { workflowId, runId } = known.description;
   const about = { sensor, workflowId, runId };
   if ('at' in question) {
     const { at } = question;
-    return { ...about, about: 'time', at, answer: await explainTime(client, sensor, at, known) };
+    return { ...about, about: 'time', at, answer: await explainTime(client, sensor, at, known, onHistory) };
   }
   if ('run' in question) {
     const { run } = question;
     return { ...about, about: 'run', run, answer: await explainRun(client, sensor, run) };
   }
   const { runKey, job } = question;
-  return { ...about, about: 'key', runKey, answers: await explainKey(client, sensor, { runKey, job }, known) };
+  const { standing } = known;
+  const answered = await explainKey(client, sensor, { runKey, job, standing, onHistory });
+  return { ...about, about: 'key', runKey, ...answered };
 }
 
 // ------------------------------------------------------------------------------------------------ a key
 
-interface Folded {
+interface Folded extends KnownTicks {
   readonly state: LoopState;
-  readonly ticks: readonly TickRecord[];
 }
+
+type AboutKey = Pick<KeyFacts, 'runKey' | 'standing'> & {
+  readonly job: string | undefined;
+  readonly onHistory: OnHistory | undefined;
+};
 
 async function explainKey(
   client: Client,
   sensor: string,
-  { runKey, job }: { readonly runKey: string; readonly job: string | undefined },
-  { standing }: Known
-): Promise<readonly KeyAnswer[]> {
+  { runKey, job, standing, onHistory }: AboutKey
+): Promise<Pick<Extract<Explanation, { about: 'key' }>, 'jobs' | 'answers'>> {
   const run = await foldRun(client, await historyOf(client, sensor));
-  const folded: Folded = { state: run.state, ticks: [...run.ticks.values()].sort((a, b) => a.tick - b.tick) };
-  const waiting = await waitingOf(client, folded.state);
-  const answers: KeyAnswer[] = [];
-  for (const name of job === undefined ? jobsOf(folded, runKey) : [job])
-    answers.push(await answerFor(client, sensor, { ...folded, job: name, runKey, standing, waiting }));
-  const seen = answers.filter(({ kind }) => kind !== 'notSeen');
-  return seen.length > 0 ? seen : answers.slice(0, 1);
+  const { state } = run;
+  const { jobs } = state.options;
+  const present = [...run.ticks.values()].sort((a, b) => a.tick - b.tick);
+  const waiting = await waitingOf(client, state);
+  const found = new Map<string, Outside>();
+  const decide = async (known: KnownTicks): Promise<readonly KeyAnswer[]> => {
+    const answers: KeyAnswer[] = [];
+    for (const name of job === undefined ? jobsOf({ ...known, state }, runKey) : [job]) {
+      const { backfill, ...outside } =
+        found.get(name) ?? (await lookOutside(client, sensor, state, { job: name, runKey, waiting }));
+      found.set(name, { ...outside, backfill });
+      const answer = decideKey({ ...known, ...outside, state, job: name, runKey, standing, waiting });
+      answers.push(backfill === undefined ? answer : { ...answer, backfill });
+    }
+    return answers;
+  };
+  const seen = (await decide({ ticks: present, since: new Date() })).filter(({ kind }) => kind !== 'notSeen');
+  if (seen.length > 0 || jobs.length === 0) return { jobs, answers: seen };
+  const all = await decide(await withOlderTicks(client, sensor, present, onHistory));
+  const earlier = all.filter(({ kind }) => kind !== 'notSeen');
+  return { jobs, answers: earlier.length > 0 ? earlier : all.slice(0, 1) };
 }
 
 /** Jobs that the key may belong to: those of the sensor, and those that it wrongly asked for. */
-function jobsOf({ state, ticks }: Folded, runKey: string): readonly string[] {
-  const rejections = [...state.deadLetters, ...ticks.flatMap(({ rejected }) => rejected.sample)];
+function jobsOf({ state: { options, deadLetters }, ticks }: Folded, runKey: string): readonly string[] {
+  const rejections = [...deadLetters, ...ticks.flatMap(({ rejected }) => rejected.sample)];
   const asked = rejections.flatMap((each) => (each.runKey === runKey && each.job !== undefined ? [each.job] : []));
-  return [...new Set([...state.options.jobs, ...asked])];
+  const aliases = new Set(options.jobs.flatMap((job) => aliasesOf(options, job)));
+  return [...new Set([...options.jobs, ...asked.filter((job) => !aliases.has(job))])];
 }
 
-type AboutKey = Folded & {
-  readonly job: string;
-  readonly runKey: string;
-  readonly standing: Standing;
-  readonly waiting: readonly { readonly hash?: string }[];
-};
-
-async function answerFor(client: Client, sensor: string, about: AboutKey): Promise<KeyAnswer> {
-  const { state, job, runKey } = about;
-  const hash = runKeyHash(job, runKey);
-  const run = await findRun(client, sensor, { job, runKey, epoch: epochOf(state, hash) });
+async function lookOutside(
+  client: Client,
+  sensor: string,
+  state: LoopState,
+  { job, runKey, waiting }: Pick<KeyFacts, 'job' | 'runKey' | 'waiting'>
+): Promise<Outside> {
+  const names = [job, ...aliasesOf(state.options, job)];
+  const hashes = names.map((name) => runKeyHash(name, runKey));
+  const sensors = sensorNames(sensor, state);
+  const ids = names.flatMap((name) => sensors.flatMap((each) => keyedIds({ sensor: each, job: name, runKey })));
+  const run = await findRun(client, sensors, { names, runKey, state });
   if (run === undefined) {
-    const asked = await explainBackfill(client, sensor, about, (each) => sealedSpan(client, state, each));
-    if (asked !== undefined) return asked;
+    const about = { job, runKey, state, waiting, sealedSpan: (hash: string) => sealedSpan(client, state, [hash]) };
+    const found = await lookForBackfill(client, sensor, about);
+    if (found !== undefined) return found;
   }
   const asked = run === undefined || state.options.dedupeMs !== undefined;
   const sealed =
-    asked && recentSpan(state.ledger, hash) === undefined ? await sealedSpan(client, state, hash) : undefined;
+    asked && recentSpan(state.ledger, hashes) === undefined ? await sealedSpan(client, state, hashes) : undefined;
   const error = run === undefined ? undefined : await readRunError(client, run);
-  return decideKey({ ...about, hash, run, error, sealed });
+  return { names, hashes, ids, run, error, sealed };
 }
 
 function epochOf({ epochs }: LoopState, hash: string): number {
   return Object.hasOwn(epochs, hash) ? (epochs[hash] ?? 1) : 1;
 }
 
-/** The newest run of a key that Temporal still knows, and that this sensor started. */
+/** The newest run of a key that Temporal still knows, and that this sensor started, whatever it and its job were called. */
 async function findRun(
   client: Client,
-  sensor: string,
-  { job, runKey, epoch }: { readonly job: string; readonly runKey: string; readonly epoch: number }
+  sensors: readonly string[],
+  { names, runKey, state }: { readonly names: readonly string[]; readonly runKey: string; readonly state: LoopState }
 ): Promise<SensorRun | undefined> {
-  for (let each = epoch; each >= 1; each--) {
-    // which form the author chose is not known here
-    const [readable, hashed] = (['readable', 'hashed'] as const).map((form) =>
-      keyedRunId({ sensor, job, runKey, form, epoch: each })
-    );
-    for (const id of new Set([readable, hashed])) {
-      const execution = id === undefined ? undefined : await describeExecution(client, id);
-      if (execution !== undefined && runMemoOf(execution.memo ?? {})?.sensor === sensor) return runOf(execution);
+  for (const job of names) {
+    for (let epoch = epochOf(state, runKeyHash(job, runKey)); epoch >= 1; epoch--) {
+      for (const id of sensors.flatMap((sensor) => keyedIds({ sensor, job, runKey, epoch }))) {
+        const execution = await describeExecution(client, id);
+        const owner = runMemoOf(execution?.memo ?? {})?.sensor;
+        if (execution !== undefined && owner !== undefined && sensors.includes(owner)) return runOf(execution);
+      }
     }
   }
   return undefined;
+}
+
+/** In each form: which one the author chose is not known here. */
+function keyedIds(run: Omit<KeyedRun, 'form'>): readonly string[] {
+  return [...new Set((['readable', 'hashed'] as const).map((form) => keyedRunId({ ...run, form })))];
 }
 
 /** Requests that wait to be started, in their order. */
@@ -161,11 +210,11 @@ async function waitingOf(client: Client, { launch }: LoopState): Promise<readonl
   return waiting;
 }
 
-/** Where the sealed pages have a key; the newest are looked through first. */
-async function sealedSpan(client: Client, { ledger }: LoopState, hash: string): Promise<Span | undefined> {
+/** Where the sealed pages have one of these keys; the newest are looked through first. */
+async function sealedSpan(client: Client, { ledger }: LoopState, hashes: readonly string[]): Promise<Span | undefined> {
   for (const page of ledger.pages.toReversed()) {
     const content = await pageOf(client, page.id);
-    if (typeof content === 'string' && isPacked(content, hash)) return page;
+    if (typeof content === 'string' && isPacked(content, hashes)) return page;
   }
   return undefined;
 }
@@ -186,32 +235,33 @@ async function explainTime(
   client: Client,
   sensor: string,
   at: Date,
-  { description, standing }: Known
+  { description, standing }: Known,
+  onHistory: OnHistory | undefined
 ): Promise<TimeAnswer> {
-  let after: TickRecord | undefined;
-  let before: TickRecord | undefined;
-  for await (const tick of readTicks(client, sensor)) {
-    if (tick.startedAt <= at.getTime()) {
-      before = tick;
-      break;
-    }
-    after = tick;
-  }
-  let knownSince: Date | undefined;
-  if (before === undefined) for await (const { startTime } of loopRuns(client, sensor)) knownSince = startTime;
+  const around = await ticksAround(client, sensor, at, onHistory);
   const { state } = await foldRun(client, await historyOf(client, sensor));
   return decideTime({
     at,
     now: Date.now(),
-    before,
-    after,
-    knownSince,
+    ...around,
     intervalMs: description.intervalMs,
+    pauseMs: lastPause(state, description),
+    dueSince: description.dueSince,
+    closedAt: description.closeTime,
     audit: state.audit,
     evaluation: description.evaluation,
     idleSince: state.idleSince,
     standing,
   });
+}
+
+/** The pause after the last attempt: longer where the sensor backs off. */
+function lastPause(state: LoopState, { evaluation, intervalMs }: SensorDescription): number {
+  const { options, health, idleSince, lastTickAt = state.startedAt } = state;
+  const failing = health.status === 'failing';
+  const since = failing ? health.since : (idleSince ?? lastTickAt);
+  const lastedMs = (evaluation?.lastAttemptAt?.getTime() ?? since) - since;
+  return pauseMs(failing ? options.failureBackoff : options.idleBackoff, intervalMs, lastedMs);
 }
 
 // ------------------------------------------------------------------------------------------------ a run
@@ -223,11 +273,18 @@ async function explainRun(client: Client, sensor: string, id: string): Promise<R
   if (execution === undefined || execution.workflowId.startsWith(LOOP_ID_PREFIX)) return { kind: 'unknown' };
   const memo = runMemoOf(execution.memo ?? {});
   const { workflowId, runId } = execution;
-  if (memo?.sensor !== sensor)
+  if (memo?.sensor === undefined || !(await isNameOf(client, sensor, memo.sensor)))
     return { kind: 'foreign', workflowId, runId, ...(memo === undefined ? {} : { sensor: memo.sensor }) };
   const run = runOf(execution);
   const error = await readRunError(client, run);
   return { kind: 'started', run, requestedAt: run.startTime, ...(error === undefined ? {} : { error }) };
+}
+
+/** Whether the sensor is called so, or was. */
+async function isNameOf(client: Client, sensor: string, name: string): Promise<boolean> {
+  if (name === sensor) return true;
+  const { state } = await foldRun(client, await historyOf(client, sensor));
+  return sensorNames(sensor, state).includes(name);
 }
 
 async function withRunId(client: Client, runId: string) {

@@ -128,6 +128,12 @@ class HistoryFold {
   private readonly foreign = new Map<string, string>();
   private readonly requests = new Map<string, Update>();
   private now = 0;
+  /** When the workflow task began whose commands come next: what the loop has for the time. */
+  private taskBegan = 0;
+  /** When the loop began to tidy up, where that takes it more than one workflow task. */
+  private tidying: number | undefined;
+  /** Pages that the loop has let go of. */
+  private readonly released = new Set<string>();
 
   constructor(private readonly client: Client) {}
 
@@ -168,6 +174,7 @@ class HistoryFold {
   }
 
   private async next(state: LoopState, event: Event): Promise<LoopState> {
+    if (event.workflowTaskStartedEventAttributes != null) this.taskBegan = this.now;
     if (event.workflowTaskCompletedEventAttributes != null && this.ended !== undefined)
       this.ended = { ...this.ended, taskDone: true };
     if (event.workflowTaskScheduledEventAttributes != null && this.ended?.taskDone === true) return this.flushed(state);
@@ -176,8 +183,14 @@ class HistoryFold {
       const input = (await this.decode(scheduled.input?.payloads))?.[0] as EvaluationInput | undefined;
       return input == null
         ? state
-        : this.begin(this.settled(rules.dropAssetEvents(this.flushed(state))), input, String(event.eventId));
+        : this.begin(
+            this.tidied(this.settled(rules.dropAssetEvents(this.flushed(state)))),
+            input,
+            String(event.eventId)
+          );
     }
+    const { name } = scheduled?.activityType ?? {};
+    if (name === 'sealKeys' || name === 'releasePages') this.tidying ??= this.taskBegan;
     if (scheduled != null) {
       await this.helperScheduled(event);
       return this.flushed(state);
@@ -188,6 +201,13 @@ class HistoryFold {
     const refused = event.startChildWorkflowExecutionFailedEventAttributes?.workflowId;
     if (refused != null) return this.childSettled(this.flushed(state), refused, 'refused');
     return await this.message(await this.activity(state, event), event);
+  }
+
+  /** The loop forgets keys before each evaluation; a key that it still knows is never forgotten here. */
+  private tidied(state: LoopState): LoopState {
+    const tidy = rules.afterRelease(rules.expire(state, this.tidying ?? this.taskBegan), [...this.released]);
+    this.tidying = undefined;
+    return tidy;
   }
 
   private begin(state: LoopState, input: EvaluationInput, id: string): LoopState {
@@ -244,7 +264,9 @@ class HistoryFold {
         return rules.keepPages(state, given.pages, parseRequestPages(result));
       case 'sealKeys': {
         const page = parseKeyPage(result);
-        return page === undefined ? state : rules.seal(state, given.seal, page);
+        if (page === undefined) return state;
+        this.released.delete(page.id);
+        return rules.seal(state, given.seal, page);
       }
       case 'readPreview': {
         // the fold ends a launch late
@@ -264,6 +286,7 @@ class HistoryFold {
       case 'recordTickEvents':
         return rules.endAssetEvents(state, undefined, this.now);
       case 'releasePages':
+        for (const id of given.ids) this.released.add(id);
         return rules.afterRelease(state, given.ids);
       default:
         return state;

@@ -16,13 +16,13 @@ export type {
 export { ReadOnlyError } from './read-only.js';
 export type { SensorClientOptions } from './read-only.js';
 export type { SensorDescription, SensorSummary, SensorWorker } from './sensor-client.js';
-export type { Explanation, Question, RunAnswer } from './explain.js';
+export type { ExplainOptions, Explanation, Question, RunAnswer } from './explain.js';
 export type { KeyAnswer } from './explain-key.js';
 export type { TimeAnswer } from './explain-time.js';
 export type { Standing } from './standing.js';
 export type { RunFilter, SensorRun } from './list-runs.js';
 export type { SensorFilter } from './sensor-filter.js';
-export type { TickHistoryOptions } from './read-ticks.js';
+export type { OnHistory, TickHistoryOptions } from './read-ticks.js';
 export type { RecentTicks } from './tick-facts.js';
 export type { EvaluationStatus } from './describe-pending.js';
 export type { Pruned, PrunedAsset, PruneOptions } from './prune.js';

@@ -14,6 +14,7 @@ import {
 import type { KeyPage } from '../sensors/key-ledger.js';
 import { audit, release } from '../workflows/rules.js';
 import { configure, newState } from '../workflows/state.js';
+import { RENAMED_FROM } from './earlier-sensors.js';
 import { describeExecution, type Description } from './executions.js';
 import { isNotFound } from './not-found.js';
 import { readPage, writePage } from './pages.js';
@@ -135,7 +136,7 @@ export async function takeOver(
   const history = await historyOf(client, from);
   const ended = endedFor(history);
   if (isForGood(ended) && ended !== RENAMED_TO + to) return undefined;
-  const state = audit(await foldHistory(client, history), `renamed from ${from}`, {}, Date.now());
+  const state = audit(await foldHistory(client, history), RENAMED_FROM + from, {}, Date.now());
   return await movePages(client, state, { sensor: to, taskQueue });
 }
 

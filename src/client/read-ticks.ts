@@ -15,10 +15,14 @@ export interface TickHistoryOptions {
   readonly before?: number | undefined;
   /** Only ticks that began then or later. */
   readonly since?: Date | undefined;
+  readonly onHistory?: OnHistory | undefined;
 }
 
+/** Told before the history of a run of the loop is read: such a run may have 2 MB. @param startTime of that run */
+export type OnHistory = (startTime: Date) => void;
+
 /** A run of the loop: it continues as new now and then. */
-interface LoopRun {
+export interface LoopRun {
   readonly runId: string;
   readonly startTime: Date;
   readonly closeTime?: Date | undefined;
@@ -28,13 +32,14 @@ interface LoopRun {
 export async function* readTicks(
   client: Client,
   sensor: string,
-  { before = Number.POSITIVE_INFINITY, since }: TickHistoryOptions = {}
+  { before = Number.POSITIVE_INFINITY, since, onHistory }: TickHistoryOptions = {}
 ): AsyncGenerator<TickRecord> {
   let next = before;
   // each run begins with the ticks before it, and a reset repeats some: numbers only ever fall
-  for await (const { runId, closeTime } of loopRuns(client, sensor)) {
+  for await (const { runId, startTime, closeTime } of loopRuns(client, sensor)) {
     if (next <= 1 || (since !== undefined && closeTime !== undefined && closeTime < since)) return;
-    for (const tick of await ticksOfRun(client, sensor, runId)) {
+    onHistory?.(startTime);
+    for (const tick of (await ticksOfRun(client, sensor, runId)) ?? []) {
       if (tick.tick >= next) continue;
       if (since !== undefined && tick.startedAt < since.getTime()) return;
       next = tick.tick;
@@ -53,12 +58,16 @@ export async function* loopRuns(client: Client, sensor: string): AsyncGenerator<
 }
 
 /** Newest first; nothing when the history is gone. */
-async function ticksOfRun(client: Client, sensor: string, runId: string): Promise<readonly TickRecord[]> {
+export async function ticksOfRun(
+  client: Client,
+  sensor: string,
+  runId: string
+): Promise<readonly TickRecord[] | undefined> {
   try {
     const { ticks } = await foldRun(client, await historyOf(client, sensor, runId));
     return [...ticks.values()].sort((a, b) => b.tick - a.tick);
   } catch (error) {
-    if (isNotFound(error)) return [];
+    if (isNotFound(error)) return undefined;
     throw error;
   }
 }

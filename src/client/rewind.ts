@@ -11,9 +11,14 @@ export function cursorBefore(ticks: readonly TickRecord[], tick: number): Earlie
   if (record === undefined) {
     const [first, last] = [ticks.at(0)?.tick, ticks.at(-1)?.tick];
     const kept = first === undefined || last === undefined ? 'it has none yet' : `${first} to ${last}`;
-    return { refusal: `tick ${tick} is not among the ticks that the sensor keeps (${kept})` };
+    return {
+      refusal: `tick ${tick} is not among the ticks that the sensor keeps (${kept}), nor in Temporal's histories`,
+    };
   }
   if (record.cursorBefore !== undefined) return { cursor: record.cursorBefore };
-  if (record.cursorOmitted !== true) return {};
-  return { refusal: `the cursor of tick ${tick} is not kept, because it is larger than 1 KB` };
+  if (record.noCursorBefore === true) return {};
+  if (record.cursorOmitted === true)
+    return { refusal: `the cursor of tick ${tick} is not kept, because it is larger than 1 KB` };
+  // older versions left out large cursors without a word
+  return { refusal: `tick ${tick} was recorded by an older version, which does not tell whether there was a cursor` };
 }

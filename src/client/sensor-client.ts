@@ -42,7 +42,7 @@ import { describeAsset, type AssetDescription } from './describe-asset.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
 import { inBatches } from './batches.js';
 import { lookUpExecution, withMemo, type Description } from './executions.js';
-import { explain, type Explanation, type Question } from './explain.js';
+import { explain, type ExplainOptions, type Explanation, type Question } from './explain.js';
 import { isPruned, latestRuns } from './latest-runs.js';
 import { listAssetEvents, type AssetEventsOptions } from './list-asset-events.js';
 import { listRuns, readRunError, type RunFilter, type SensorRun } from './list-runs.js';
@@ -294,8 +294,8 @@ export class SensorClient {
    * Sets the cursor to what it was before a tick, so that what came since is evaluated again. Keys that have run do not
    * run again.
    *
-   * @param tick one of the last ticks, see {@link ticks}
-   * @throws {@link SensorRejectedError} when the sensor no longer knows that cursor: an older tick, or a large cursor
+   * @param tick one of {@link ticks} or {@link tickHistory}
+   * @throws {@link SensorRejectedError} when nobody knows that cursor any more: a tick that the server has forgotten too, or a large cursor
    */
   async rewindCursor(sensor: string, tick: number, note: Note = {}): Promise<SensorState> {
     refuseChange(this.options, 'rewindCursor');
@@ -306,9 +306,18 @@ export class SensorClient {
 
   /** The cursor before a tick, or undefined when there was none; throws as {@link rewindCursor}. */
   async cursorBefore(sensor: string, tick: number): Promise<StoredCursor | undefined> {
-    const known = cursorBefore(await this.ticks(sensor), tick);
+    const ticks = await this.ticks(sensor);
+    const older = ticks.some((each) => each.tick === tick) ? [] : await this.olderTick(sensor, tick);
+    const known = cursorBefore([...older, ...ticks], tick);
     if (!('refusal' in known)) return known.cursor;
     throw new SensorRejectedError(sensor, `the cursor cannot be rewound: ${known.refusal}; set it instead`, undefined);
+  }
+
+  /** A tick that the loop no longer remembers. */
+  private async olderTick(sensor: string, tick: number): Promise<readonly TickRecord[]> {
+    for await (const record of readTicks(this.client, sensor, { before: tick + 1 }))
+      return record.tick === tick ? [record] : [];
+    return [];
   }
 
   /** Forgets the cursor. */
@@ -487,14 +496,14 @@ export class SensorClient {
   /**
    * What became of a run key, what took place at a time and why not more, or where a run came from: one answer from
    * all that Temporal still knows. Asks no worker.
+   *
+   * @param options.onHistory is told of each older history that is read: a key that nothing asked for may cost 20
    */
-  async explain(sensor: string, question: Question): Promise<Explanation> {
+  async explain(sensor: string, question: Question, options: ExplainOptions = {}): Promise<Explanation> {
     const description = await this.describe(sensor);
     const workers = await this.workers(description.taskQueue);
-    return await explain(this.client, sensor, question, {
-      description,
-      standing: standingOf(description, workers.length),
-    });
+    const standing = standingOf(description, workers.length);
+    return await explain(this.client, sensor, question, { description, standing }, options);
   }
 
   /** Why a run failed or was terminated, in one message; undefined for any other. */

@@ -21,7 +21,10 @@ export type Standing =
   | { readonly kind: 'broken'; readonly failedTaskAttempts: number }
   /** No worker that was asked has its definition. */
   | { readonly kind: 'notLoaded' }
+  /** Nobody polls its task queue. */
   | { readonly kind: 'noWorker'; readonly taskQueue: string; readonly dueSince?: Date | undefined }
+  /** Its task queue is polled, and yet nobody has taken what is due: all are busy, or have just gone. */
+  | { readonly kind: 'late'; readonly taskQueue: string; readonly dueSince: Date }
   /** Its evaluation was paused in Temporal Web. */
   | { readonly kind: 'paused' }
   | { readonly kind: 'failing'; readonly since?: Date | undefined; readonly error?: string | undefined };
@@ -36,8 +39,8 @@ export function standingOf(sensor: SensorDescription, workers: number, now: numb
   }
   if (failedTaskAttempts !== undefined) return { kind: 'broken', failedTaskAttempts };
   if (sensor.health === 'notLoaded') return { kind: 'notLoaded' };
-  if (workers === 0 || (dueSince !== undefined && now - dueSince.getTime() > LATE_MS))
-    return { kind: 'noWorker', taskQueue, dueSince };
+  if (workers === 0) return { kind: 'noWorker', taskQueue, dueSince };
+  if (dueSince !== undefined && now - dueSince.getTime() > LATE_MS) return { kind: 'late', taskQueue, dueSince };
   if (evaluation?.paused === true) return { kind: 'paused' };
   if (sensor.health === 'failing')
     return { kind: 'failing', since: sensor.failingSince, error: evaluation?.lastOutcome ?? sensor.error };

@@ -110,8 +110,18 @@ export interface LoopOptions {
   readonly owners: readonly string[];
   /** Workers on which such runs start or close wake the sensor; absent: none. */
   readonly watchesRuns?: RunInterest;
+  /** Names that the sensor and its jobs had before; absent: none, or they found no room. */
+  readonly earlier?: EarlierNames;
   /** What its worker knows of the assets it has to do with; absent: it has to do with none. */
   readonly lineage?: SensorAssets;
+}
+
+/** What a sensor and its jobs were called before. */
+export interface EarlierNames {
+  /** With the plugin's prefix. */
+  readonly sensor?: string;
+  /** By the name of today. */
+  readonly jobs?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** Assets that a sensor watches or its jobs make, and all that they are made from. */
@@ -416,8 +426,10 @@ export interface TickRecord {
   /** Of a tick that has not ended: what does not let it go on. */
   readonly waitsFor?: string;
   readonly cursorBefore?: StoredCursor;
+  /** There was none before it; absent from records of older versions. */
+  readonly noCursorBefore?: true;
   readonly cursorAfter?: StoredCursor;
-  /** A cursor before or after it is too large to be kept. */
+  /** The cursor before it is too large to be kept. */
   readonly cursorOmitted?: true;
   readonly cursorChanged?: true;
   readonly logs?: readonly LogLine[];

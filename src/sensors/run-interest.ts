@@ -3,6 +3,7 @@ import { jsonBytes, utf8Bytes } from './json.js';
 import { MAX_OPTIONS_BYTES } from './limits.js';
 import { OWN_TYPES, type LoopOptions, type RunInterest } from './protocol.js';
 import type { SensorDefinition } from './define-sensor.js';
+import { earlierNames } from './earlier-names.js';
 import { assetsOfSensor, fitAssets } from './lineage.js';
 import { loopOptions } from './loop-options.js';
 import { readMemoOptions } from './memo-options.js';
@@ -20,7 +21,7 @@ export function isWatched(
 
 /** What a worker tells the loop of one of its sensors: `jobs` in its interest become the names of the plugin's jobs. */
 export function registeredOptions(registry: SensorRegistry, definition: SensorDefinition): LoopOptions {
-  const options = withInterest(loopOptions(definition), registry, definition);
+  const options = withEarlier(withInterest(loopOptions(definition), registry, definition), registry, definition);
   const room = MAX_OPTIONS_BYTES - jsonBytes(options) - utf8Bytes(',"lineage":');
   const lineage = fitAssets(assetsOfSensor(registry, definition), room);
   return lineage === undefined ? options : { ...options, lineage };
@@ -37,6 +38,12 @@ function withInterest(options: LoopOptions, { jobs }: SensorRegistry, { watchesR
   const whole = { ...options, definition: basis, watchesRuns: named };
   // names that find no room: then every type wakes it, and its evaluation tells them apart
   return jsonBytes(whole) <= MAX_OPTIONS_BYTES ? whole : { ...whole, watchesRuns: { statuses } };
+}
+
+function withEarlier(options: LoopOptions, registry: SensorRegistry, definition: SensorDefinition): LoopOptions {
+  const earlier = earlierNames(registry, definition);
+  const whole = earlier === undefined ? options : { ...options, earlier };
+  return jsonBytes(whole) <= MAX_OPTIONS_BYTES ? whole : options;
 }
 
 /** The interest in the options of a loop's memo, which any version of this package, or anybody, may have written. */

@@ -48,7 +48,7 @@ function compactRecord(record: TickRecord): TickRecord {
     },
     ...(cursorBefore === undefined || large(cursorBefore) ? {} : { cursorBefore }),
     ...(cursorAfter === undefined || large(cursorAfter) ? {} : { cursorAfter }),
-    ...(large(cursorBefore) || large(cursorAfter) ? { cursorOmitted: true as const } : {}),
+    ...(large(cursorBefore) ? { cursorOmitted: true as const } : {}),
   };
 }
 

@@ -75,7 +75,7 @@ function newRecord({ input, trigger, dueAt }: Evaluated, details: FailureDetails
     ...emptyRecord(input.tick, trigger, Math.max(dueAt, now - details.durationMs)),
     evaluationMs: details.durationMs,
     events: input.events.length,
-    ...(input.cursor === undefined ? {} : { cursorBefore: input.cursor }),
+    ...(input.cursor === undefined ? { noCursorBefore: true as const } : { cursorBefore: input.cursor }),
     ...(details.logs.length === 0 ? {} : { logs: details.logs }),
     ...(details.logLinesDropped === 0 ? {} : { logLinesDropped: details.logLinesDropped }),
     ...(details.quiet.length === 0 ? {} : { quiet: details.quiet }),

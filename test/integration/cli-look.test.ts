@@ -54,6 +54,7 @@ const chatty = defineSensor({
     ctx.log.info(`line ${n} ${'l'.repeat(3_000)}`);
     ctx.setCursor({ n, text: 'c'.repeat(900) });
     if (n < TICKS) ctx.more();
+    if (n === 2) return ctx.run({ runKey: 'early', config: { n: 'x' as unknown as number } });
     return ctx.skip(`nothing ${n} ${'s'.repeat(1_900)}`);
   },
 });
@@ -77,6 +78,7 @@ beforeAll(async () => {
   await h.tickWhere(keys, ({ status }) => status === 'success', 'the first tick');
   await h.sensors.tick(name(keys));
   await waitFor(async () => (await h.sensors.state(name(chatty))).tick === TICKS, 'all ticks of chatty');
+  await h.sensors.discardDeadLetters(name(chatty));
   // what a worker with a newer loop says: the loop continues as new, so that its history is closed
   const { runId } = await h.sensors.describe(name(chatty));
   await h.loop(chatty).signal('configure', { options: loopOptions(chatty), protocol: PROTOCOL + 1 });
@@ -118,6 +120,7 @@ test('list shows the last and the next tick, what it said and how many runs it s
 test('ticks and logs reach back beyond what the loop remembers, and are followed until the reader goes away', async () => {
   await work();
   expect((await h.sensors.ticks(name(chatty))).length).toBeLessThan(TICKS - 5);
+  expect(await h.sensors.cursorBefore(name(chatty), 2)).toMatchObject({ value: { n: 1 } });
   const [all, page, first, last, none] = await Promise.all([
     json<{ readonly tick: number; readonly skipReason: string }[]>('ticks', name(chatty), '--limit', '50'),
     text('ticks', name(chatty), '--since', '1h', '--status', 'skipped', '--limit', '3'),
@@ -179,6 +182,9 @@ describe('explain', () => {
     expect(await answers(keys, 'gone')).toMatchObject([{ kind: 'remembered', from: expect.any(Date) as Date }]);
     expect(await answers(keys, 'bad')).toMatchObject([{ kind: 'rejected', what: 'request', tick: 1, count: 1 }]);
     expect(await answers(burst, 'b3')).toMatchObject([{ kind: 'pending', ahead: 1, of: 2, waitsFor: 'start' }]);
+    // from the history of a closed run of the loop
+    expect(await answers(chatty, 'early')).toMatchObject([{ kind: 'rejected', tick: 2, count: 1 }]);
+    expect(await answers(chatty, 'late')).toMatchObject([{ kind: 'notSeen', since: expect.any(Date) as Date }]);
     expect(await answers(keys, 'nope')).toMatchObject([{ kind: 'notSeen', cursor: { value: { secret: SECRET } } }]);
     const show = spawnCli(['explain', name(keys), 'nope', '--show-cursor', '--address', inject('temporalAddress')]);
     let shown = '';
@@ -213,6 +219,17 @@ describe('explain', () => {
     const [tick] = await firstOf(h.sensors.tickHistory(name(keys)), 1, () => true);
     const run = (await h.runs(keys)).find(({ runKey }) => runKey === 'again');
     const { evaluation } = await h.folded(idle);
+    // its first ticks are in closed runs of the loop, and the history of the present one is not searched
+    const [first] = await firstOf(h.sensors.tickHistory(name(chatty)), 1, ({ tick }) => tick === 1);
+    const histories: Date[] = [];
+    const early = await h.sensors.explain(
+      name(chatty),
+      { at: new Date(first?.startedAt ?? 0) },
+      { onHistory: (startTime) => void histories.push(startTime) }
+    );
+    expect(early).toMatchObject({ answer: { kind: 'tick' } });
+    expect(histories.length).toBeGreaterThan(0);
+    expect(histories).not.toContainEqual((await h.sensors.describe(name(chatty))).startTime);
     const [then, stopped, byRunId, stranger] = await Promise.all([
       json('explain', name(keys), new Date(tick?.startedAt ?? 0).toISOString()),
       text('explain', name(burst), new Date().toISOString()),

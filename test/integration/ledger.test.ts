@@ -198,6 +198,12 @@ test('a renamed job and a renamed sensor keep their keys, cursor and status', as
   const name = h.name(after);
   expect(await h.sensors.describe(name)).toMatchObject({ status: 'stopped', statusBy: 'ann' });
   expect(await h.sensors.tick(name)).toMatchObject({ runs: { sample: [`${name}:echo:k3`] }, duplicates: { count: 3 } });
+  const run = { workflowId: `${h.name(before)}:noop:k1` };
+  const told = [{ kind: 'duplicate', job: 'echo', run, again: { tick: 2 } }];
+  expect(await h.sensors.explain(name, { runKey: 'k1' })).toMatchObject({ answers: told });
+  const remembered = [{ kind: 'remembered', from: new Date(0), again: { tick: 2 } }];
+  expect(await h.sensors.explain(name, { runKey: 'k0' })).toMatchObject({ answers: remembered });
+  expect(await h.sensors.explain(name, { run: run.workflowId })).toMatchObject({ answer: { kind: 'started' } });
   await expect(h.sensors.start(h.name(before))).rejects.toThrow(`was renamed to '${name}'`);
   const { pages } = await h.loop(after).query<{ pages: { id: string }[] }>('keys');
   expect(pages.map(({ id }) => id.split('/')[1])).toEqual([name]);

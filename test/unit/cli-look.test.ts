@@ -5,11 +5,13 @@ import { expect, test } from 'vitest';
 import { why } from '../../src/cli/commands/describe.js';
 import { listLines } from '../../src/cli/commands/list.js';
 import { explanationLines } from '../../src/cli/explain-text.js';
+import { firstOf, newestTicks, type NewestTicksOptions } from '../../src/cli/newest-ticks.js';
 import { duration, pastTime } from '../../src/cli/options.js';
-import { fitting, table } from '../../src/cli/output.js';
+import { fitting, table, type Output } from '../../src/cli/output.js';
+import type { Session } from '../../src/cli/session.js';
 import { speaksUnicode, timeline } from '../../src/cli/timeline.js';
 import { tickView } from '../../src/cli/views.js';
-import type { KeyAnswer, SensorDescription } from '../../src/client/index.js';
+import type { KeyAnswer, SensorDescription, TickHistoryOptions } from '../../src/client/index.js';
 import { sensorFilter } from '../../src/client/sensor-filter.js';
 import { emptyRecord } from '../../src/workflows/records.js';
 import { addRuns, runsOfLastDay, type RecentRuns } from '../../src/sensors/recent-runs.js';
@@ -152,7 +154,15 @@ test('a key that asked for a backfill is not sent to rerun or rearm, which are a
   const facts = { job: 'report', backfill: 's.h' } as const;
   const linesOf = (answer: KeyAnswer): string =>
     explanationLines(
-      { sensor: 's', workflowId: 'sensor/s', runId: 'r', about: 'key', runKey: 'k', answers: [answer] },
+      {
+        sensor: 's',
+        workflowId: 'sensor/s',
+        runId: 'r',
+        about: 'key',
+        runKey: 'k',
+        jobs: ['report'],
+        answers: [answer],
+      },
       { showCursor: false, webUrlOf: () => undefined }
     ).join('\n');
   const again = { tick: 2, at };
@@ -163,4 +173,37 @@ test('a key that asked for a backfill is not sent to rerun or rearm, which are a
     'start another one: sensors backfill report --partitions'
   );
   expect(linesOf({ job: 'report', kind: 'remembered' })).toContain('sensors rearm s k');
+});
+
+test('what may be in no history is searched for in those of a week, unless somebody names a time', async () => {
+  const DAY_MS = 24 * HOUR_MS;
+  const ticks = Array.from({ length: 30 }, (_, day) =>
+    emptyRecord(30 - day, 'interval', Date.now() - (day + 0.5) * DAY_MS)
+  );
+  const sensors = {
+    describe: () => Promise.resolve({ taskQueue: 'main' }),
+    workers: () => Promise.resolve([]),
+    async *tickHistory(_: string, { since, onHistory }: TickHistoryOptions) {
+      for (const tick of ticks) {
+        onHistory?.(new Date(tick.startedAt));
+        if (tick.startedAt >= (since?.getTime() ?? 0)) yield await Promise.resolve(tick);
+      }
+    },
+  };
+  const session = { sensors, timeoutMs: 1_000, call: <T>(run: () => Promise<T>) => run() } as unknown as Session;
+  const count = async (options: NewestTicksOptions) => {
+    const notes: string[] = [];
+    const states: (string | undefined)[] = [];
+    const output = {
+      note: (text: string) => notes.push(text),
+      status: (text: string | undefined) => states.push(text),
+    };
+    const found = await firstOf(newestTicks(session, output as unknown as Output, 's', options), 100, () => true);
+    expect(states[0]).toMatch(/^reading history 1 of s: it began /);
+    expect(states.at(-1)).toBeUndefined();
+    return [found.length, notes.some((note) => note.includes('--since'))];
+  };
+  expect(await count({ searching: true })).toEqual([7, true]);
+  expect(await count({ searching: true, since: new Date(Date.now() - 20 * DAY_MS) })).toEqual([20, false]);
+  expect(await count({})).toEqual([30, false]);
 });

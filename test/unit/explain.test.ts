@@ -1,9 +1,10 @@
 /** What `explain` makes of what is known: the decisions alone, on states that the loop's own rules made. */
 import { expect, test } from 'vitest';
+import { explanationLines } from '../../src/cli/explain-text.js';
 import { decideKey, type KeyFacts } from '../../src/client/explain-key.js';
 import { decideTime, type TimeFacts } from '../../src/client/explain-time.js';
 import { standingOf } from '../../src/client/standing.js';
-import type { SensorDescription, SensorRun, Standing } from '../../src/client/index.js';
+import type { KeyAnswer, SensorDescription, SensorRun, Standing } from '../../src/client/index.js';
 import type { LoopState, TickRecord } from '../../src/sensors/protocol.js';
 import { emptyRecord } from '../../src/workflows/records.js';
 import { newState } from '../../src/workflows/state.js';
@@ -12,6 +13,8 @@ const T = Date.UTC(2026, 0, 31, 8);
 const MIN = 60_000;
 const running: Standing = { kind: 'running', lastOutcome: 'no new files' };
 const HASH = 'A'.repeat(21) + 'B';
+/** Of the job's earlier name. */
+const OLD_HASH = 'A'.repeat(21) + 'C';
 
 const options = {
   intervalMs: MIN,
@@ -49,9 +52,12 @@ const key = (more: Partial<KeyFacts> = {}) =>
   decideKey({
     job: 'process',
     runKey: 'a',
-    hash: HASH,
+    hashes: [HASH, OLD_HASH],
+    names: ['process', 'work'],
+    ids: ['s:process:a', 's:work:a', 'old:process:a', 'old:work:a'],
     state: state(),
     ticks: [],
+    since: new Date(T),
     standing: running,
     waiting: [],
     ...more,
@@ -89,6 +95,18 @@ test('a key that the ledger forgot has expired, and one whose run Temporal forgo
   expect(key({ sealed: { since: T, until: T + 1 } })).toMatchObject({ kind: 'remembered', to: new Date(T + 1) });
 });
 
+test('a key is known by the earlier names of its sensor and its job', () => {
+  const old = { ...run, workflowId: 'old:work:a', job: 'work' };
+  const again = tick(5, { duplicates: { count: 1, sample: [{ id: 's:process:a' }] } });
+  expect(key({ run: old, ticks: [again] })).toMatchObject({ kind: 'duplicate', job: 'process', again: { tick: 5 } });
+  const ledger = { recent: [{ since: T, until: T, keys: OLD_HASH }], pages: [], version: OLD_HASH };
+  expect(key({ state: state({ ledger }) })).toMatchObject({ kind: 'remembered', from: new Date(T) });
+  expect(key({ waiting: [{ hash: OLD_HASH }] })).toMatchObject({ kind: 'pending' });
+  const rejection = { id: 'x', kind: 'request', job: 'work', runKey: 'a', error: 'no' } as const;
+  const rejected = tick(2, { rejected: { count: 1, sample: [rejection] } });
+  expect(key({ ticks: [rejected] })).toMatchObject({ kind: 'rejected', tick: 2 });
+});
+
 test('a rejected key is told from its dead letter, or from the ticks when that is gone', () => {
   const rejection = { id: HASH, kind: 'request', job: 'process', runKey: 'a', error: 'no' } as const;
   const letter = { ...rejection, tick: 4, firstAt: T, lastAt: T + MIN, count: 2 };
@@ -122,6 +140,7 @@ test('a key that nobody asked for is not seen, wherever the cursor is', () => {
     kind: 'notSeen',
     job: 'process',
     rearmed: 2,
+    since: new Date(T),
     standing: running,
     cursor: { value: 7 },
     cursorChanged: { tick: 1, at: new Date(T + MIN) },
@@ -135,6 +154,7 @@ const time = (at: number, more: Partial<TimeFacts> = {}) =>
     before: tick(3),
     after: tick(20),
     intervalMs: MIN,
+    pauseMs: MIN,
     audit: [],
     standing: running,
     ...more,
@@ -180,6 +200,47 @@ test('the streak that is not over yet is told from the evaluation that waits', (
   expect(time(T + 30 * MIN, { after: undefined, idleSince: T + 5 * MIN })).toMatchObject({ kind: 'quiet' });
 });
 
+test('a time at which no worker took the evaluation that was due is told as that', () => {
+  const evaluation = {
+    phase: 'running',
+    attempt: 9,
+    folded: true,
+    lastOutcome: 'no new files',
+    lastAttemptAt: new Date(T + 30 * MIN),
+    notLoaded: false,
+    paused: false,
+    streak: [{ reason: 'no new files', since: T + 4 * MIN }],
+    recent: {},
+  } as const;
+  const standing: Standing = { kind: 'noWorker', taskQueue: 'q' };
+  const dueSince = new Date(T + 31 * MIN);
+  const now = { after: undefined, evaluation, standing, dueSince, now: T + 200 * MIN };
+  const none = { kind: 'notEvaluated', dueAt: dueSince, standing };
+  expect(time(T + 180 * MIN, now)).toEqual(none);
+  expect(time(T + 30.9 * MIN, now)).toMatchObject({ kind: 'quiet' });
+  const failed = tick(3, { status: 'failure', error: 'no access' });
+  expect(time(T + 180 * MIN, { ...now, before: failed })).toEqual(none);
+  expect(time(T + 180 * MIN, { ...now, evaluation: undefined, idleSince: T + 5 * MIN })).toEqual(none);
+
+  const paused = { ...now, evaluation: { ...evaluation, paused: true }, dueSince: undefined, pauseMs: 5 * MIN };
+  expect(time(T + 34 * MIN, paused)).toMatchObject({ kind: 'quiet' });
+  expect(time(T + 36 * MIN, paused)).toMatchObject({ kind: 'notEvaluated', dueAt: new Date(T + 35 * MIN) });
+  const startedAt = new Date(T + 50 * MIN);
+  const late = { ...now, evaluation: { ...evaluation, startedAt }, dueSince: undefined };
+  expect(time(T + 40 * MIN, late)).toMatchObject({ kind: 'notEvaluated', dueAt: dueSince });
+  expect(time(T + 51 * MIN, late)).toEqual({ kind: 'evaluating', startedAt });
+
+  const notLoaded: Standing = { kind: 'notLoaded' };
+  const waiting = { ...now, evaluation: { ...evaluation, phase: 'waiting' }, standing: notLoaded } as const;
+  const lost = { ...waiting, dueSince: undefined };
+  const [earlier] = evaluation.streak;
+  expect(time(T + 29 * MIN, lost)).toEqual({ kind: 'notEvaluated', standing: notLoaded, earlier });
+  const closed: Standing = { kind: 'closed' };
+  const ended = { after: undefined, idleSince: T + 5 * MIN, standing: closed, closedAt: new Date(T + 20 * MIN) };
+  expect(time(T + 19 * MIN, ended)).toMatchObject({ kind: 'quiet' });
+  expect(time(T + 21 * MIN, ended)).toEqual({ kind: 'notEvaluated', standing: closed });
+});
+
 test('a stopped sensor was stopped by somebody, until it was started or a stop ended by itself', () => {
   const stop = { at: T + 4 * MIN, what: 'stop', by: 'ann', reason: 'moving' };
   const audit = [stop, { at: T + 10 * MIN, what: 'start', by: 'bob' }];
@@ -212,6 +273,61 @@ test('what is to come, and what nobody knows any more, is said', () => {
   expect(time(T, nothing)).toEqual({ kind: 'unknown' });
 });
 
+const printed = (answers: readonly KeyAnswer[], more: { runKey?: string; jobs?: readonly string[] } = {}): string => {
+  const about = {
+    sensor: 's',
+    workflowId: 'sensor/s',
+    runId: 'r',
+    about: 'key',
+    runKey: 'a',
+    jobs: ['process'],
+  } as const;
+  const options = { showCursor: false, webUrlOf: () => undefined };
+  return explanationLines({ ...about, ...more, answers }, options).join('\n');
+};
+
+test('requests that nobody can start are not said to be starting', () => {
+  const launch = { remaining: [], staged: [], refused: [] };
+  const pending = (standing: Standing, dueAt?: number): string =>
+    printed([
+      key({
+        waiting: [{ hash: HASH }],
+        standing,
+        state: state({ launch: { ...launch, ...(dueAt === undefined ? {} : { dueAt }) } }),
+      }),
+    ]);
+  const none: Standing = { kind: 'noWorker', taskQueue: 'main' };
+  expect(pending(running)).toContain('which are being started now.');
+  expect(pending({ kind: 'failing' })).toContain('which are being started now.');
+  expect(pending(none)).toMatch(/which are not being started\. .*no worker polls task queue 'main' for it\.$/);
+  expect(pending({ kind: 'closed' }, T)).toContain("The sensor's loop was cancelled or terminated.");
+  expect(pending({ kind: 'late', taskQueue: 'main', dueSince: new Date(T) })).toContain(
+    "task queue 'main' is polled, but no worker took it"
+  );
+});
+
+test('commands can be pasted whatever the key is, and are left out for one that cannot be shown', () => {
+  const duplicate = key({ run, ticks: [tick(5, { duplicates: { count: 1, sample: [{ id: run.workflowId }] } })] });
+  const command = (runKey: string, jobs: readonly string[] = ['process']): string | undefined =>
+    / To run it again: (.*)$/m.exec(printed([duplicate], { runKey, jobs }))?.[1];
+  expect(command('in/b.csv:17')).toBe('sensors rerun s in/b.csv:17');
+  expect(command('x$(reboot)')).toBe("sensors rerun s 'x$(reboot)'");
+  expect(command("it's")).toBe(String.raw`sensors rerun s 'it'\''s'`);
+  expect(command('-rf', ['process', 'other'])).toBe('sensors rerun s --job process -- -rf');
+  expect(command('x'.repeat(101))).toBeUndefined();
+  expect(command('a\u001b[2J')).toBeUndefined();
+  expect(printed([key({ sealed: { since: T, until: T + 1 } })], { runKey: 'a b' })).toMatch(/sensors rearm s 'a b'$/);
+});
+
+test('a key that is past its time, and not forgotten yet, is not promised for a time in the past', () => {
+  const past = key({ state: state({ options: { ...options, dedupeMs: MIN }, ...remembered() }) });
+  expect(printed([past])).toContain(', and forgets it with its next tick (dedupe). To let its next request run: ');
+});
+
+test('a sensor without jobs says that keys mean nothing', () => {
+  expect(printed([], { jobs: [] })).toBe('s has no jobs: it starts no runs, and run keys mean nothing.');
+});
+
 test('a sensor sees nothing new for one reason, the one to act on first', () => {
   const description = {
     status: 'running',
@@ -223,7 +339,7 @@ test('a sensor sees nothing new for one reason, the one to act on first', () => 
   expect(standingOf(description, 0)).toMatchObject({ kind: 'noWorker' });
   const late = new Date(T);
   expect(standingOf({ ...description, dueSince: late }, 1, T + MIN)).toMatchObject({
-    kind: 'noWorker',
+    kind: 'late',
     dueSince: late,
   });
   expect(standingOf({ ...description, dueSince: late }, 1, T + 1)).toMatchObject({ kind: 'failing' });

@@ -8,6 +8,9 @@ import { applyCursorEdit, applyMessage } from '../../src/workflows/apply.js';
 import { parseCursorEdit } from '../../src/workflows/parse.js';
 import { addTick, emptyRecord } from '../../src/workflows/records.js';
 import { newState, resumeWhenDue } from '../../src/workflows/state.js';
+import { beginEvaluation, fail } from '../../src/workflows/tick.js';
+
+const NO_DETAILS = { durationMs: 0, quiet: [], logs: [], logLinesDropped: 0 };
 
 const options: LoopOptions = {
   intervalMs: 1000,
@@ -37,7 +40,7 @@ test('is the one that the tick began with, or is not known', () => {
         const before = cursors[index] as StoredCursor | undefined;
         const record = {
           ...emptyRecord(index + 1, 'interval', 0),
-          ...(before === undefined ? {} : { cursorBefore: before }),
+          ...(before === undefined ? { noCursorBefore: true as const } : { cursorBefore: before }),
           ...(after === undefined ? {} : { cursorAfter: after as StoredCursor }),
         };
         return addTick(ring, record);
@@ -47,6 +50,7 @@ test('is the one that the tick began with, or is not known', () => {
         if ('refusal' in known) {
           const kept = ticks.some(({ tick }) => tick === index + 1);
           expect(known.refusal).toContain(kept ? 'larger than 1 KB' : 'is not among the ticks');
+          if (kept) expect(JSON.stringify(cursors[index]).length).toBeGreaterThan(900);
         } else expect(known.cursor).toEqual(cursors[index]);
       });
     }),
@@ -56,8 +60,20 @@ test('is the one that the tick began with, or is not known', () => {
 
 test('a sensor without ticks says so', () => {
   expect(cursorBefore([], 1)).toEqual({
-    refusal: 'tick 1 is not among the ticks that the sensor keeps (it has none yet)',
+    refusal: "tick 1 is not among the ticks that the sensor keeps (it has none yet), nor in Temporal's histories",
   });
+});
+
+test('a record of older code, which dropped large cursors without a word, is not taken for one without a cursor', () => {
+  expect(cursorBefore([emptyRecord(1, 'interval', 0)], 1)).toEqual({
+    refusal: 'tick 1 was recorded by an older version, which does not tell whether there was a cursor',
+  });
+});
+
+test('every tick says whether there was a cursor before it', () => {
+  const begun = beginEvaluation(newState(options, 0), { sensor: 's', evaluation: 1, delayMs: 0, rest: false }, 0);
+  const failed = fail(begun.state, begun.evaluated, 'no', NO_DETAILS, 0);
+  expect(cursorBefore(failed.ring, 1)).toEqual({});
 });
 
 test('the audit names what was done, by whom and why', () => {

@@ -4,6 +4,7 @@ import { explanationLines } from '../explain-text.js';
 import { explanationView, type ExplanationOptions } from '../explain-view.js';
 import { isoTime, pastTime } from '../options.js';
 import type { Output } from '../output.js';
+import { historyProgress } from '../progress.js';
 import type { Session } from '../session.js';
 
 const RUN_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -23,7 +24,14 @@ export async function explain(
   what: string,
   options: ExplainOptions
 ): Promise<void> {
-  const explanation = await answer(session, sensor, what, options);
+  const onHistory = historyProgress((line) => output.status(line), sensor);
+  const ask = (question: Question): Promise<Explanation> => session.sensors.explain(sensor, question, { onHistory });
+  let explanation: Explanation;
+  try {
+    explanation = await answer(ask, sensor, what, options);
+  } finally {
+    output.status(undefined);
+  }
   const { showCursor = false } = options;
   const printing: ExplanationOptions = { showCursor, webUrlOf: (workflow) => session.webUrlOf(workflow) };
   output.result(explanationView(explanation, printing), () => explanationLines(explanation, printing));
@@ -31,12 +39,11 @@ export async function explain(
 
 /** A key may look like anything: what the sensor knows as a key is one, whatever else it could be. */
 async function answer(
-  session: Session,
+  ask: (question: Question) => Promise<Explanation>,
   sensor: string,
   what: string,
   { as, job }: ExplainOptions
 ): Promise<Explanation> {
-  const ask = (question: Question): Promise<Explanation> => session.sensors.explain(sensor, question);
   const other = otherQuestion(sensor, what);
   if (as === 'key' || (as === undefined && other === undefined)) return await ask({ runKey: what, job });
   if (as !== undefined) return await ask(as === 'time' ? { at: isoTime(what) ?? pastTime(what) } : { run: what });

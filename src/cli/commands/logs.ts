@@ -22,7 +22,7 @@ type LogView = ReturnType<typeof logView>;
 /** `sensors logs <sensor>` */
 export async function logs(session: Session, output: Output, sensor: string, options: LogsOptions): Promise<void> {
   const { limit, tick, since, follow } = options;
-  const newest = newestTicks(session, output, sensor, { since, whole: true });
+  const newest = newestTicks(session, output, sensor, { since, whole: true, searching: tick === undefined });
   if (tick !== undefined) return print(output, linesOf(await theTick(newest, sensor, tick)));
   const found: LogView[] = [];
   let last = 0;

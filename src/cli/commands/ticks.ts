@@ -19,7 +19,8 @@ export interface TicksOptions {
 export async function ticks(session: Session, output: Output, sensor: string, options: TicksOptions): Promise<void> {
   const { limit, status, since, follow } = options;
   const isMeant = (tick: TickRecord): boolean => status === undefined || tick.status === status;
-  const found = await firstOf(newestTicks(session, output, sensor, { since }), limit, isMeant);
+  const newest = newestTicks(session, output, sensor, { since, searching: status !== undefined });
+  const found = await firstOf(newest, limit, isMeant);
   if (follow === true) {
     const print = (tick: TickRecord): void => output.item(tickView(tick), () => [line(tick)]);
     for (const tick of found.toReversed()) print(tick);
