@@ -42,6 +42,7 @@ import {
   parseRefusals,
   parseRequestPages,
   parseRequests,
+  parseWaitingAssets,
 } from '../workflows/parse.js';
 import * as rules from '../workflows/rules.js';
 
@@ -262,7 +263,7 @@ class HistoryFold {
       case 'changePartitions':
         return rules.endPartitions(state, parseRefusals(result), this.now);
       case 'recordTickEvents':
-        return rules.endAssetEvents(state, undefined, this.now);
+        return rules.applyRecorded(state, parseWaitingAssets(result), this.now);
       case 'releasePages':
         return rules.afterRelease(state, given.ids);
       default:

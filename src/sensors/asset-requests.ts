@@ -126,6 +126,14 @@ export function checkAssetLimits(requests: readonly AssetRequest[]): void {
 }
 
 /** The events as a log takes them; the same however often it is asked. */
-export function eventsOfTick({ id, events }: AssetRecording, sensor: string, tick: number): readonly NewAssetEvent[] {
-  return events.map((event, index) => ({ ...event, eventId: `${id}/${index}`, producer: { sensor, tick } }));
+export function eventsOfTick(
+  { id, events, places }: AssetRecording,
+  sensor: string,
+  tick: number
+): readonly NewAssetEvent[] {
+  return events.map((event, index) => ({
+    ...event,
+    eventId: `${id}/${places?.[index] ?? index}`,
+    producer: { sensor, tick },
+  }));
 }

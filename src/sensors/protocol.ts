@@ -296,8 +296,17 @@ export interface AssetRecording {
   /** Begins their IDs: no other evaluation has the same. */
   readonly id: string;
   readonly events: readonly TickAssetEvent[];
+  /** Places of `events` among those of the evaluation, when the others are on record already: IDs do not change. */
+  readonly places?: readonly number[];
   /** The tick that they are of, when it ended before they could be recorded. */
   readonly tick?: number;
+}
+
+/** Assets whose events of a tick were not recorded, while those of others were. */
+export interface WaitingAssets {
+  readonly waiting: readonly string[];
+  /** What the first of them said. */
+  readonly why: string;
 }
 
 /** A request whose key has run. */
