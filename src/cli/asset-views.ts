@@ -23,6 +23,7 @@ export function assetView(asset: AssetSummary) {
             materializations: recorded.materializations,
             observations: recorded.observations,
             partitions: recorded.partitions,
+            partitionsForgotten: recorded.partitionsForgotten,
             materializedAt: iso(recorded.materializedAt),
             observedAt: iso(recorded.observedAt),
           },

@@ -27,8 +27,10 @@ export interface AssetRecorded {
   readonly last: number;
   readonly materializations: number;
   readonly observations: number;
-  /** Partitions that were materialized. */
+  /** Partitions that were materialized, as far as the log knows them: the last 2,000. */
   readonly partitions: number;
+  /** There were more. */
+  readonly partitionsForgotten?: true;
   readonly materializedAt?: Date;
   readonly observedAt?: Date;
 }
@@ -162,13 +164,14 @@ function recordedIn({ memo, unreadable, taskQueue }: Execution): Pick<AssetSumma
   if (unreadable) return { unknown: 'the memo of its log is encoded by a codec that this client does not have' };
   const told = memo?.[ASSET_MEMO] as AssetMemo | undefined;
   if (told === undefined) return { unknown: `no worker on task queue '${taskQueue}' has read its log yet` };
-  const { last, materializations, observations, partitions, materializedAt, observedAt } = told;
+  const { last, materializations, observations, partitions, partitionsForgotten, materializedAt, observedAt } = told;
   return {
     recorded: {
       last,
       materializations,
       observations,
       partitions,
+      ...(partitionsForgotten === undefined ? {} : { partitionsForgotten }),
       ...(materializedAt === undefined ? {} : { materializedAt: new Date(materializedAt) }),
       ...(observedAt === undefined ? {} : { observedAt: new Date(observedAt) }),
     },

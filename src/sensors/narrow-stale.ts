@@ -92,22 +92,20 @@ async function read(assets: AssetReader, names: readonly string[]): Promise<Read
  * @param made whether a job makes it; otherwise what was observed of it counts too
  */
 export function latestOf(state: AssetState, made: boolean): AssetLatest | undefined {
-  const partitions = new Map(state.partitions.map(({ partitionKey, at }) => [partitionKey, at]));
-  let { wholeAt } = state;
-  let at = state.latestMaterialization?.at;
-  const seen = made ? undefined : state.latestObservation;
-  if (seen !== undefined) {
-    at = Math.max(at ?? 0, seen.at);
-    if (seen.partitionKey === undefined) wholeAt = Math.max(wholeAt ?? 0, seen.at);
-    else partitions.set(seen.partitionKey, Math.max(partitions.get(seen.partitionKey) ?? 0, seen.at));
-  }
-  if (at === undefined) return undefined;
+  const { latestMaterialization, latestObservation, observed } = state;
+  const last = [latestMaterialization, made ? undefined : latestObservation].flatMap((event) => event?.at ?? []);
+  if (last.length === 0) return undefined;
+  const known = made ? [state] : [state, observed];
+  const partitions = new Map<string, number>();
+  for (const { partitionKey, at } of known.flatMap((each) => each.partitions))
+    partitions.set(partitionKey, Math.max(partitions.get(partitionKey) ?? 0, at));
+  const whole = known.flatMap(({ wholeAt }) => wholeAt ?? []);
   // the newest are last
-  const [oldest] = state.partitions;
+  const forgotten = known.flatMap((each) => (each.partitionsForgotten ? (each.partitions[0]?.at ?? Math.max(...last)) : []));
   return {
-    at,
+    at: Math.max(...last),
     partitions,
-    ...(wholeAt === undefined ? {} : { wholeAt }),
-    ...(state.partitionsForgotten > 0 ? { forgottenUntil: oldest?.at ?? at } : {}),
+    ...(whole.length === 0 ? {} : { wholeAt: Math.max(...whole) }),
+    ...(forgotten.length === 0 ? {} : { forgottenUntil: Math.max(...forgotten) }),
   };
 }

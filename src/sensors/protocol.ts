@@ -139,8 +139,10 @@ export interface AssetMemo {
   readonly last: number;
   readonly materializations: number;
   readonly observations: number;
-  /** Partitions that were materialized. */
+  /** Partitions that were materialized, as far as the log knows them: the last 2,000. */
   readonly partitions: number;
+  /** There were more. */
+  readonly partitionsForgotten?: true;
   /** When it was last materialized and observed. */
   readonly materializedAt?: number;
   readonly observedAt?: number;

@@ -13,7 +13,7 @@ import {
   type MetadataInput,
   type SensorDefinition,
 } from '../../src/index.js';
-import type { AssetState } from '../../src/sensors/asset-event.js';
+import type { AssetEvent } from '../../src/sensors/asset-event.js';
 import { failureFolds } from '../../src/sensors/attempt-end.js';
 import type { CheckedOutcome } from '../../src/sensors/check-outcome.js';
 import { evaluateInput } from '../../src/sensors/evaluate-input.js';
@@ -22,6 +22,7 @@ import { loopOptions } from '../../src/sensors/loop-options.js';
 import { latestOf, NO_ASSETS } from '../../src/sensors/narrow-stale.js';
 import type { EvaluationInput } from '../../src/sensors/protocol.js';
 import { buildRunStatusSensorContext, buildSensorContext, evaluateTick, simulate } from '../../src/testing/index.js';
+import { NEW_LOG, record, stateOf } from '../../src/workflows/asset-log-state.js';
 import { beginEvaluation, newState } from '../../src/workflows/rules.js';
 
 const customers = dynamicPartitions('customers');
@@ -169,26 +170,52 @@ test('a request that says staleOnly wrongly is rejected by itself', async () => 
 });
 
 test('of an asset that nobody makes here, what was observed counts as made', () => {
-  const event = (at: number, partitionKey?: string) => ({
-    position: 1,
-    asset: 'a',
-    kind: 'observation' as const,
-    eventId: '',
-    at,
-    metadata: {},
-    producer: {},
-    ...(partitionKey === undefined ? {} : { partitionKey }),
-  });
-  const state = { partitions: [{ partitionKey: 'p', position: 1, at: 5 }] } as unknown as AssetState;
-  const made: AssetState = { ...state, latestMaterialization: event(5, 'p'), latestObservation: event(9) };
-  expect(latestOf(made, true)).toEqual({ at: 5, partitions: new Map([['p', 5]]) });
-  expect(latestOf(made, false)).toEqual({ at: 9, wholeAt: 9, partitions: new Map([['p', 5]]) });
-  expect(latestOf({ ...state, partitions: [], latestObservation: event(9, 'q') }, false)).toEqual({
+  const said = (...events: readonly (readonly [at: number, kind: AssetEvent['kind'], partitionKey?: string])[]) =>
+    stateOf(
+      events.reduce((log, [at, kind, partitionKey]) => {
+        const event = { kind, eventId: `${at}`, metadata: {}, producer: {} };
+        return record(log, 'a', [partitionKey === undefined ? event : { ...event, partitionKey }], at);
+      }, NEW_LOG),
+      'a'
+    );
+  const both = said([5, 'materialization', 'p'], [7, 'observation', 'q'], [8, 'observation'], [9, 'observation', 'r']);
+  expect(latestOf(both, true)).toEqual({ at: 5, partitions: new Map([['p', 5]]) });
+  expect(latestOf(both, false)).toEqual({
     at: 9,
-    partitions: new Map([['q', 9]]),
+    wholeAt: 8,
+    partitions: new Map(Object.entries({ p: 5, q: 7, r: 9 })),
   });
-  expect(latestOf({ ...state, partitions: [], latestObservation: event(9) }, true)).toBeUndefined();
-  expect(latestOf({ ...made, partitionsForgotten: 1 }, true)).toMatchObject({ forgottenUntil: 5 });
+  const again = said([5, 'observation', 'p'], [6, 'materialization', 'p'], [7, 'observation', 'q']);
+  expect(latestOf(again, false)?.partitions).toEqual(new Map(Object.entries({ p: 6, q: 7 })));
+  expect(latestOf(said([9, 'observation', 'q']), true)).toBeUndefined();
+  expect(latestOf({ ...both, partitionsForgotten: true }, true)).toMatchObject({ forgottenUntil: 5 });
+  const forgot = { ...both, observed: { ...both.observed, partitionsForgotten: true } };
+  expect(latestOf(forgot, true)).not.toHaveProperty('forgottenUntil');
+  expect(latestOf(forgot, false)).toMatchObject({ forgottenUntil: 7 });
+});
+
+test('each partition that was observed counts, not the newest alone', async () => {
+  const partitions = dailyPartitions({ start: '2026-01-01' });
+  const raw = defineAsset({ key: 'raw', partitions });
+  const rep = defineAsset({ key: 'rep', partitions, upstream: [raw] });
+  const sensor = defineSensor({
+    name: 's',
+    interval: '1h',
+    job: defineJob({ name: 'makeRep', assets: [rep] }),
+    cursor: z.number().default(1),
+    *evaluate(ctx) {
+      if (ctx.cursor < 3) ctx.observe(raw, { partition: `2026-01-0${ctx.cursor}` });
+      ctx.setCursor(ctx.cursor + 1);
+      if (ctx.cursor > 3) yield ctx.run({ partitionKey: '2026-01-01', staleOnly: true, runKey: `${ctx.cursor}` });
+    },
+  });
+  const at = new Date('2026-01-31T00:00:00Z');
+  const { runs } = await simulate(sensor, {
+    start: at,
+    for: '5h',
+    assets: { rep: { '2026-01-01': new Date(at.getTime() - 1000) } },
+  });
+  expect(runs.length).toBeGreaterThan(0);
 });
 
 test.each<[string, SensorDefinition]>([
