@@ -14,6 +14,9 @@ import {
   type SensorDefinition,
 } from '../../src/index.js';
 import type { AssetEvent } from '../../src/sensors/asset-event.js';
+import { eventRequest } from '../../src/sensors/call-handler.js';
+import { describeTick } from '../../src/sensors/describe-tick.js';
+import { feedOf } from '../../src/sensors/feed-host.js';
 import { failureFolds } from '../../src/sensors/attempt-end.js';
 import type { CheckedOutcome } from '../../src/sensors/check-outcome.js';
 import { evaluateInput } from '../../src/sensors/evaluate-input.js';
@@ -145,6 +148,83 @@ test('staleOnly asks for what is out of date, and for nothing when nothing is', 
     assets: { report: at(2), source: at(1), extra: at(1) },
   });
   expect([runs.length, quiet.length]).toEqual([0, 1]);
+});
+
+test('without a partition, staleOnly asks for a partitioned asset until each key of its set is made', async () => {
+  const made = new Date('2026-01-01T00:00:00Z');
+  const sensor = defineSensor({
+    name: 's',
+    job: defineJob({ name: 'makeAll', assets: [orders, days] }),
+    evaluate: (ctx) => ctx.run({ assets: [orders], staleOnly: true }),
+  });
+  const asks = async (keys: readonly string[], times: Record<string, Date>): Promise<boolean> => {
+    const options = { partitions: { customers: keys }, assets: { [orders.name]: times } };
+    return (await evaluateTick(sensor, buildSensorContext(), options)).requests.length > 0;
+  };
+  expect(await asks([], {})).toBe(true);
+  expect(await asks(['acme'], {})).toBe(true);
+  expect(await asks(['acme'], { acme: made })).toBe(false);
+  expect(await asks(['acme', 'new'], { acme: made })).toBe(true);
+  // what was deleted from the set needs nothing
+  expect(await asks(['acme'], { acme: made, gone: made })).toBe(false);
+});
+
+test('a request without the partition that its job needs is rejected, whatever is up to date', async () => {
+  const job = defineJob({ name: 'makeDay', assets: [days] });
+  const sensor = defineSensor({
+    name: 's',
+    job,
+    *evaluate(ctx) {
+      yield ctx.run({ staleOnly: true });
+      yield ctx.run({ partitionKey: 7 as never, staleOnly: true });
+      yield ctx.run({ partitionKey: '2026-01-01', staleOnly: true });
+    },
+  });
+  const { requests, rejected } = await evaluateTick(
+    sensor,
+    buildSensorContext({ now: new Date('2026-01-02T12:00:00Z') }),
+    {
+      assets: { days: new Date('2026-01-02T00:00:00Z') },
+    }
+  );
+  expect(requests).toEqual([]);
+  expect(rejected.sample.map(({ error }) => error)).toEqual([
+    "partitionKey is missing; job 'makeDay' is partitioned, and each run is for one of them",
+    'partitionKey is a number; accepted: a text',
+  ]);
+});
+
+test('why nothing is asked for is one line for all partitions, also where handlers ask', async () => {
+  const now = new Date('2026-02-01T12:00:00Z');
+  const keys = dailyPartitions({ start: '2026-01-01' }).keys(now);
+  const job = defineJob({ name: 'makeDay', assets: [days] });
+  const assets = { days: new Date('2026-02-01T00:00:00Z') };
+  const all = defineSensor({
+    name: 'all',
+    job,
+    evaluate: (ctx) => keys.map((partitionKey) => ctx.run({ partitionKey, staleOnly: true })),
+  });
+  const reason = "job 'makeDay' is not asked for: days is up to date for";
+  const evaluated = await evaluateTick(all, buildSensorContext({ now }), { assets });
+  const line = `${reason} partitions 2026-01-01, 2026-01-02, 2026-01-03 and ${keys.length - 3} more`;
+  expect(evaluated).toMatchObject({ status: 'skipped', skipReason: line });
+  expect(evaluated.logs.map(({ message }) => message)).toEqual([line]);
+  // as sensors do that are fed by events, one after the other
+  const fed = defineSensor({
+    name: 'fed',
+    job,
+    async evaluate(ctx) {
+      const feed = feedOf(ctx);
+      for (const partitionKey of keys.slice(0, 2))
+        await feed.narrow([eventRequest(ctx, feed, { eventId: partitionKey }, { partitionKey, staleOnly: true })]);
+      feed.report({ handled: 2 });
+    },
+  });
+  const handled = await evaluateTick(fed, buildSensorContext({ now }), { assets });
+  const both = `${reason} partitions 2026-01-01, 2026-01-02`;
+  expect(handled).toMatchObject({ status: 'success', skipReason: both, record: { handled: 2 } });
+  expect(handled.logs.map(({ message }) => message)).toEqual([both]);
+  expect(describeTick(handled.record)).toBe(`2 events handled, ${both}`);
 });
 
 test('a request that says staleOnly wrongly is rejected by itself', async () => {

@@ -128,6 +128,7 @@ function stale(
 ): readonly string[] {
   const facts = {
     latest: new Map(Object.entries(latest)),
+    partitionKeys: new Map(),
     now,
     ...(partitionKey === undefined ? {} : { partitionKey }),
   };
