@@ -34,14 +34,14 @@ export function createAssetActivities({ registry }: SensorActivityDependencies) 
     /**
      * Records what a job workflow said. The event's ID is that of this activity, so that it is recorded once.
      *
-     * @throws `ApplicationFailure`, not retryable, for a partition that the asset does not have, as this worker knows it
+     * @throws `ApplicationFailure`, not retryable, for a partition that the asset does not have, or one that is missing, as this worker knows it
      */
     async recordAssetEvent(event: JobAssetEvent): Promise<void> {
       const { client, info } = Context.current();
-      const { asset, partitionKey } = event;
+      const { asset } = event;
       const definition = registry.assets.get(asset);
       if (definition === undefined) warnIfUnknown(registry, [asset]);
-      else await checkMembership(client, definition, partitionKey, registry.prefix);
+      else await checkMembership(client, definition, event, registry.prefix);
       const eventId = `${info.workflowExecution?.runId ?? ''}/${info.activityId}`;
       await recordAssetEvents(client, [{ ...event, eventId }], { taskQueue: info.taskQueue });
     },

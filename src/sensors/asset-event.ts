@@ -46,7 +46,7 @@ export interface AssetEvent {
 
 /** What is said of an event besides what it is of. */
 export interface AssetEventOptions {
-  /** Which partition of the asset. @default none */
+  /** Which partition of the asset; a materialization of an asset with partitions must say it. @default none */
   readonly partition?: string;
   /** Named values, at most 8 KB. @default none */
   readonly metadata?: MetadataInput;

@@ -48,7 +48,7 @@ export interface AssetOptions<Key extends string | readonly string[]> {
    * together at most 300. The same in every worker of the namespace.
    */
   readonly key: Key;
-  /** The set that divides the asset: each event of it is of one partition. @default none */
+  /** The set that divides the asset: each materialization is of one partition, an observation may be of all. @default none */
   readonly partitions?: PartitionSet;
   /**
    * What it is made from; with `mapping` where the partitions of the two differ.

@@ -142,6 +142,11 @@ test('what cannot be recorded is refused where it is said, by name of the limit'
   await expect(sensors.materialize(customers, { partition: 'acme', taskQueue })).rejects.toThrow(
     "partition is not in partition set 'customers'; add it first"
   );
+  await expect(sensors.materialize(customers, { taskQueue })).rejects.toThrow(
+    'partition is missing; the asset has dynamic partitions, and a materialization is of one of them'
+  );
+  for (const eventId of ['', 7 as never])
+    await expect(sensors.observe(asset, { eventId, taskQueue })).rejects.toThrow('eventId is ');
   const large = { text: 'x'.repeat(8 * 1024) };
   await expect(sensors.observe(asset, { metadata: large, taskQueue })).rejects.toThrow('at most 8192 (8 KB)');
   const misnamed = { ['n'.repeat(101)]: 1 };

@@ -76,6 +76,7 @@ test.each<[AssetReference, string | undefined, MetadataInput, string]>([
   [days, '2025-12-31', {}, "asset 'days': partition is not in its daily partitions at this time"],
   [orders, 'gone', {}, "asset 'sales/orders': partition is not in partition set 'customers'; add it first"],
   [orders.name, 'gone', {}, "asset 'sales/orders': partition is not in partition set 'customers'; add it first"],
+  [days, undefined, {}, "asset 'days': partition is missing; the asset has daily partitions"],
   [source, '', {}, "asset 'source': partition is a text of 0 bytes"],
   [source, undefined, { rows: Number.NaN }, "asset 'source': metadata 'rows' is NaN; accepted: a finite number"],
   [source, undefined, { text: 'x'.repeat(9_000) }, 'at most 8192 (8 KB)'],
