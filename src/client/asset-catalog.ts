@@ -4,6 +4,7 @@
  */
 import type { Client } from '@temporalio/client';
 import picomatch from 'picomatch';
+import type { Metadata } from '../sensors/asset-event.js';
 import { isAssetName } from '../sensors/asset-name.js';
 import { circular, lineageOf, parseSensorAssets, type Lineage, type LineageSource } from '../sensors/lineage.js';
 import type { PartitionMapping } from '../sensors/partition-mapping.js';
@@ -50,6 +51,8 @@ export interface AssetSummary {
   /** Kind of its partition set. */
   readonly partitions?: string;
   readonly description?: string;
+  /** Of its definition. */
+  readonly metadata?: Metadata;
   /** `none`: nothing was recorded and no sensor reads it. `closed`: somebody ended it; it comes back with its next event. */
   readonly log: 'none' | 'running' | 'closed';
   /** Absent without a log, and where `unknown` says why. */
@@ -154,6 +157,7 @@ function summaryOf(catalog: AssetCatalog, asset: string): AssetSummary {
     downstream,
     ...(told?.partitions === undefined ? {} : { partitions: told.partitions }),
     ...(told?.description === undefined ? {} : { description: told.description }),
+    ...(told?.metadata === undefined ? {} : { metadata: told.metadata }),
     log: log === undefined ? 'none' : log.status.name === 'RUNNING' ? 'running' : 'closed',
     ...(log === undefined ? {} : recordedIn(log)),
     problems: problemsOf(catalog, asset, owners),

@@ -59,7 +59,7 @@ export interface AssetOptions<Key extends string | readonly string[]> {
   )[];
   /** For display. */
   readonly description?: string;
-  /** For display: numbers, texts, urls, paths, tables; at most 8 KB. */
+  /** For display in `sensors assets show`: numbers, texts, urls, paths, tables; at most 8 KB. Kept in the memos of sensors where there is room. */
   readonly metadata?: MetadataInput;
   /** What a backfill of it starts, unless its command says otherwise. @default 'perPartition' */
   readonly backfillPolicy?: BackfillPolicy;

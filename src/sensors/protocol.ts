@@ -4,7 +4,7 @@
  * All of it is JSON, because it crosses activity results, signals, updates, queries and continue-as-new. Times are
  * milliseconds since the epoch unless named otherwise. Pure: the workflow bundle contains this file.
  */
-import type { TickAssetEvent } from './asset-event.js';
+import type { Metadata, TickAssetEvent } from './asset-event.js';
 import type { CursorChange, StoredCursor } from './cursor.js';
 import type { Priority, RetryPolicy } from '@temporalio/common';
 import type { Json } from './json.js';
@@ -131,6 +131,8 @@ export interface AssetFacts {
   /** Kind of its partition set. */
   readonly partitions?: string;
   readonly description?: string;
+  /** As its definition says, where there is room. */
+  readonly metadata?: Metadata;
 }
 
 /** What an asset's log shows without being asked; it may be a minute old. Times are in milliseconds since the epoch. */

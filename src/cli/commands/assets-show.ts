@@ -28,6 +28,7 @@ function text(asset: AssetDescription, webUrlOf: WebUrlOf, colors: Colors): stri
     ...fields(
       [
         ['Description', asset.description === undefined ? undefined : plain(asset.description)],
+        ['Metadata', asset.metadata === undefined ? undefined : metadataText(asset.metadata, 200)],
         ['Made by', asset.owners.length === 0 ? 'no job that a sensor starts' : plain(asset.owners.join(', '))],
         ['Partitions', partitionsLine(asset)],
         ['Events', eventsLine(asset)],
