@@ -48,7 +48,7 @@ export async function refreshCustomers(): Promise<void> {
 }
 
 export async function processTables(): Promise<void> {
-  const { assets = [], runKey = '' } = runInfo() ?? {};
+  const { assets = ['processed_orders', 'processed_customers'], runKey = '' } = runInfo() ?? {};
   for (const asset of assets) await materialize(asset, { metadata: { version: runKey } });
 }
 

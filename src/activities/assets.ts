@@ -5,8 +5,9 @@ import { checkMembership } from '../client/asset-events.js';
 import { recordAssetEvents } from '../client/assets.js';
 import { writePage } from '../client/pages.js';
 import type { AssetEvent, AssetProducer, Metadata } from '../sensors/asset-event.js';
+import { describeError } from '../sensors/describe-error.js';
 import { eventsOfTick } from '../sensors/asset-requests.js';
-import type { AssetRecording } from '../sensors/protocol.js';
+import type { AssetRecording, WaitingAssets } from '../sensors/protocol.js';
 import {
   applySeal,
   ASSET_PAGE_KIND,
@@ -33,19 +34,25 @@ export function createAssetActivities({ registry }: SensorActivityDependencies) 
     /**
      * Records what a job workflow said. The event's ID is that of this activity, so that it is recorded once.
      *
-     * @throws `ApplicationFailure`, not retryable, for a partition that the asset does not have, as this worker knows it
+     * @throws `ApplicationFailure`, not retryable, for a partition that the asset does not have, or one that is missing, as this worker knows it
      */
     async recordAssetEvent(event: JobAssetEvent): Promise<void> {
       const { client, info } = Context.current();
-      const { asset, partitionKey } = event;
+      const { asset } = event;
       const definition = registry.assets.get(asset);
       if (definition === undefined) warnIfUnknown(registry, [asset]);
-      else await checkMembership(client, definition, partitionKey, registry.prefix);
+      else await checkMembership(client, definition, event, registry.prefix);
       const eventId = `${info.workflowExecution?.runId ?? ''}/${info.activityId}`;
       await recordAssetEvents(client, [{ ...event, eventId }], { taskQueue: info.taskQueue });
     },
 
-    /** Records what a tick said. The events' IDs are those of its evaluation, so that each is recorded once. */
+    /**
+     * Records what a tick said. The events' IDs are those of its evaluation, so that each is recorded once: a log forgets
+     * older IDs, so what one asset has on record is not sent again while another takes nothing.
+     *
+     * @returns the assets that take no events yet, if others took theirs
+     * @throws what the first asset said, when none took any
+     */
     async recordTickEvents({
       sensor,
       tick,
@@ -54,14 +61,21 @@ export function createAssetActivities({ registry }: SensorActivityDependencies) 
       sensor: string;
       tick: number;
       recording: AssetRecording;
-    }): Promise<void> {
+    }): Promise<WaitingAssets> {
       const { client, info } = Context.current();
       const events = eventsOfTick(recording, sensor, tick);
-      warnIfUnknown(
-        registry,
-        events.map(({ asset }) => asset)
+      const assets = [...new Set(events.map(({ asset }) => asset))];
+      warnIfUnknown(registry, assets);
+      const ends = await Promise.allSettled(
+        assets.map(async (name) => {
+          const own = events.filter(({ asset }) => asset === name);
+          await recordAssetEvents(client, own, { taskQueue: info.taskQueue });
+        })
       );
-      await recordAssetEvents(client, events, { taskQueue: info.taskQueue });
+      const waiting = assets.filter((_, index) => ends[index]?.status === 'rejected');
+      const first: unknown = ends.find((end) => end.status === 'rejected')?.reason;
+      if (waiting.length > 0 && waiting.length === assets.length) throw first;
+      return { waiting, why: first === undefined ? '' : describeError(first, 'recordTickEvents') };
     },
 
     /** Writes the oldest events of a log's tail as a page, and gives its ID. */

@@ -5,7 +5,19 @@ import { iso } from './views.js';
 
 /** One element of `assets list`. */
 export function assetView(asset: AssetSummary) {
-  const { owners, watchers, upstream, downstream, partitions, description, log, recorded, unknown, problems } = asset;
+  const {
+    owners,
+    watchers,
+    upstream,
+    downstream,
+    partitions,
+    description,
+    metadata,
+    log,
+    recorded,
+    unknown,
+    problems,
+  } = asset;
   return {
     asset: asset.asset,
     owners,
@@ -14,6 +26,7 @@ export function assetView(asset: AssetSummary) {
     downstream,
     partitions,
     description,
+    metadata,
     log,
     recorded:
       recorded === undefined
@@ -23,6 +36,7 @@ export function assetView(asset: AssetSummary) {
             materializations: recorded.materializations,
             observations: recorded.observations,
             partitions: recorded.partitions,
+            partitionsForgotten: recorded.partitionsForgotten,
             materializedAt: iso(recorded.materializedAt),
             observedAt: iso(recorded.observedAt),
           },

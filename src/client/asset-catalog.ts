@@ -4,6 +4,7 @@
  */
 import type { Client } from '@temporalio/client';
 import picomatch from 'picomatch';
+import type { Metadata } from '../sensors/asset-event.js';
 import { isAssetName } from '../sensors/asset-name.js';
 import { circular, lineageOf, parseSensorAssets, type Lineage, type LineageSource } from '../sensors/lineage.js';
 import type { PartitionMapping } from '../sensors/partition-mapping.js';
@@ -27,8 +28,10 @@ export interface AssetRecorded {
   readonly last: number;
   readonly materializations: number;
   readonly observations: number;
-  /** Partitions that were materialized. */
+  /** Partitions that were materialized, as far as the log knows them: the last 2,000. */
   readonly partitions: number;
+  /** There were more. */
+  readonly partitionsForgotten?: true;
   readonly materializedAt?: Date;
   readonly observedAt?: Date;
 }
@@ -48,6 +51,8 @@ export interface AssetSummary {
   /** Kind of its partition set. */
   readonly partitions?: string;
   readonly description?: string;
+  /** Of its definition. */
+  readonly metadata?: Metadata;
   /** `none`: nothing was recorded and no sensor reads it. `closed`: somebody ended it; it comes back with its next event. */
   readonly log: 'none' | 'running' | 'closed';
   /** Absent without a log, and where `unknown` says why. */
@@ -152,6 +157,7 @@ function summaryOf(catalog: AssetCatalog, asset: string): AssetSummary {
     downstream,
     ...(told?.partitions === undefined ? {} : { partitions: told.partitions }),
     ...(told?.description === undefined ? {} : { description: told.description }),
+    ...(told?.metadata === undefined ? {} : { metadata: told.metadata }),
     log: log === undefined ? 'none' : log.status.name === 'RUNNING' ? 'running' : 'closed',
     ...(log === undefined ? {} : recordedIn(log)),
     problems: problemsOf(catalog, asset, owners),
@@ -163,13 +169,14 @@ function recordedIn({ memo, unreadable, taskQueue }: Execution): Pick<AssetSumma
     return { unknown: 'the memo of its log is encoded by a codec that this client does not have' };
   const told = memo?.[ASSET_MEMO] as AssetMemo | undefined;
   if (told === undefined) return { unknown: `no worker on task queue '${taskQueue}' has read its log yet` };
-  const { last, materializations, observations, partitions, materializedAt, observedAt } = told;
+  const { last, materializations, observations, partitions, partitionsForgotten, materializedAt, observedAt } = told;
   return {
     recorded: {
       last,
       materializations,
       observations,
       partitions,
+      ...(partitionsForgotten === undefined ? {} : { partitionsForgotten }),
       ...(materializedAt === undefined ? {} : { materializedAt: new Date(materializedAt) }),
       ...(observedAt === undefined ? {} : { observedAt: new Date(observedAt) }),
     },

@@ -31,20 +31,27 @@ export async function newAssetEvent(
   kind: AssetEvent['kind'],
   asset: AssetReference,
   { partition, metadata, prefix = '' }: RecordOptions,
-  { eventId, producer }: { readonly eventId: string; readonly producer: AssetProducer }
+  { eventId, producer }: { readonly eventId: unknown; readonly producer: AssetProducer }
 ): Promise<NewAssetEvent> {
   const name = assetNameOf(asset);
   const place = `asset '${name}'`;
   checkPartitionKey(partition, place);
-  if (isDefinition(asset)) await checkMembership(client, asset, partition, prefix);
+  checkEventId(eventId, place);
+  const ofPartition = partition === undefined ? { kind } : { kind, partitionKey: partition };
+  if (isDefinition(asset)) await checkMembership(client, asset, ofPartition, prefix);
   return {
     asset: name,
-    kind,
+    ...ofPartition,
     eventId: utf8Bytes(eventId) > MAX_EVENT_ID_BYTES ? shortHash(eventId) : eventId,
-    ...(partition === undefined ? {} : { partitionKey: partition }),
     metadata: checkMetadata(metadata, place),
     producer,
   };
+}
+
+function checkEventId(eventId: unknown, place: string): asserts eventId is string {
+  if (typeof eventId === 'string' && eventId !== '') return;
+  const what = typeof eventId === 'string' ? 'empty' : `a ${typeof eventId}`;
+  throw rejected(`${place}: eventId is ${what}; accepted: a text that is not empty, or none at all for a new one`);
 }
 
 function isDefinition(asset: unknown): asset is Checkable {
@@ -53,22 +60,22 @@ function isDefinition(asset: unknown): asset is Checkable {
 
 type Checkable = Pick<AssetDefinition, 'name' | 'partitions'>;
 
-/** @throws `ApplicationFailure`, not retryable, for a partition that the asset does not have */
+/** @throws `ApplicationFailure`, not retryable, for a partition that the asset does not have, or one that is missing */
 export async function checkMembership(
   client: Client,
   { name, partitions }: Checkable,
-  partition: string | undefined,
+  event: Pick<AssetEvent, 'kind' | 'partitionKey'>,
   prefix: string
 ): Promise<void> {
-  const dynamic = partition !== undefined && partitions?.type === 'dynamic';
+  const dynamic = event.partitionKey !== undefined && partitions?.type === 'dynamic';
   const keys = dynamic ? await readPartitions(client, prefix + partitions.name) : [];
   const has = (_: string, key: string): boolean => keys.includes(key);
-  const problem = eventPartitionProblem(partitions, partition, { now: new Date(), has });
+  const problem = eventPartitionProblem(partitions, event, { now: new Date(), has });
   if (problem !== undefined) throw rejected(`asset '${name}': ${problem}`);
 }
 
 export interface ClientRecordOptions extends RecordOptions {
-  /** The same ID is recorded once. @default a new one for each call */
+  /** The same ID is recorded once: a text that is not empty. @default a new one for each call */
   readonly eventId?: string;
 }
 

@@ -147,8 +147,9 @@ async function waitForRoom(client: Client, asset: string): Promise<void> {
   const deadline = Date.now() + ROOM_TIMEOUT_MS;
   for (;;) {
     const log = await lookUpExecution(client, ASSET_LOG_ID_PREFIX + asset);
-    if ((log?.historySize ?? 0) < MAX_WAITING_BYTES) return;
-    if (Date.now() > deadline) throw new AssetLogBusyError(asset, log?.taskQueue ?? '');
+    // what waits in a log that was ended, the next run takes over: the signal starts it, with a history of its own
+    if (log?.status.name !== 'RUNNING' || (log.historySize ?? 0) < MAX_WAITING_BYTES) return;
+    if (Date.now() > deadline) throw new AssetLogBusyError(asset, log.taskQueue);
     await sleep(ROOM_PAUSE_MS);
   }
 }

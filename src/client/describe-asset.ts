@@ -51,8 +51,8 @@ export interface AssetLogFacts {
   readonly latestObservation?: AssetEvent;
   /** The last materialization of each partition, that of the newest last; at most 2,000. */
   readonly partitions: readonly PartitionMark[];
-  /** Partitions that found no room among them. */
-  readonly partitionsForgotten: number;
+  /** Whether there were more: those materialized longest ago found no room. */
+  readonly partitionsForgotten: boolean;
   readonly retention: AssetRetention;
   readonly droppedSubscribers: AssetState['droppedSubscribers'];
 }
@@ -113,7 +113,7 @@ async function askLog(
   }
 }
 
-function factsOf({ asset: _, subscribers: __, ...facts }: AssetState): AssetLogFacts {
+function factsOf({ asset: _, subscribers: __, observed: ___, ...facts }: AssetState): AssetLogFacts {
   return facts;
 }
 

@@ -42,6 +42,7 @@ import {
   parseRefusals,
   parseRequestPages,
   parseRequests,
+  parseWaitingAssets,
 } from '../workflows/parse.js';
 import * as rules from '../workflows/rules.js';
 
@@ -284,7 +285,7 @@ class HistoryFold {
       case 'changePartitions':
         return rules.endPartitions(state, parseRefusals(result), this.now);
       case 'recordTickEvents':
-        return rules.endAssetEvents(state, undefined, this.now);
+        return rules.applyRecorded(state, parseWaitingAssets(result), this.now);
       case 'releasePages':
         for (const id of given.ids) this.released.add(id);
         return rules.afterRelease(state, given.ids);

@@ -46,7 +46,7 @@ export interface AssetEvent {
 
 /** What is said of an event besides what it is of. */
 export interface AssetEventOptions {
-  /** Which partition of the asset. @default none */
+  /** Which partition of the asset; a materialization of an asset with partitions must say it. @default none */
   readonly partition?: string;
   /** Named values, at most 8 KB. @default none */
   readonly metadata?: MetadataInput;
@@ -80,15 +80,25 @@ export interface AssetSubscriber {
   readonly goneSince?: number;
 }
 
-/** The last materialization of a partition. */
+/** The last event of a partition. */
 export interface PartitionMark {
   readonly partitionKey: string;
   readonly position: number;
   readonly at: number;
 }
 
-/** What an asset's log says of itself. */
-export interface AssetState {
+/** When what of an asset came last, of one kind of events. */
+export interface PartitionsKnown {
+  /** The last event of each partition, that of the newest last; at most 2,000. */
+  readonly partitions: readonly PartitionMark[];
+  /** Whether there were more: those whose last event is the oldest found no room. */
+  readonly partitionsForgotten: boolean;
+  /** When the last event came that names no partition, in milliseconds since the epoch. */
+  readonly wholeAt?: number;
+}
+
+/** What an asset's log says of itself; of partitions, what was materialized. */
+export interface AssetState extends PartitionsKnown {
   readonly asset: string;
   /** Identity of the log: another when it began anew, its positions from 1, because it was deleted. */
   readonly id: string;
@@ -103,12 +113,8 @@ export interface AssetState {
   readonly refused: number;
   readonly latestMaterialization?: AssetEvent;
   readonly latestObservation?: AssetEvent;
-  /** When it was last materialized without naming a partition, in milliseconds since the epoch. */
-  readonly wholeAt?: number;
-  /** The last materialization of each partition, that of the newest last; at most 2,000. */
-  readonly partitions: readonly PartitionMark[];
-  /** Partitions that found no room among them: those materialized longest ago. */
-  readonly partitionsForgotten: number;
+  /** What was observed. */
+  readonly observed: PartitionsKnown;
   readonly subscribers: readonly AssetSubscriber[];
   /** The last 20 sensors whose unread events were no longer kept for them, and why. */
   readonly droppedSubscribers: readonly (AssetSubscriber & { readonly droppedAt: number; readonly reason: string })[];

@@ -85,21 +85,25 @@ export function setsOfAssets(
 /** @throws {@link InvalidRequestError} for the first event whose partition its asset does not have */
 export function checkAssetPartitions(requests: readonly AssetRequest[], rules: AssetRules): void {
   for (const { event, definition = rules.definitionOf(event.asset) } of requests) {
-    const problem = definition && eventPartitionProblem(definition.partitions, event.partitionKey, rules);
+    const problem = definition && eventPartitionProblem(definition.partitions, event, rules);
     if (problem !== undefined) throw new InvalidRequestError(`asset '${event.asset}': ${problem}`);
   }
 }
 
 /**
- * Why an event of an asset with these partitions may not be of this one, or `undefined`. An event of a partitioned asset
- * may be of the whole asset: it has no partition then.
+ * Why an event of an asset with these partitions may not be of this one, or `undefined`. An observation of a partitioned
+ * asset may be of the whole: it has no partition then. A materialization is of one partition: one that forgot it would
+ * make all of them look made.
  */
 export function eventPartitionProblem(
   partitions: PartitionSet | undefined,
-  partition: string | undefined,
+  { kind, partitionKey: partition }: Pick<AssetEvent, 'kind' | 'partitionKey'>,
   { now, has }: Pick<AssetRules, 'now' | 'has'>
 ): string | undefined {
-  if (partition === undefined) return undefined;
+  if (partition === undefined)
+    return partitions === undefined || kind === 'observation'
+      ? undefined
+      : `partition is missing; the asset has ${partitions.type} partitions, and a materialization is of one of them`;
   if (partitions === undefined) return 'partition is given, but the asset has no partitions';
   if (partitions.type === 'dynamic') {
     if (has(partitions.name, partition)) return undefined;
@@ -126,6 +130,14 @@ export function checkAssetLimits(requests: readonly AssetRequest[]): void {
 }
 
 /** The events as a log takes them; the same however often it is asked. */
-export function eventsOfTick({ id, events }: AssetRecording, sensor: string, tick: number): readonly NewAssetEvent[] {
-  return events.map((event, index) => ({ ...event, eventId: `${id}/${index}`, producer: { sensor, tick } }));
+export function eventsOfTick(
+  { id, events, places }: AssetRecording,
+  sensor: string,
+  tick: number
+): readonly NewAssetEvent[] {
+  return events.map((event, index) => ({
+    ...event,
+    eventId: `${id}/${places?.[index] ?? index}`,
+    producer: { sensor, tick },
+  }));
 }

@@ -12,6 +12,7 @@ import { EvaluationError, quote } from './errors.js';
 import type { EvaluationOutcome } from './evaluation.js';
 import { cutText, jsonBytes, sameJson, type Json } from './json.js';
 import { MAX_TEXT_BYTES } from './limits.js';
+import { describeUpToDate } from './narrow-stale.js';
 import type { EvaluationInput, EvaluationResult, FailureDetails, Rejection } from './protocol.js';
 
 const KNOWN_ERROR_BYTES = 256;
@@ -96,7 +97,8 @@ export function checkOutcome(
   // a tick that handled events, or recorded some, has not done nothing
   const assetEvents = outcome.assetEvents.map(({ event }) => event);
   const acted = (outcome.fed?.handled ?? 0) > 0 || assetEvents.length > 0;
-  const busy = acted && outcome.skipReason === undefined && outcome.requests.length === 0;
+  const asked = outcome.requests.length + outcome.upToDate.length > 0;
+  const busy = acted && outcome.skipReason === undefined && !asked;
   const skipReason = busy
     ? undefined
     : describeSkip(outcome, checked.duplicates.count, rejected.length - unknown.length);
@@ -156,7 +158,7 @@ export function isQuiet(input: EvaluationInput, result: CheckedOutcome): boolean
 function describeSkip(outcome: EvaluationOutcome, duplicates: number, deadLetters: number): string {
   if (outcome.skipReason !== undefined) return outcome.skipReason;
   const total = outcome.requests.length;
-  if (total === 0 && outcome.upToDate.length > 0) return cutText(outcome.upToDate.join('; '), MAX_TEXT_BYTES);
+  if (total === 0 && outcome.upToDate.length > 0) return cutText(describeUpToDate(outcome.upToDate), MAX_TEXT_BYTES);
   if (total === 0)
     return outcome.partitionRequests.length === 0 ? 'evaluate asked for nothing' : 'evaluate asked for no runs';
   if (deadLetters === 0) return `${total} request${total === 1 ? '' : 's'}, all already run`;

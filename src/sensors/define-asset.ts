@@ -48,7 +48,7 @@ export interface AssetOptions<Key extends string | readonly string[]> {
    * together at most 300. The same in every worker of the namespace.
    */
   readonly key: Key;
-  /** The set that divides the asset: each event of it is of one partition. @default none */
+  /** The set that divides the asset: each materialization is of one partition, an observation may be of all. @default none */
   readonly partitions?: PartitionSet;
   /**
    * What it is made from; with `mapping` where the partitions of the two differ.
@@ -59,7 +59,7 @@ export interface AssetOptions<Key extends string | readonly string[]> {
   )[];
   /** For display. */
   readonly description?: string;
-  /** For display: numbers, texts, urls, paths, tables; at most 8 KB. */
+  /** For display in `sensors assets show`: numbers, texts, urls, paths, tables; at most 8 KB. Kept in the memos of sensors where there is room. */
   readonly metadata?: MetadataInput;
   /** What a backfill of it starts, unless its command says otherwise. @default 'perPartition' */
   readonly backfillPolicy?: BackfillPolicy;

@@ -19,7 +19,7 @@ import { FEED, type FeedFacts, type FeedHost, type FeedReport } from './feed-hos
 import { cutText, type Json } from './json.js';
 import { MAX_TEXT_BYTES } from './limits.js';
 import type { LogBook } from './log-book.js';
-import { narrowToStale, type AssetReader } from './narrow-stale.js';
+import { describeUpToDate, narrowToStale, type AssetReader, type UpToDate } from './narrow-stale.js';
 import { isPartitionRequest, type PartitionRequest } from './partitions.js';
 import {
   backfillOf,
@@ -67,8 +67,8 @@ export interface EvaluationOutcome {
   readonly partitionRequests: readonly PartitionRequest[];
   /** Recorded with the tick. */
   readonly assetEvents: readonly AssetRequest[];
-  /** Why requests for stale assets only were dropped. */
-  readonly upToDate: readonly string[];
+  /** Requests for stale assets only that were dropped. */
+  readonly upToDate: readonly UpToDate[];
   readonly more: boolean;
   /** What became of events, in a sensor that is fed by them. */
   readonly fed?: FeedReport;
@@ -96,9 +96,10 @@ export async function evaluate(
   const context = new EvaluationContext(definition, facts, services, stored);
   const given = await collect(definition.evaluate(context as never), services.signal);
   const outcome = context.settle(given);
-  const { requests, upToDate } = await narrowToStale(outcome.requests, definition, facts.assets, facts.now);
-  for (const line of upToDate) services.book.log.info(line);
-  return { ...outcome, requests, upToDate: [...outcome.upToDate, ...upToDate] };
+  const narrowed = await narrowToStale(outcome.requests, definition, facts.assets, facts.now);
+  const upToDate = [...outcome.upToDate, ...narrowed.upToDate];
+  if (upToDate.length > 0) services.book.log.info(describeUpToDate(upToDate));
+  return { ...outcome, requests: narrowed.requests, upToDate };
 }
 
 /** Stores where the sensor begins, before anything is read from there; the evaluation itself comes right after. */
@@ -177,7 +178,7 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
   readonly #feed: FeedFacts;
   readonly #assets: AssetReader;
   readonly #assetRequests: AssetRequest[] = [];
-  readonly #upToDate: string[] = [];
+  readonly #upToDate: UpToDate[] = [];
   readonly #recorder = assetRecorder(this.#assetRequests);
 
   /** @param stored the cursor as it is stored from now on; another one than `facts.cursor` when it was migrated */
@@ -267,7 +268,6 @@ export class EvaluationContext implements SensorContextBase<undefined, undefined
   async #narrow(given: readonly RunRequest[]): Promise<readonly RunRequest[]> {
     const { requests, upToDate } = await narrowToStale(given, this.#definition, this.#assets, this.now);
     this.#upToDate.push(...upToDate);
-    for (const line of upToDate) this.log.info(line);
     return requests;
   }
 

@@ -5,6 +5,8 @@
  * shows: so the lineage of a namespace can be put together from outside, with no worker alive, whatever repositories
  * its sensors are from. They may contradict each other: two owners and circles are shown, not refused.
  */
+import type { Metadata } from './asset-event.js';
+import { parseMetadata } from './asset-metadata.js';
 import type { AssetDefinition } from './define-asset.js';
 import type { SensorDefinition } from './define-sensor.js';
 import { isAssetName } from './asset-name.js';
@@ -28,6 +30,7 @@ export interface LineageAsset {
   /** Kind of its partition set. */
   readonly partitions?: string;
   readonly description?: string;
+  readonly metadata?: Metadata;
 }
 
 /** Assets by name. */
@@ -54,12 +57,15 @@ export function lineageOf(sources: readonly LineageSource[]): Lineage {
     return draft;
   };
   for (const { sensor, assets } of sources) {
-    for (const [name, { job, watched, upstream = {}, partitions, description }] of Object.entries(assets.assets)) {
+    for (const [name, { job, watched, upstream = {}, partitions, description, metadata }] of Object.entries(
+      assets.assets
+    )) {
       const draft = draftOf(name);
       if (job !== undefined) draft.owners.add(job);
       if (watched === true) draft.watchers.add(sensor);
       draft.partitions ??= partitions;
       draft.description ??= description;
+      draft.metadata ??= metadata;
       for (const [above, mapping] of Object.entries(upstream)) {
         draft.upstream.set(above, mapping);
         draftOf(above).downstream.add(name);
@@ -68,7 +74,7 @@ export function lineageOf(sources: readonly LineageSource[]): Lineage {
   }
   return new Map(
     [...drafts.keys()].sort().map((name) => {
-      const { owners, watchers, upstream, downstream, partitions, description } = draftOf(name);
+      const { owners, watchers, upstream, downstream, partitions, description, metadata } = draftOf(name);
       return [
         name,
         {
@@ -79,6 +85,7 @@ export function lineageOf(sources: readonly LineageSource[]): Lineage {
           downstream: [...downstream].sort(),
           ...(partitions === undefined ? {} : { partitions }),
           ...(description === undefined ? {} : { description }),
+          ...(metadata === undefined ? {} : { metadata }),
         },
       ];
     })
@@ -92,13 +99,7 @@ interface Draft {
   readonly downstream: Set<string>;
   partitions?: string | undefined;
   description?: string | undefined;
-}
-
-/** The lineage of one worker's sensors and jobs. */
-export function registryLineage(registry: SensorRegistry): Lineage {
-  return lineageOf(
-    [...registry.sensors].map(([sensor, definition]) => ({ sensor, assets: assetsOfSensor(registry, definition) }))
-  );
+  metadata?: Metadata | undefined;
 }
 
 /** What a sensor tells of assets: those it watches, those its jobs make, and all that they are made from. */
@@ -113,7 +114,7 @@ export function assetsOfSensor({ owners }: SensorRegistry, { jobs, watches }: Se
 }
 
 function factsOf(
-  { name, upstream, partitions, description }: AssetDefinition,
+  { name, upstream, partitions, description, metadata }: AssetDefinition,
   owners: SensorRegistry['owners'],
   watched: boolean
 ): AssetFacts {
@@ -126,16 +127,21 @@ function factsOf(
       : { upstream: Object.fromEntries(upstream.map(({ asset, mapping }) => [asset.name, mapping])) }),
     ...(partitions === undefined ? {} : { partitions: partitions.type }),
     ...(description === undefined ? {} : { description: cutText(description, MAX_DESCRIPTION_BYTES) }),
+    ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
   };
 }
 
 const MAX_DESCRIPTION_BYTES = 256;
 
-/** As much of it as finds room: what is farthest from the sensor goes first. `undefined`: there is nothing to tell. */
+/** As much of it as finds room: metadata goes first, then what is farthest from the sensor. `undefined`: there is nothing to tell. */
 export function fitAssets(told: SensorAssets, maxBytes: number): SensorAssets | undefined {
   const entries = Object.entries(told.assets);
   if (entries.length === 0) return undefined;
   if (jsonBytes(told) <= maxBytes) return told;
+  if (entries.some(([, { metadata }]) => metadata !== undefined)) {
+    const bare = entries.map(([name, { metadata: _, ...facts }]) => [name, facts] as const);
+    return fitAssets({ ...told, assets: Object.fromEntries(bare) }, maxBytes);
+  }
   const none: SensorAssets = { assets: {}, cut: true };
   let bytes = jsonBytes(none);
   if (bytes > maxBytes) return undefined;
@@ -170,25 +176,6 @@ export function circular(lineage: Lineage): readonly string[] {
   return [...lineage.keys()].filter(inCircle);
 }
 
-/**
- * Each asset after everything that it is made from; otherwise by name. Where assets are made from themselves there is no
- * such order, and the first of them by name comes first.
- */
-export function topologicalOrder(lineage: Lineage): readonly string[] {
-  const order = new Set<string>();
-  const left = new Set(lineage.keys());
-  while (left.size > 0) {
-    const isReady = (name: string): boolean =>
-      [...(lineage.get(name)?.upstream.keys() ?? [])].every((above) => !left.has(above));
-    const ready = [...left].filter(isReady);
-    for (const name of ready.length > 0 ? ready : [...left].slice(0, 1)) {
-      left.delete(name);
-      order.add(name);
-    }
-  }
-  return [...order];
-}
-
 /** What the options in a loop's memo tell of assets; any version of this package, or anybody, may have written them. */
 export function parseSensorAssets(options: unknown): SensorAssets | undefined {
   const told = readMemoOptions(options)?.['lineage'];
@@ -199,17 +186,19 @@ export function parseSensorAssets(options: unknown): SensorAssets | undefined {
   return { assets: Object.fromEntries(entries), ...(told['cut'] === true ? { cut: true } : {}) };
 }
 
-function parseFacts({ job, watched, upstream, partitions, description }: Fields): AssetFacts {
+function parseFacts({ job, watched, upstream, partitions, description, metadata }: Fields): AssetFacts {
   const above = Object.entries(isObject(upstream) ? upstream : {}).flatMap(([name, given]) => {
     const mapping = PARTITION_MAPPINGS.find((each) => each === given);
     return isAssetName(name) && mapping !== undefined ? [[name, mapping] as const] : [];
   });
+  const parsed = parseMetadata(metadata);
   return {
     ...(typeof job === 'string' ? { job } : {}),
     ...(watched === true ? { watched } : {}),
     ...(above.length === 0 ? {} : { upstream: Object.fromEntries(above) }),
     ...(typeof partitions === 'string' ? { partitions } : {}),
     ...(typeof description === 'string' ? { description } : {}),
+    ...('problem' in parsed ? {} : parsed),
   };
 }
 

@@ -8,7 +8,9 @@ import type { AssetDefinition } from './define-asset.js';
 import type { SensorDefinition } from './define-sensor.js';
 import { EvaluationError } from './errors.js';
 import type { RunRequest } from './run-request.js';
-import { staleAssets, type AssetLatest } from './stale-assets.js';
+import { staleAssets, type AssetLatest, type StalenessFacts } from './stale-assets.js';
+
+const NAMED_PARTITIONS = 3;
 
 /** What an evaluation reads of assets. */
 export interface AssetReader {
@@ -27,10 +29,17 @@ export const NO_ASSETS: AssetReader = {
   partitionKeys: async () => new Map(),
 };
 
-/** Requests that are left, and why others are not. */
+/** A request that was dropped, because nothing that it asked for is out of date. */
+export interface UpToDate {
+  readonly job: string;
+  /** Their names. */
+  readonly assets: readonly string[];
+  readonly partitionKey?: string;
+}
+
 export interface Narrowed {
   readonly requests: readonly RunRequest[];
-  readonly upToDate: readonly string[];
+  readonly upToDate: readonly UpToDate[];
 }
 
 /** @throws {@link EvaluationError} when the assets' logs cannot be read */
@@ -40,31 +49,18 @@ export async function narrowToStale(
   assets: AssetReader,
   now: Date
 ): Promise<Narrowed> {
-  // a request that cannot be is rejected by itself
-  const selectionOf = (request: RunRequest): readonly AssetDefinition[] => {
-    const job = request.staleOnly === true ? jobs.find(({ name }) => name === request.job) : undefined;
-    const selected = job === undefined ? undefined : selectedAssets(request, job);
-    return typeof selected === 'string' || selected === undefined ? [] : selected;
-  };
-  const selections = given.map(selectionOf);
-  const names = new Set(
-    selections.flat().flatMap(({ name, upstream }) => [name, ...upstream.map(({ asset }) => asset.name)])
-  );
-  if (names.size === 0) return { requests: given, upToDate: [] };
-  const latest = await read(assets, [...names]);
+  const selections = given.map((request) => selectionOf(request, jobs));
+  if (selections.every((selected) => selected.length === 0)) return { requests: given, upToDate: [] };
+  const facts = { ...(await read(assets, given, selections)), now };
   const requests: RunRequest[] = [];
-  const upToDate: string[] = [];
+  const upToDate: UpToDate[] = [];
   for (const [index, request] of given.entries()) {
     const selected = selections[index] ?? [];
     const { job, partitionKey } = request;
-    const facts = { latest, now, ...(typeof partitionKey === 'string' ? { partitionKey } : {}) };
-    const stale = staleAssets(selected, facts);
-    if (selected.length > 0 && stale.length === 0)
-      upToDate.push(
-        `job '${job}' is not asked for: ${selected.map(({ name }) => name).join(', ')} ${selected.length === 1 ? 'is' : 'are'} up to date` +
-          (partitionKey === undefined ? '' : ` for partition ${String(partitionKey)}`)
-      );
-    else if (selected.length === 0) requests.push(request);
+    const asked = partitionKey === undefined ? {} : { partitionKey };
+    const stale = staleAssets(selected, { ...facts, ...asked });
+    if (selected.length === 0) requests.push(request);
+    else if (stale.length === 0) upToDate.push({ job, assets: selected.map(({ name }) => name), ...asked });
     // all of them: as it was asked for
     else
       requests.push({
@@ -76,9 +72,61 @@ export async function narrowToStale(
   return { requests, upToDate };
 }
 
-async function read(assets: AssetReader, names: readonly string[]): Promise<ReadonlyMap<string, AssetLatest>> {
+/** The assets of which only stale ones are to be made; none of a request that cannot be, which is rejected by itself. */
+function selectionOf(request: RunRequest, jobs: SensorDefinition['jobs']): readonly AssetDefinition[] {
+  const job = request.staleOnly === true ? jobs.find(({ name }) => name === request.job) : undefined;
+  if (job === undefined) return [];
+  const { partitionKey, backfill } = request as { readonly partitionKey: unknown; readonly backfill?: unknown };
+  const fits =
+    job.partitions === undefined || backfill !== undefined
+      ? partitionKey === undefined
+      : typeof partitionKey === 'string';
+  const selected = fits ? selectedAssets(request, job) : [];
+  return typeof selected === 'string' ? [] : selected;
+}
+
+/** Why these requests were dropped, in one line; nothing when there are none. */
+export function describeUpToDate(dropped: readonly UpToDate[]): string {
+  const groups = new Map<string, { readonly first: UpToDate; readonly keys: Set<string> }>();
+  for (const each of dropped) {
+    const id = JSON.stringify([each.job, each.assets, each.partitionKey === undefined]);
+    const { first, keys } = groups.get(id) ?? { first: each, keys: new Set<string>() };
+    if (each.partitionKey !== undefined) keys.add(each.partitionKey);
+    groups.set(id, { first, keys });
+  }
+  return [...groups.values()]
+    .map(({ first: { job, assets }, keys }) => {
+      const are = assets.length === 1 ? 'is' : 'are';
+      return `job '${job}' is not asked for: ${assets.join(', ')} ${are} up to date${partitionsText([...keys])}`;
+    })
+    .join('; ');
+}
+
+/** ` for partitions a, b and 27 more` */
+function partitionsText(keys: readonly string[]): string {
+  if (keys.length === 0) return '';
+  const more = keys.length - NAMED_PARTITIONS;
+  const named = keys.slice(0, NAMED_PARTITIONS).join(', ');
+  return ` for partition${keys.length === 1 ? '' : 's'} ${named}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+/** What is known of the assets that were asked for, and of what they are made from. */
+async function read(
+  assets: AssetReader,
+  given: readonly RunRequest[],
+  selections: readonly (readonly AssetDefinition[])[]
+): Promise<Pick<StalenessFacts, 'latest' | 'partitionKeys'>> {
+  const selected = new Set(selections.flat());
+  const names = new Set(
+    [...selected].flatMap(({ name, upstream }) => [name, ...upstream.map(({ asset }) => asset.name)])
+  );
+  const whole = new Set(selections.flatMap((each, index) => (given[index]?.partitionKey === undefined ? each : [])));
+  const sets = new Set([...whole].flatMap(({ partitions }) => (partitions?.type === 'dynamic' ? partitions.name : [])));
   try {
-    return await assets.latest(names);
+    return {
+      latest: await assets.latest([...names]),
+      partitionKeys: sets.size === 0 ? new Map() : await assets.partitionKeys([...sets]),
+    };
   } catch (error) {
     throw new EvaluationError(`staleOnly cannot tell which assets are out of date: ${(error as Error).message}`, {
       cause: error,
@@ -92,22 +140,22 @@ async function read(assets: AssetReader, names: readonly string[]): Promise<Read
  * @param made whether a job makes it; otherwise what was observed of it counts too
  */
 export function latestOf(state: AssetState, made: boolean): AssetLatest | undefined {
-  const partitions = new Map(state.partitions.map(({ partitionKey, at }) => [partitionKey, at]));
-  let { wholeAt } = state;
-  let at = state.latestMaterialization?.at;
-  const seen = made ? undefined : state.latestObservation;
-  if (seen !== undefined) {
-    at = Math.max(at ?? 0, seen.at);
-    if (seen.partitionKey === undefined) wholeAt = Math.max(wholeAt ?? 0, seen.at);
-    else partitions.set(seen.partitionKey, Math.max(partitions.get(seen.partitionKey) ?? 0, seen.at));
-  }
-  if (at === undefined) return undefined;
+  const { latestMaterialization, latestObservation, observed } = state;
+  const last = [latestMaterialization, made ? undefined : latestObservation].flatMap((event) => event?.at ?? []);
+  if (last.length === 0) return undefined;
+  const known = made ? [state] : [state, observed];
+  const partitions = new Map<string, number>();
+  for (const { partitionKey, at } of known.flatMap((each) => each.partitions))
+    partitions.set(partitionKey, Math.max(partitions.get(partitionKey) ?? 0, at));
+  const whole = known.flatMap(({ wholeAt }) => wholeAt ?? []);
   // the newest are last
-  const [oldest] = state.partitions;
+  const forgotten = known.flatMap((each) =>
+    each.partitionsForgotten ? (each.partitions[0]?.at ?? Math.max(...last)) : []
+  );
   return {
-    at,
+    at: Math.max(...last),
     partitions,
-    ...(wholeAt === undefined ? {} : { wholeAt }),
-    ...(state.partitionsForgotten > 0 ? { forgottenUntil: oldest?.at ?? at } : {}),
+    ...(whole.length === 0 ? {} : { wholeAt: Math.max(...whole) }),
+    ...(forgotten.length === 0 ? {} : { forgottenUntil: Math.max(...forgotten) }),
   };
 }

@@ -1,11 +1,10 @@
 /**
- * Which partitions of an upstream asset a partition of a downstream asset is made from, and the other way round.
+ * Which partitions of an upstream asset a partition of a downstream asset is made from.
  *
- * Both ways follow from one relation, so they never disagree: an upstream partition touches a downstream one exactly
- * if that one needs it. Partitions before the beginning or after the end of a set are not part of it; those that have
+ * Partitions before the beginning or after the end of a set are not part of it; those that have
  * not ended yet are, because they will come. Pure.
  */
-import { DAY_MS, dayOf, HOUR_MS, hourOf, mondayOf, parseDay, parseHour, zonedDay } from './days.js';
+import { DAY_MS, dayOf, HOUR_MS, hourOf, parseDay, zonedDay } from './days.js';
 import { DefinitionError, quote } from './errors.js';
 import type { PartitionSet } from './partitions.js';
 
@@ -41,18 +40,6 @@ export function partitionsNeeded({ upstream, downstream, mapping }: MappedPartit
     return Array.from({ length: 7 }, (_, day) => dayOf(monday + day * DAY_MS)).filter(inSet);
   }
   return hoursOf(key, timeZoneOf(downstream)).filter(inSet);
-}
-
-/**
- * The downstream partitions that an upstream one goes into. Without a key: those that the whole upstream asset goes into.
- */
-export function partitionsTouched({ upstream, downstream, mapping }: MappedPartitions, key?: string): PartitionChoice {
-  if (mapping === 'all' || key === undefined) return 'all';
-  const inSet = within(downstream);
-  if (!within(upstream)(key)) return [];
-  if (mapping === 'same') return [key].filter(inSet);
-  if (mapping === 'dayToWeek') return [mondayOf(key)].filter(inSet);
-  return daysOf(parseHour(key) ?? Number.NaN, timeZoneOf(downstream)).filter(inSet);
 }
 
 /**

@@ -4,7 +4,7 @@
  * All of it is JSON, because it crosses activity results, signals, updates, queries and continue-as-new. Times are
  * milliseconds since the epoch unless named otherwise. Pure: the workflow bundle contains this file.
  */
-import type { TickAssetEvent } from './asset-event.js';
+import type { Metadata, TickAssetEvent } from './asset-event.js';
 import type { CursorChange, StoredCursor } from './cursor.js';
 import type { Priority, RetryPolicy } from '@temporalio/common';
 import type { Json } from './json.js';
@@ -143,6 +143,8 @@ export interface AssetFacts {
   /** Kind of its partition set. */
   readonly partitions?: string;
   readonly description?: string;
+  /** As its definition says, where there is room. */
+  readonly metadata?: Metadata;
 }
 
 /** What an asset's log shows without being asked; it may be a minute old. Times are in milliseconds since the epoch. */
@@ -151,8 +153,10 @@ export interface AssetMemo {
   readonly last: number;
   readonly materializations: number;
   readonly observations: number;
-  /** Partitions that were materialized. */
+  /** Partitions that were materialized, as far as the log knows them: the last 2,000. */
   readonly partitions: number;
+  /** There were more. */
+  readonly partitionsForgotten?: true;
   /** When it was last materialized and observed. */
   readonly materializedAt?: number;
   readonly observedAt?: number;
@@ -308,8 +312,17 @@ export interface AssetRecording {
   /** Begins their IDs: no other evaluation has the same. */
   readonly id: string;
   readonly events: readonly TickAssetEvent[];
+  /** Places of `events` among those of the evaluation, when the others are on record already: IDs do not change. */
+  readonly places?: readonly number[];
   /** The tick that they are of, when it ended before they could be recorded. */
   readonly tick?: number;
+}
+
+/** Assets whose events of a tick were not recorded, while those of others were. */
+export interface WaitingAssets {
+  readonly waiting: readonly string[];
+  /** What the first of them said. */
+  readonly why: string;
 }
 
 /** A request whose key has run. */

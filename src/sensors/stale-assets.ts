@@ -23,6 +23,8 @@ export interface AssetLatest {
 export interface StalenessFacts {
   /** By name; without an entry it was never made. Of assets that nobody makes here, when they were last observed. */
   readonly latest: ReadonlyMap<string, AssetLatest>;
+  /** Keys of dynamic partition sets, by name; asked for without a partition. */
+  readonly partitionKeys: ReadonlyMap<string, readonly string[]>;
   /** The partition that is asked for, of those assets that have partitions. @default all of them */
   readonly partitionKey?: string;
   readonly now: Date;
@@ -52,15 +54,14 @@ export function staleAssets(selected: readonly AssetDefinition[], facts: Stalene
 /** Whether what is asked for of an asset is older than something it is made from. */
 function isOld(asset: AssetDefinition, facts: StalenessFacts): boolean {
   const { name, partitions } = asset;
-  const { latest, partitionKey, now } = facts;
+  const { latest, partitionKeys, partitionKey, now } = facts;
   if (partitions === undefined) return isOlder(asset, undefined, facts) !== false;
   if (partitionKey !== undefined) return isOlder(asset, partitionKey, facts) !== false;
-  const { partitions: made, forgottenUntil } = latest.get(name) ?? {};
-  const keys = partitions.type === 'dynamic' ? [...(made?.keys() ?? [])] : partitions.keys(now);
+  if (!latest.has(name)) return true;
+  const keys = partitions.type === 'dynamic' ? (partitionKeys.get(partitions.name) ?? []) : partitions.keys(now);
   const answers = new Set(keys.map((key) => isOlder(asset, key, facts)));
   if (answers.has(true)) return true;
-  const unseen = partitions.type === 'dynamic' && forgottenUntil !== undefined;
-  if (!answers.has('unknown') && !unseen) return false;
+  if (!answers.has('unknown')) return false;
   throw new EvaluationError(
     `staleOnly cannot tell whether asset '${name}' is out of date: it or what it is made from has more partitions than ` +
       `a log remembers (2,000); ask for one at a time, with partitionKey`

@@ -10,7 +10,6 @@ import type {
   AssetRetention,
   AssetState,
   AssetSubscriber,
-  PartitionMark,
   StoredAssetEvent,
 } from '../sensors/asset-event.js';
 import { jsonBytes } from '../sensors/json.js';
@@ -18,21 +17,21 @@ import {
   MAX_ASSET_BATCH_BYTES,
   MAX_ASSET_PAGES,
   MAX_EVENT_HASHES,
-  MAX_PARTITION_MARKS,
-  MAX_PARTITION_MARKS_BYTES,
   MAX_SUBSCRIBERS,
   MAX_TAIL_BYTES,
   MIN_EVENT_HASHES,
 } from '../sensors/limits.js';
 import { PAGE_ID_PREFIX } from '../sensors/protocol.js';
 import { eventHash, HASH_CHARS, knowsHash } from './event-hash.js';
+import { markPartitions, NO_MARKS, partitionsOf, type PartitionMarks } from './partition-marks.js';
 
 /** A page: the part of its ID that no other page has, the position of its first event, and the time of its last. */
 export type LogPage = readonly [hash: string, from: number, until: number];
 
 type Dropped = AssetState['droppedSubscribers'][number];
 
-export interface LogState {
+/** The marks of partitions are of its materializations. */
+export interface LogState extends PartitionMarks {
   /** Its identity: a log that began from nothing has another than the one before it; empty when it is not known. */
   readonly id: string;
   /** Position of the newest event; 0 before the first. */
@@ -50,12 +49,7 @@ export interface LogState {
   readonly refused: number;
   readonly latestMaterialization?: AssetEvent;
   readonly latestObservation?: AssetEvent;
-  /** When it was last materialized without naming a partition. */
-  readonly wholeAt?: number;
-  /** Packed marks of partitions, in the order of their positions. */
-  readonly partitions: readonly (readonly [partitionKey: string, position: number, at: number])[];
-  readonly partitionBytes: number;
-  readonly partitionsForgotten: number;
+  readonly observed: PartitionMarks;
   readonly subscribers: readonly AssetSubscriber[];
   readonly droppedSubscribers: readonly Dropped[];
   readonly retention: AssetRetention;
@@ -77,8 +71,6 @@ const GONE_MS = 24 * 60 * 60 * 1000;
 const MAX_DROPPED = 20;
 /** Pages that are let go of at once. */
 const MAX_RELEASED = 100;
-/** Of a mark besides its key: position, time, brackets. */
-const MARK_BYTES = 28;
 
 export const NEW_LOG: LogState = {
   id: '',
@@ -91,9 +83,8 @@ export const NEW_LOG: LogState = {
   observations: 0,
   duplicates: 0,
   refused: 0,
-  partitions: [],
-  partitionBytes: 0,
-  partitionsForgotten: 0,
+  ...NO_MARKS,
+  observed: NO_MARKS,
   subscribers: [],
   droppedSubscribers: [],
   retention: DEFAULT_RETENTION,
@@ -138,42 +129,23 @@ export function record(
   if (added.length === 0) return { ...state, duplicates };
   if (hashes.length > MAX_EVENT_HASHES * HASH_CHARS) hashes = hashes.slice(-MIN_EVENT_HASHES * HASH_CHARS);
   const materialized = added.filter(({ kind }) => kind === 'materialization');
+  const observed = added.filter(({ kind }) => kind === 'observation');
   const latestMaterialization = materialized.at(-1) ?? state.latestMaterialization;
-  const wholeAt = materialized.findLast(({ partitionKey }) => partitionKey === undefined)?.at ?? state.wholeAt;
-  const latestObservation = added.findLast(({ kind }) => kind === 'observation') ?? state.latestObservation;
+  const latestObservation = observed.at(-1) ?? state.latestObservation;
   return {
     ...state,
     ...markPartitions(state, materialized),
+    observed: markPartitions(state.observed, observed),
     last,
     tail: [...state.tail, ...stored],
     tailBytes,
     hashes,
     duplicates,
     materializations: state.materializations + materialized.length,
-    observations: state.observations + added.length - materialized.length,
+    observations: state.observations + observed.length,
     ...(latestMaterialization === undefined ? {} : { latestMaterialization }),
     ...(latestObservation === undefined ? {} : { latestObservation }),
-    ...(wholeAt === undefined ? {} : { wholeAt }),
   };
-}
-
-function markPartitions(state: LogState, events: readonly AssetEvent[]): Partial<LogState> {
-  if (events.every(({ partitionKey }) => partitionKey === undefined)) return {};
-  const marks = new Map(state.partitions.map((mark) => [mark[0], mark]));
-  let { partitionBytes, partitionsForgotten } = state;
-  for (const { partitionKey, position, at } of events) {
-    if (partitionKey === undefined) continue;
-    // the newest are last
-    if (!marks.delete(partitionKey)) partitionBytes += jsonBytes(partitionKey) + MARK_BYTES;
-    marks.set(partitionKey, [partitionKey, position, at]);
-  }
-  for (const key of marks.keys()) {
-    if (marks.size <= MAX_PARTITION_MARKS && partitionBytes <= MAX_PARTITION_MARKS_BYTES) break;
-    marks.delete(key);
-    partitionBytes -= jsonBytes(key) + MARK_BYTES;
-    partitionsForgotten++;
-  }
-  return { partitions: [...marks.values()], partitionBytes, partitionsForgotten };
 }
 
 /** Takes note of how far a sensor has read; beyond the limit of subscribers, it is only dropped on record. */
@@ -279,12 +251,7 @@ export function readLog(
 
 /** What a log says of itself. */
 export function stateOf(state: LogState, asset: string): AssetState {
-  const { partitions, latestMaterialization, latestObservation } = state;
-  const mark = ([partitionKey, position, at]: LogState['partitions'][number]): PartitionMark => ({
-    partitionKey,
-    position,
-    at,
-  });
+  const { latestMaterialization, latestObservation } = state;
   return {
     asset,
     id: state.id,
@@ -296,9 +263,8 @@ export function stateOf(state: LogState, asset: string): AssetState {
     refused: state.refused,
     ...(latestMaterialization === undefined ? {} : { latestMaterialization }),
     ...(latestObservation === undefined ? {} : { latestObservation }),
-    ...(state.wholeAt === undefined ? {} : { wholeAt: state.wholeAt }),
-    partitions: partitions.map(mark),
-    partitionsForgotten: state.partitionsForgotten,
+    ...partitionsOf(state),
+    observed: partitionsOf(state.observed),
     subscribers: state.subscribers,
     droppedSubscribers: state.droppedSubscribers,
     retention: state.retention,

@@ -14,7 +14,8 @@ export function assetMemoOf(state: LogState): AssetMemo {
     last,
     materializations,
     observations,
-    partitions: partitions.length + state.partitionsForgotten,
+    partitions: partitions.length,
+    ...(state.partitionsForgotten ? { partitionsForgotten: true } : {}),
     ...(latestMaterialization === undefined ? {} : { materializedAt: latestMaterialization.at }),
     ...(latestObservation === undefined ? {} : { observedAt: latestObservation.at }),
   };
@@ -25,9 +26,10 @@ export function assetDetailsOf(state: LogState, asset: string): string {
   const { last, materializations, observations, duplicates, refused, partitions, subscribers } = state;
   const { events } = readLog(state, asset, { after: last - SHOWN_EVENTS, limit: SHOWN_EVENTS });
   const dropped = state.droppedSubscribers.at(-1);
+  const forgotten = state.partitionsForgotten ? 'at least ' : '';
   return [
     `**${escaped(asset)}** has ${last} events: materializations ${materializations} · observations ${observations}` +
-      ` · repeated ${duplicates} · refused ${refused} · partitions ${partitions.length + state.partitionsForgotten}`,
+      ` · repeated ${duplicates} · refused ${refused} · partitions ${forgotten}${partitions.length}`,
     '',
     `Kept: ${retentionOf(state)}, and what its subscribers have still to read.`,
     '',

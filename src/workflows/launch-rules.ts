@@ -3,7 +3,15 @@ import { cutText, jsonBytes, type Json } from '../sensors/json.js';
 import { applySeal, expireKeys, isKey, rememberKey, type KeyPage, type Seal } from '../sensors/key-ledger.js';
 import { MAX_EPOCHS, MAX_KEPT_PAYLOAD_BYTES, MAX_TEXT_BYTES } from '../sensors/limits.js';
 import { addRuns } from '../sensors/recent-runs.js';
-import type { Launch, LaunchRequest, LoopState, Rejection, RequestPage, TickRecord } from '../sensors/protocol.js';
+import type {
+  Launch,
+  LaunchRequest,
+  LoopState,
+  Rejection,
+  RequestPage,
+  TickRecord,
+  WaitingAssets,
+} from '../sensors/protocol.js';
 import { addDeadLetters, addTick, emptyRecord } from './records.js';
 import { isHolding, isRunning } from './state.js';
 
@@ -260,11 +268,28 @@ export function endAssetEvents(state: LoopState, error: string | undefined, now:
   return withRejections(dropAssetEvents(state), [rejection], 1, now);
 }
 
+/** The tick's events of assets are on record, but for those of assets that take none yet. */
+export function applyRecorded(state: LoopState, { waiting, why }: WaitingAssets, now: number): LoopState {
+  const { launch } = state;
+  const { events, places, ...recording } = launch?.assetEvents ?? { id: '', events: [] };
+  const left = [...events.entries()].filter(([, { asset }]) => waiting.includes(asset));
+  if (left.length === 0 || launch?.record === undefined) return endAssetEvents(state, undefined, now);
+  const assetEvents = {
+    ...recording,
+    events: left.map(([, event]) => event),
+    // their IDs must not change
+    places: left.map(([index]) => places?.[index] ?? index),
+  };
+  return delayAssetEvents({ ...state, launch: { ...launch, assetEvents } }, why);
+}
+
 /** The tick's events of assets cannot be recorded yet, and all that comes after them waits. */
 export function delayAssetEvents(state: LoopState, why: string): LoopState {
   const { launch } = state;
-  if (launch?.record === undefined) return state;
-  return { ...state, launch: { ...launch, record: { ...launch.record, waitsFor: cutText(why, MAX_TEXT_BYTES) } } };
+  if (launch?.record === undefined || launch.assetEvents === undefined) return state;
+  const { events, tick = launch.record.tick } = launch.assetEvents;
+  const waitsFor = cutText(`${events.length} asset events of tick ${tick} wait to be recorded: ${why}`, MAX_TEXT_BYTES);
+  return { ...state, launch: { ...launch, record: { ...launch.record, waitsFor } } };
 }
 
 /** The tick without its events of assets: all else is as code left it that knew nothing of them. */
@@ -302,9 +327,14 @@ function keepAssetEvents(
   { waitsFor, ...record }: TickRecord
 ): { readonly record: TickRecord; readonly kept: Pick<Launch, 'assetEvents'> } {
   if (assetEvents === undefined) return { record, kept: {} };
-  const { assetEvents: _, ...without } = record;
+  const { assetEvents: said = 0, ...without } = record;
+  const recorded = said - assetEvents.events.length;
   return {
-    record: { ...without, skipReason: `the sensor was stopped; ${waitsFor ?? 'asset events are pending'}` },
+    record: {
+      ...without,
+      ...(recorded > 0 ? { assetEvents: recorded } : {}),
+      skipReason: `the sensor was stopped; ${waitsFor ?? 'asset events are pending'}`,
+    },
     kept: { assetEvents: { tick: record.tick, ...assetEvents } },
   };
 }

@@ -23,7 +23,7 @@ import {
   type RequestPage,
   type RunMemo,
 } from '../sensors/protocol.js';
-import { parseRefusals, parseRequestPages, parseRequests } from './parse.js';
+import { parseRefusals, parseRequestPages, parseRequests, parseWaitingAssets } from './parse.js';
 import { inTrace } from '../sensors/trace.js';
 import * as rules from './rules.js';
 import { startRun } from './start-run.js';
@@ -128,23 +128,24 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
       holder.set(rules.dropAssetEvents(holder.get()));
       return;
     }
-    let problem: string | undefined;
     try {
-      await CancellationScope.nonCancellable(() => recordTickEvents({ sensor, tick, recording }));
+      const given = await CancellationScope.nonCancellable(() => recordTickEvents({ sensor, tick, recording }));
+      holder.set(rules.applyRecorded(holder.get(), parseWaitingAssets(given), Date.now()));
+      return;
     } catch (error) {
       if (!(error instanceof ActivityFailure)) throw error;
       const timedOut = error.cause instanceof TimeoutFailure;
       // of a timeout, what the last attempt said tells more
       const why = (timedOut ? error.cause.cause?.message : undefined) ?? error.cause?.message ?? error.message;
       if (timedOut || error.retryState === 'TIMEOUT') {
-        const waits = `${length} asset events of tick ${tick} wait to be recorded: ${why}`;
-        log.warn(`sensor '${sensor}': ${waits}`);
-        holder.set(rules.delayAssetEvents(holder.get(), waits));
+        holder.set(rules.delayAssetEvents(holder.get(), why));
+        log.warn(`sensor '${sensor}': ${holder.get().launch?.record?.waitsFor ?? why}`);
         return;
       }
-      problem = `${length} asset events could not be recorded: ${why}`;
+      holder.set(
+        rules.endAssetEvents(holder.get(), `${length} asset events could not be recorded: ${why}`, Date.now())
+      );
     }
-    holder.set(rules.endAssetEvents(holder.get(), problem, Date.now()));
   }
 
   /** Copies staged pages, some at a time, to pages that wait for as long as it takes. */

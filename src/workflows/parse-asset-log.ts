@@ -5,6 +5,7 @@ import type { AssetRetention, Metadata, StoredAssetEvent } from '../sensors/asse
 import { isObject, jsonBytes, utf8Bytes } from '../sensors/json.js';
 import { MAX_ASSET_EVENT_BYTES, MAX_EVENT_ID_BYTES, MAX_PARTITION_KEY_BYTES } from '../sensors/limits.js';
 import { NEW_LOG, type LogState } from './asset-log-state.js';
+import { parseMarks } from './partition-marks.js';
 
 const MAX_SENSOR_NAME_BYTES = 300;
 const DEFAULT_READ = 1_000;
@@ -24,7 +25,7 @@ export function parseLogState(value: unknown): LogState | undefined {
     lists.every((list) => Array.isArray(list));
   if (!whole) return undefined;
   const id = typeof value['id'] === 'string' && LOG_ID.test(value['id']) ? value['id'] : '';
-  return { ...NEW_LOG, ...(value as unknown as LogState), id };
+  return { ...NEW_LOG, ...(value as unknown as LogState), id, observed: parseMarks(value['observed']) };
 }
 
 /** The events of a batch that are whole, and how many are not. */

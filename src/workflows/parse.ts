@@ -5,7 +5,7 @@
  * workflow code would block the sensor for ever. These never throw. Pure.
  */
 import { isAssetName } from '../sensors/asset-name.js';
-import { isObject, jsonBytes, utf8Bytes, type Json } from '../sensors/json.js';
+import { isObject, isTexts, jsonBytes, utf8Bytes, type Json } from '../sensors/json.js';
 import type { KeyPage } from '../sensors/key-ledger.js';
 import { MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MAX_RUN_KEY_BYTES, MAX_WORKFLOW_ID_BYTES } from '../sensors/limits.js';
 import type {
@@ -22,6 +22,7 @@ import type {
   PreviewContent,
   RequestPage,
   RestResult,
+  WaitingAssets,
 } from '../sensors/protocol.js';
 import { parseAssetEvents } from './parse-asset-log.js';
 import { isTrace } from '../sensors/trace.js';
@@ -106,6 +107,12 @@ export function parseRefusals(value: unknown): readonly (readonly [set: string, 
   return isObject(value)
     ? Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string')
     : [];
+}
+
+/** Assets that take no events yet; none when something else completed the activity. */
+export function parseWaitingAssets(value: unknown): WaitingAssets {
+  const { waiting, why } = isObject(value) ? value : {};
+  return { waiting: isTexts(waiting) ? waiting : [], why: typeof why === 'string' ? why : '' };
 }
 
 /** A page of run keys, or `undefined` when something else completed the activity. */

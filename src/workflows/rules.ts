@@ -20,6 +20,7 @@ export { pushEvents } from './inbox.js';
 export { beginEvaluation, commit, fail, overtake, rest } from './tick.js';
 export {
   afterRelease,
+  applyRecorded,
   countRuns,
   discardPending,
   endBatch,

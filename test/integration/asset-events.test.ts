@@ -1,4 +1,5 @@
 /** Sensors that record events of assets with their ticks, and that ask for stale assets only. */
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { expect, test } from 'vitest';
 import { assetState, readAsset, subscribeAsset } from '../../src/client/index.js';
 import {
@@ -8,6 +9,7 @@ import {
   dynamicPartitions,
   materialize,
   staticPartitions,
+  type AssetDefinition,
 } from '../../src/index.js';
 import { Harness, waitFor } from '../support/harness.js';
 
@@ -64,6 +66,39 @@ test('what a tick says of assets is recorded once, with the tick, and only if it
     ])
   );
   expect((await assetState(h.client, orders))?.duplicates).toBe(0);
+});
+
+test('while the log of one asset takes nothing, the events of another are recorded once, not at each attempt', async () => {
+  const h = await Harness.create();
+  const free = defineAsset({ key: [h.prefix, 'free'] });
+  const busy = defineAsset({ key: [h.prefix, 'busy'] });
+  const sensor = defineSensor({
+    name: 'reporter',
+    interval: '1h',
+    watches: [free, busy],
+    evaluate(ctx) {
+      for (const asset of [free, busy, free]) ctx.observe(asset);
+    },
+  });
+  let refusals = 2;
+  const sends = new WeakSet<object>();
+  const refuseSome: ActivityInterceptorsFactory = ({ client: { workflow } }) => {
+    const send = workflow.signalWithStart.bind(workflow);
+    if (!sends.has(workflow))
+      workflow.signalWithStart = async (type, options) => {
+        if (options.workflowId === `asset/${busy.name}` && refusals-- > 0) throw new Error('no room');
+        return await send(type, options);
+      };
+    sends.add(workflow);
+    return {};
+  };
+  await h.work([sensor], { interceptors: { activity: [refuseSome] } });
+  expect(await h.sensors.tick(h.name(sensor))).toMatchObject({ status: 'success', assetEvents: 3 });
+  expect(refusals).toBeLessThan(0);
+  const ids = async ({ name }: AssetDefinition) => (await readAsset(h.client, name)).map(({ eventId }) => eventId);
+  const all = [...(await ids(free)), ...(await ids(busy))];
+  expect(all.map((id) => id.slice(-2))).toEqual(['/0', '/2', '/1']);
+  expect((await assetState(h.client, free))?.duplicates).toBe(0);
 });
 
 test('staleOnly asks for what is older than its upstream, and uses no run key up for what is not', async () => {

@@ -1,5 +1,6 @@
 /** The log of an asset: recorded once by runs, activities and clients, in order, and kept whatever happens to it. */
 import { ApplicationFailure, Context } from '@temporalio/activity';
+import { Client } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
@@ -141,6 +142,11 @@ test('what cannot be recorded is refused where it is said, by name of the limit'
   await expect(sensors.materialize(customers, { partition: 'acme', taskQueue })).rejects.toThrow(
     "partition is not in partition set 'customers'; add it first"
   );
+  await expect(sensors.materialize(customers, { taskQueue })).rejects.toThrow(
+    'partition is missing; the asset has dynamic partitions, and a materialization is of one of them'
+  );
+  for (const eventId of ['', 7 as never])
+    await expect(sensors.observe(asset, { eventId, taskQueue })).rejects.toThrow('eventId is ');
   const large = { text: 'x'.repeat(8 * 1024) };
   await expect(sensors.observe(asset, { metadata: large, taskQueue })).rejects.toThrow('at most 8192 (8 KB)');
   const misnamed = { ['n'.repeat(101)]: 1 };
@@ -224,6 +230,21 @@ test('a log that somebody ended comes back with its events, and with what came b
     duplicates: 10,
     subscribers: [{ sensor: h.name('idle'), position: 3 }],
   });
+});
+
+test('a log that was ended because nobody worked it off takes events again', async () => {
+  const h = await Harness.create();
+  const { taskQueue } = h;
+  const asset = `${h.prefix}orders`;
+  // a sender looks at the log every 2 MB: four of them fill it with the 8 MB that it may have waiting, and look next time
+  const clients = Array.from({ length: 4 }, () => new Client({ connection: h.client.connection }));
+  const flood = Array.from({ length: 144 }, (_, n) => newEvent(asset, n, 'x'.repeat(15 * 1024)));
+  await Promise.all(clients.map(async (client) => await recordAssetEvents(client, flood, { taskQueue })));
+  const log = h.client.workflow.getHandle(`asset/${asset}`);
+  expect((await log.describe()).historySize).toBeGreaterThan(8 * 1024 * 1024);
+  await log.terminate('to move it');
+  for (const client of clients) await recordAssetEvents(client, [newEvent(asset, 1)], { taskQueue });
+  expect((await log.describe()).status.name).toBe('RUNNING');
 });
 
 test('the next tick of its sensor brings a log back that somebody ended', async () => {

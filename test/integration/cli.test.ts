@@ -439,6 +439,7 @@ describe('assets', () => {
       key: [folder, 'orders'],
       upstream: [raw],
       partitions: staticPartitions(['a', 'b']),
+      metadata: { owner: 'ops' },
     });
     const report = defineAsset({ key: [folder, 'report'], upstream: [orders] });
     const make = defineJob({ name: 'echo', assets: [orders, report] });
@@ -495,6 +496,7 @@ describe('assets', () => {
 
     expect(page).toMatch(new RegExp(`^${orders.name}: materialized .* ago\\.$`, 'm'));
     expect(page).toContain('warning: 2 jobs say that they make it (echo, noop)');
+    expect(page).toMatch(/^ +Metadata +owner=ops$/m);
     expect(page).toMatch(/Events +2 materializations, 1 observation; 1 to 3 are kept/);
     expect(page).toContain(`Made from:\n  ${raw.name}  (all)\n`);
     expect(page).toContain(`Made into:\n  ${report.name}  (all, made by echo)\n`);
@@ -502,6 +504,7 @@ describe('assets', () => {
     expect(page).toMatch(new RegExp(`^ +${name} +running +3 +0 `, 'm'));
     expect(shown).toMatchObject({
       asset: orders.name,
+      metadata: { owner: { type: 'text', value: 'ops' } },
       recorded: { last: expect.any(Number) as number },
       readers: [{ sensor: name, status: 'running', position: 3, lag: 0, at: ISO }],
       state: {

@@ -13,7 +13,10 @@ import {
   type MetadataInput,
   type SensorDefinition,
 } from '../../src/index.js';
-import type { AssetState } from '../../src/sensors/asset-event.js';
+import type { AssetEvent } from '../../src/sensors/asset-event.js';
+import { eventRequest } from '../../src/sensors/call-handler.js';
+import { describeTick } from '../../src/sensors/describe-tick.js';
+import { feedOf } from '../../src/sensors/feed-host.js';
 import { failureFolds } from '../../src/sensors/attempt-end.js';
 import type { CheckedOutcome } from '../../src/sensors/check-outcome.js';
 import { evaluateInput } from '../../src/sensors/evaluate-input.js';
@@ -22,6 +25,7 @@ import { loopOptions } from '../../src/sensors/loop-options.js';
 import { latestOf, NO_ASSETS } from '../../src/sensors/narrow-stale.js';
 import type { EvaluationInput } from '../../src/sensors/protocol.js';
 import { buildRunStatusSensorContext, buildSensorContext, evaluateTick, simulate } from '../../src/testing/index.js';
+import { NEW_LOG, record, stateOf } from '../../src/workflows/asset-log-state.js';
 import { beginEvaluation, newState } from '../../src/workflows/rules.js';
 
 const customers = dynamicPartitions('customers');
@@ -72,6 +76,7 @@ test.each<[AssetReference, string | undefined, MetadataInput, string]>([
   [days, '2025-12-31', {}, "asset 'days': partition is not in its daily partitions at this time"],
   [orders, 'gone', {}, "asset 'sales/orders': partition is not in partition set 'customers'; add it first"],
   [orders.name, 'gone', {}, "asset 'sales/orders': partition is not in partition set 'customers'; add it first"],
+  [days, undefined, {}, "asset 'days': partition is missing; the asset has daily partitions"],
   [source, '', {}, "asset 'source': partition is a text of 0 bytes"],
   [source, undefined, { rows: Number.NaN }, "asset 'source': metadata 'rows' is NaN; accepted: a finite number"],
   [source, undefined, { text: 'x'.repeat(9_000) }, 'at most 8192 (8 KB)'],
@@ -146,6 +151,83 @@ test('staleOnly asks for what is out of date, and for nothing when nothing is', 
   expect([runs.length, quiet.length]).toEqual([0, 1]);
 });
 
+test('without a partition, staleOnly asks for a partitioned asset until each key of its set is made', async () => {
+  const made = new Date('2026-01-01T00:00:00Z');
+  const sensor = defineSensor({
+    name: 's',
+    job: defineJob({ name: 'makeAll', assets: [orders, days] }),
+    evaluate: (ctx) => ctx.run({ assets: [orders], staleOnly: true }),
+  });
+  const asks = async (keys: readonly string[], times: Record<string, Date>): Promise<boolean> => {
+    const options = { partitions: { customers: keys }, assets: { [orders.name]: times } };
+    return (await evaluateTick(sensor, buildSensorContext(), options)).requests.length > 0;
+  };
+  expect(await asks([], {})).toBe(true);
+  expect(await asks(['acme'], {})).toBe(true);
+  expect(await asks(['acme'], { acme: made })).toBe(false);
+  expect(await asks(['acme', 'new'], { acme: made })).toBe(true);
+  // what was deleted from the set needs nothing
+  expect(await asks(['acme'], { acme: made, gone: made })).toBe(false);
+});
+
+test('a request without the partition that its job needs is rejected, whatever is up to date', async () => {
+  const job = defineJob({ name: 'makeDay', assets: [days] });
+  const sensor = defineSensor({
+    name: 's',
+    job,
+    *evaluate(ctx) {
+      yield ctx.run({ staleOnly: true });
+      yield ctx.run({ partitionKey: 7 as never, staleOnly: true });
+      yield ctx.run({ partitionKey: '2026-01-01', staleOnly: true });
+    },
+  });
+  const { requests, rejected } = await evaluateTick(
+    sensor,
+    buildSensorContext({ now: new Date('2026-01-02T12:00:00Z') }),
+    {
+      assets: { days: new Date('2026-01-02T00:00:00Z') },
+    }
+  );
+  expect(requests).toEqual([]);
+  expect(rejected.sample.map(({ error }) => error)).toEqual([
+    "partitionKey is missing; job 'makeDay' is partitioned, and each run is for one of them",
+    'partitionKey is a number; accepted: a text',
+  ]);
+});
+
+test('why nothing is asked for is one line for all partitions, also where handlers ask', async () => {
+  const now = new Date('2026-02-01T12:00:00Z');
+  const keys = dailyPartitions({ start: '2026-01-01' }).keys(now);
+  const job = defineJob({ name: 'makeDay', assets: [days] });
+  const assets = { days: new Date('2026-02-01T00:00:00Z') };
+  const all = defineSensor({
+    name: 'all',
+    job,
+    evaluate: (ctx) => keys.map((partitionKey) => ctx.run({ partitionKey, staleOnly: true })),
+  });
+  const reason = "job 'makeDay' is not asked for: days is up to date for";
+  const evaluated = await evaluateTick(all, buildSensorContext({ now }), { assets });
+  const line = `${reason} partitions 2026-01-01, 2026-01-02, 2026-01-03 and ${keys.length - 3} more`;
+  expect(evaluated).toMatchObject({ status: 'skipped', skipReason: line });
+  expect(evaluated.logs.map(({ message }) => message)).toEqual([line]);
+  // as sensors do that are fed by events, one after the other
+  const fed = defineSensor({
+    name: 'fed',
+    job,
+    async evaluate(ctx) {
+      const feed = feedOf(ctx);
+      for (const partitionKey of keys.slice(0, 2))
+        await feed.narrow([eventRequest(ctx, feed, { eventId: partitionKey }, { partitionKey, staleOnly: true })]);
+      feed.report({ handled: 2 });
+    },
+  });
+  const handled = await evaluateTick(fed, buildSensorContext({ now }), { assets });
+  const both = `${reason} partitions 2026-01-01, 2026-01-02`;
+  expect(handled).toMatchObject({ status: 'success', skipReason: both, record: { handled: 2 } });
+  expect(handled.logs.map(({ message }) => message)).toEqual([both]);
+  expect(describeTick(handled.record)).toBe(`2 events handled, ${both}`);
+});
+
 test('a request that says staleOnly wrongly is rejected by itself', async () => {
   const plain = defineJob({ name: 'plain' });
   const sensor = defineSensor({
@@ -169,26 +251,52 @@ test('a request that says staleOnly wrongly is rejected by itself', async () => 
 });
 
 test('of an asset that nobody makes here, what was observed counts as made', () => {
-  const event = (at: number, partitionKey?: string) => ({
-    position: 1,
-    asset: 'a',
-    kind: 'observation' as const,
-    eventId: '',
-    at,
-    metadata: {},
-    producer: {},
-    ...(partitionKey === undefined ? {} : { partitionKey }),
-  });
-  const state = { partitions: [{ partitionKey: 'p', position: 1, at: 5 }] } as unknown as AssetState;
-  const made: AssetState = { ...state, latestMaterialization: event(5, 'p'), latestObservation: event(9) };
-  expect(latestOf(made, true)).toEqual({ at: 5, partitions: new Map([['p', 5]]) });
-  expect(latestOf(made, false)).toEqual({ at: 9, wholeAt: 9, partitions: new Map([['p', 5]]) });
-  expect(latestOf({ ...state, partitions: [], latestObservation: event(9, 'q') }, false)).toEqual({
+  const said = (...events: readonly (readonly [at: number, kind: AssetEvent['kind'], partitionKey?: string])[]) =>
+    stateOf(
+      events.reduce((log, [at, kind, partitionKey]) => {
+        const event = { kind, eventId: `${at}`, metadata: {}, producer: {} };
+        return record(log, 'a', [partitionKey === undefined ? event : { ...event, partitionKey }], at);
+      }, NEW_LOG),
+      'a'
+    );
+  const both = said([5, 'materialization', 'p'], [7, 'observation', 'q'], [8, 'observation'], [9, 'observation', 'r']);
+  expect(latestOf(both, true)).toEqual({ at: 5, partitions: new Map([['p', 5]]) });
+  expect(latestOf(both, false)).toEqual({
     at: 9,
-    partitions: new Map([['q', 9]]),
+    wholeAt: 8,
+    partitions: new Map(Object.entries({ p: 5, q: 7, r: 9 })),
   });
-  expect(latestOf({ ...state, partitions: [], latestObservation: event(9) }, true)).toBeUndefined();
-  expect(latestOf({ ...made, partitionsForgotten: 1 }, true)).toMatchObject({ forgottenUntil: 5 });
+  const again = said([5, 'observation', 'p'], [6, 'materialization', 'p'], [7, 'observation', 'q']);
+  expect(latestOf(again, false)?.partitions).toEqual(new Map(Object.entries({ p: 6, q: 7 })));
+  expect(latestOf(said([9, 'observation', 'q']), true)).toBeUndefined();
+  expect(latestOf({ ...both, partitionsForgotten: true }, true)).toMatchObject({ forgottenUntil: 5 });
+  const forgot = { ...both, observed: { ...both.observed, partitionsForgotten: true } };
+  expect(latestOf(forgot, true)).not.toHaveProperty('forgottenUntil');
+  expect(latestOf(forgot, false)).toMatchObject({ forgottenUntil: 7 });
+});
+
+test('each partition that was observed counts, not the newest alone', async () => {
+  const partitions = dailyPartitions({ start: '2026-01-01' });
+  const raw = defineAsset({ key: 'raw', partitions });
+  const rep = defineAsset({ key: 'rep', partitions, upstream: [raw] });
+  const sensor = defineSensor({
+    name: 's',
+    interval: '1h',
+    job: defineJob({ name: 'makeRep', assets: [rep] }),
+    cursor: z.number().default(1),
+    *evaluate(ctx) {
+      if (ctx.cursor < 3) ctx.observe(raw, { partition: `2026-01-0${ctx.cursor}` });
+      ctx.setCursor(ctx.cursor + 1);
+      if (ctx.cursor > 3) yield ctx.run({ partitionKey: '2026-01-01', staleOnly: true, runKey: `${ctx.cursor}` });
+    },
+  });
+  const at = new Date('2026-01-31T00:00:00Z');
+  const { runs } = await simulate(sensor, {
+    start: at,
+    for: '5h',
+    assets: { rep: { '2026-01-01': new Date(at.getTime() - 1000) } },
+  });
+  expect(runs.length).toBeGreaterThan(0);
 });
 
 test.each<[string, SensorDefinition]>([

@@ -19,6 +19,7 @@ import {
   woken,
 } from '../../src/workflows/asset-log-state.js';
 import { placeText, positionOf } from '../../src/sensors/asset-sensor-event.js';
+import { assetDetailsOf, assetMemoOf } from '../../src/workflows/asset-log-views.js';
 import { eventHash, HASH_CHARS } from '../../src/workflows/event-hash.js';
 import { parseAssetEvents, parseLogState, parseRead } from '../../src/workflows/parse-asset-log.js';
 
@@ -185,7 +186,9 @@ describe('the log of an asset', () => {
     let log = NEW_LOG;
     const key = (n: number): string => `${n}`.padEnd(250, '\u0001');
     for (let n = 0; n < 12_000; n++) {
-      const batch = [event(n, 'é'.repeat(n % 50 === 0 ? 4_000 : 1), n % 6 === 0 ? key(n) : undefined)];
+      const made = event(n, 'é'.repeat(n % 50 === 0 ? 4_000 : 1), n % 6 === 0 ? key(n) : undefined);
+      const seen = { ...event(`seen-${n}`, '', key(n)), kind: 'observation' as const };
+      const batch = n % 6 === 0 ? [made, seen] : [made];
       log = trim(record(log, 'a', batch, 1_790_000_000_000 + n), 'a', 1_790_000_000_000 + n);
       if (n % 4 !== 0) continue;
       const seal = { from: log.last - log.tail.length + 1, events: log.tail };
@@ -199,11 +202,27 @@ describe('the log of an asset', () => {
     expect(planSeal(log)).toBeUndefined();
     expect(jsonBytes(log)).toBeLessThan(512 * 1024);
     expect(log.pages.length).toBeGreaterThan(MAX_ASSET_PAGES - 100);
-    const { partitions, partitionsForgotten, subscribers, droppedSubscribers } = stateOf(log, 'a');
-    expect(partitions.length + partitionsForgotten).toBe(2_000);
+    const { partitions, partitionsForgotten, observed, subscribers, droppedSubscribers } = stateOf(log, 'a');
+    expect([partitionsForgotten, observed.partitionsForgotten]).toEqual([true, true]);
+    expect(observed.partitions.at(-1)?.partitionKey).toBe(key(11_994));
     expect(partitions.at(-1)?.partitionKey).toBe(key(11_994));
     expect(subscribers).toHaveLength(MAX_SUBSCRIBERS);
     expect(droppedSubscribers).toHaveLength(20);
+  });
+
+  test('a partition that was forgotten and comes again is not counted as another', () => {
+    let log = NEW_LOG;
+    const round = Array.from({ length: 3_000 }, (_, n) => event(n, '', `part-${n}`));
+    for (let n = 0; n < 3; n++)
+      log = record(
+        log,
+        'a',
+        round.map((each) => ({ ...each, eventId: `${each.eventId}/${n}` })),
+        n
+      );
+    expect(log).toMatchObject({ partitionsForgotten: true, observed: { partitionsForgotten: false } });
+    expect(assetMemoOf(log)).toMatchObject({ partitions: 2_000, partitionsForgotten: true });
+    expect(assetDetailsOf(log, 'a')).toContain('partitions at least 2000');
   });
 
   test('a subscriber is known by its last word; one that reads no more is gone', () => {

@@ -11,12 +11,7 @@ import {
   type PartitionMapping,
   type PartitionSet,
 } from '../../src/index.js';
-import {
-  partitionsNeeded,
-  partitionsTouched,
-  type MappedPartitions,
-  type PartitionChoice,
-} from '../../src/sensors/partition-mapping.js';
+import { partitionsNeeded, type MappedPartitions, type PartitionChoice } from '../../src/sensors/partition-mapping.js';
 
 const later = new Date('2026-06-30T12:00:00Z');
 const ZONES = [
@@ -46,13 +41,11 @@ test('a week is its Monday, and in the set when its Sunday has ended where it is
   );
 });
 
-test('a week needs those of its days that are in the set, a day goes into its week', () => {
+test('a week needs those of its days that are in the set', () => {
   const between: MappedPartitions = { upstream: days, downstream: weeks, mapping: 'dayToWeek' };
   expect(partitionsNeeded(between, '2026-03-16')).toEqual(['2026-03-20', '2026-03-21', '2026-03-22']);
   expect(partitionsNeeded(between, '2026-03-23')).toHaveLength(7);
   expect(partitionsNeeded(between, '2026-03-24')).toEqual([]);
-  expect(partitionsTouched(between, '2026-03-22')).toEqual(['2026-03-16']);
-  expect(partitionsTouched(between, '2026-03-19')).toEqual([]);
   expect(partitionsNeeded(between)).toBe('all');
 });
 
@@ -68,8 +61,6 @@ test('a day needs the hours that it has, also where clocks change, and those tha
   expect(spring[0]).toBe('2026-03-28T23:00Z');
   // 5:45 h ahead: midnight is within an hour
   expect(partitionsNeeded(of('Asia/Kathmandu'), '2026-03-29')).toHaveLength(25);
-  expect(partitionsTouched(of('Asia/Kathmandu'), '2026-03-28T18:00Z')).toEqual(['2026-03-28', '2026-03-29']);
-  expect(partitionsTouched(of('Europe/Berlin'), '2026-03-28T23:00Z')).toEqual(['2026-03-29']);
 });
 
 /** Two sets with a mapping that fits. */
@@ -94,34 +85,19 @@ function keysOf(set: PartitionSet | undefined): readonly string[] {
   return set === undefined || set.type === 'dynamic' ? [] : set.keys(later);
 }
 
-test('an upstream partition touches a downstream one exactly if that one needs it, and both are in their sets', () => {
-  fc.assert(
-    fc.property(pairs, fc.nat(), (between, n) => {
-      const down = keysOf(between.downstream);
-      const key = down[n % down.length] ?? '';
-      const needed = partitionsNeeded(between, key);
-      const touching = keysOf(between.upstream).filter((each) => partitionsTouched(between, each).includes(key));
-      expect(needed).toEqual(touching);
-    }),
-    { numRuns: 30 }
-  );
-});
-
 test('no day of a week and no hour of a day is left out', () => {
   fc.assert(
     fc.property(pairs, fc.nat(), (between, n) => {
       const up = keysOf(between.upstream);
       const key = up[n % up.length] ?? '';
-      const touched = partitionsTouched(between, key) as readonly string[];
-      const down = keysOf(between.downstream);
-      expect(down).toEqual(expect.arrayContaining([...touched]));
-      if (between.mapping !== 'same') expect(touched.length).toBeGreaterThan(0);
+      const needs = keysOf(between.downstream).filter((each) => partitionsNeeded(between, each).includes(key));
+      if (between.mapping !== 'same') expect(needs.length).toBeGreaterThan(0);
     }),
     { numRuns: 30 }
   );
 });
 
-test('everything needs and touches everything, whatever has partitions', () => {
+test('everything needs everything, whatever has partitions', () => {
   for (const [upstream, downstream] of [
     [days, undefined],
     [undefined, days],
@@ -129,7 +105,6 @@ test('everything needs and touches everything, whatever has partitions', () => {
   ] as const) {
     const between: MappedPartitions = { upstream, downstream, mapping: 'all' };
     expect(partitionsNeeded(between, '2026-03-23')).toBe<PartitionChoice>('all');
-    expect(partitionsTouched(between)).toBe<PartitionChoice>('all');
   }
 });
 

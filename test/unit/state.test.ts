@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { eventsOfTick } from '../../src/sensors/asset-requests.js';
 import { describeTick } from '../../src/sensors/describe-tick.js';
 import { jsonBytes, type Json } from '../../src/sensors/json.js';
 import { KEY_CHARS, planSeal, unpackKeys } from '../../src/sensors/key-ledger.js';
@@ -11,6 +12,7 @@ import type {
   TickRecord,
 } from '../../src/sensors/protocol.js';
 import { bytesOf } from '../../src/workflows/inbox.js';
+import { parseWaitingAssets } from '../../src/workflows/parse.js';
 import * as rules from '../../src/workflows/rules.js';
 import { addDeadLetters } from '../../src/workflows/records.js';
 
@@ -219,16 +221,18 @@ describe('launch', () => {
   });
 
   test('asset events that a stop came before are pending, and recorded first, as events of their tick', () => {
-    const events = [{ asset: 'orders', kind: 'materialization' as const, metadata: {} }];
+    const event = { asset: 'orders', kind: 'materialization' as const, metadata: {} };
+    const events = [event];
     const begun = begin(rules.newState(options, 0), 0);
     let state = rules.commit(begun.state, begun.evaluated, { ...result, assetEvents: { id: 's/1/n', events } }, 5);
     state = rules.delayAssetEvents(state, 'their log is full');
-    expect(describeTick(state.launch?.record ?? ({} as TickRecord))).toBe('their log is full');
+    const waits = '1 asset events of tick 1 wait to be recorded: their log is full';
+    expect(describeTick(state.launch?.record ?? ({} as TickRecord))).toBe(waits);
     expect(rules.endAssetEvents(state, undefined, 6).launch?.record).not.toHaveProperty('waitsFor');
     state = rules.endLaunch(rules.choose(state, rules.operatorChoice('stopped', {}, 6), 6), 6);
     expect(state.ring.at(-1)).toMatchObject({
       status: 'skipped',
-      skipReason: 'the sensor was stopped; their log is full',
+      skipReason: `the sensor was stopped; ${waits}`,
     });
     expect(state.ring.at(-1)).not.toHaveProperty('assetEvents');
     expect(rules.isHolding(state)).toBe(true);
@@ -239,6 +243,37 @@ describe('launch', () => {
     state = rules.endLaunch(rules.endAssetEvents(state, undefined, 8), 8);
     expect(state.ring.at(-1)).toMatchObject({ tick: 2, status: 'success', assetEvents: 1 });
     expect(state.launch).toBeUndefined();
+  });
+
+  test('what one asset has on record is not recorded again while another takes nothing, and no ID changes', () => {
+    const events = ['a', 'b', 'a', 'c', 'b'].map((asset) => ({
+      asset,
+      kind: 'observation' as const,
+      metadata: {},
+    }));
+    const begun = begin(rules.newState(options, 0), 0);
+    let state = rules.commit(begun.state, begun.evaluated, { ...result, assetEvents: { id: 's/1/n', events } }, 5);
+    const idsOf = ({ launch }: LoopState) =>
+      launch?.assetEvents && eventsOfTick(launch.assetEvents, 's', 1).map(({ asset, eventId }) => [asset, eventId]);
+    state = rules.applyRecorded(state, parseWaitingAssets({ waiting: ['b', 'c'], why: 'full' }), 6);
+    expect(idsOf(state)).toEqual([
+      ['b', 's/1/n/1'],
+      ['c', 's/1/n/3'],
+      ['b', 's/1/n/4'],
+    ]);
+    state = rules.applyRecorded(state, parseWaitingAssets({ waiting: ['b'], why: 'full' }), 7);
+    expect(idsOf(state)).toEqual([
+      ['b', 's/1/n/1'],
+      ['b', 's/1/n/4'],
+    ]);
+    expect(state.launch?.record?.waitsFor).toBe('2 asset events of tick 1 wait to be recorded: full');
+    // a stop comes: what is on record is of this tick, the rest of the one that records it
+    const stopped = rules.endLaunch(rules.choose(state, rules.operatorChoice('stopped', {}, 8), 8), 8);
+    expect(stopped.ring.at(-1)).toMatchObject({ tick: 1, status: 'success', assetEvents: 3 });
+    const resumed = rules.resumeLaunch(rules.choose(stopped, rules.operatorChoice('running', {}, 9), 9), 9);
+    expect(resumed.launch).toMatchObject({ assetEvents: { tick: 1, places: [1, 4] }, record: { assetEvents: 2 } });
+    for (const nonsense of [null, undefined, 7, { waiting: 'b' }, { waiting: [] }])
+      expect(rules.applyRecorded(state, parseWaitingAssets(nonsense), 8).launch).not.toHaveProperty('assetEvents');
   });
 
   test('refused IDs are duplicates, unless somebody else owns them', () => {

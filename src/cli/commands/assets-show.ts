@@ -28,6 +28,7 @@ function text(asset: AssetDescription, webUrlOf: WebUrlOf, colors: Colors): stri
     ...fields(
       [
         ['Description', asset.description === undefined ? undefined : plain(asset.description)],
+        ['Metadata', asset.metadata === undefined ? undefined : metadataText(asset.metadata, 200)],
         ['Made by', asset.owners.length === 0 ? 'no job that a sensor starts' : plain(asset.owners.join(', '))],
         ['Partitions', partitionsLine(asset)],
         ['Events', eventsLine(asset)],
@@ -72,9 +73,10 @@ function runOf(event: AssetEvent | undefined): { readonly workflowId: string; re
 }
 
 function partitionsLine({ partitions, recorded, state }: AssetDescription): string | undefined {
-  const made = state === undefined ? recorded?.partitions : state.partitions.length + state.partitionsForgotten;
+  const made = state?.partitions.length ?? recorded?.partitions;
   if (partitions === undefined && (made ?? 0) === 0) return undefined;
-  return [partitions, made === undefined ? undefined : `${made} materialized`].filter(Boolean).join(', ');
+  const more = (state ?? recorded)?.partitionsForgotten === true ? 'at least ' : '';
+  return [partitions, made === undefined ? undefined : `${more}${made} materialized`].filter(Boolean).join(', ');
 }
 
 function eventsLine({ recorded, state }: AssetDescription): string | undefined {
