@@ -55,7 +55,18 @@ const CHANGES: Readonly<Record<string, (client: SensorClient) => Promise<unknown
 };
 
 /** Methods for the class itself. */
-const OWN = ['constructor', 'ask', 'choose', 'explainMissing', 'handle', 'lastLoop', 'recover', 'signal', 'update'];
+const OWN = [
+  'constructor',
+  'ask',
+  'choose',
+  'explainMissing',
+  'handle',
+  'lastLoop',
+  'olderTick',
+  'recover',
+  'signal',
+  'update',
+];
 
 test('every method looks, or is refused', async () => {
   expect(Object.getOwnPropertyNames(SensorClient.prototype).sort()).toEqual(

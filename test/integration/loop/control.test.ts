@@ -193,11 +193,7 @@ test('what is pushed and told while a tick changes partition sets, or records as
     status: 'stopped',
     choice: { by: 'bob' },
     eventsWaiting: 2,
-    audit: [
-      { what: 'tick' },
-      { what: 'start', by: 'ann' },
-      { what: 'stop', by: 'bob' },
-    ],
+    audit: [{ what: 'tick' }, { what: 'start', by: 'ann' }, { what: 'stop', by: 'bob' }],
   });
   held.push = (resolve) => (resolve(), 0);
   await h.sensors.tick(name);
