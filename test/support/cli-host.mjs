@@ -16,8 +16,10 @@ for (const name of ['stdout', 'stderr']) {
   };
 }
 
-process.on('message', async ({ id, args }) => {
+async function answer({ id, args }) {
   const output = { stdout: '', stderr: '' };
   const code = await printed.run(output, () => runCli(args));
   process.send({ id, result: { code, ...output } });
-});
+}
+
+process.on('message', (question) => void answer(question));
