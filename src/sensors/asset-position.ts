@@ -1,5 +1,5 @@
 import { isObject } from './json.js';
-import { highOf, parsePositions, positionsSchema, sizeOf } from './positions.js';
+import { highOf, isStoredPositions, parsePositions, sizeOf } from './positions.js';
 
 /**
  * How far a sensor of assets has read one of them, as its cursor says: the position up to which everything is done.
@@ -20,9 +20,9 @@ export function consumedIn(
   asset: string,
   log?: string
 ): { readonly events: number; readonly newest: number } | undefined {
-  const { success, data } = positionsSchema.safeParse(placeIn(cursor, asset, log));
-  if (!success) return undefined;
-  const positions = parsePositions(data);
+  const place: unknown = placeIn(cursor, asset, log);
+  if (!isStoredPositions(place)) return undefined;
+  const positions = parsePositions(place);
   return { events: sizeOf(positions), newest: highOf(positions) };
 }
 

@@ -6,18 +6,25 @@
  * open, and how many it has if it has more than one, in base 36. `{ low: 4, above: '1 2+a' }` is 1 to 4, 6, and 9 to 18.
  * Two or three bytes for each stretch, so thousands of open events between done ones fit a cursor.
  */
-import { z } from 'zod';
+import { isObject } from './json.js';
 
 const NUMBER = '[1-9a-z][0-9a-z]{0,9}';
 
-/** As it is stored. */
-export const positionsSchema = z.object({
+export const ABOVE = new RegExp(`^(${NUMBER}(\\+${NUMBER})?( (?=.)|$))*$`);
+
+/** As they are stored. */
+export interface StoredPositions {
   /** Everything up to here is done. */
-  low: z.int().min(0),
+  readonly low: number;
   /** What is done above it. */
-  above: z.string().regex(new RegExp(`^(${NUMBER}(\\+${NUMBER})?( (?=.)|$))*$`), 'not a text of positions'),
-});
-export type StoredPositions = z.output<typeof positionsSchema>;
+  readonly above: string;
+}
+
+export function isStoredPositions(value: unknown): value is StoredPositions {
+  if (!isObject(value)) return false;
+  const { low, above } = value;
+  return Number.isSafeInteger(low) && (low as number) >= 0 && typeof above === 'string' && ABOVE.test(above);
+}
 
 type Stretch = readonly [from: number, to: number];
 

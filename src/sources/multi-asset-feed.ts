@@ -17,15 +17,7 @@ import { feedOf } from '../sensors/feed-host.js';
 import { handlingSchema } from '../sensors/handle-events.js';
 import { jsonBytes } from '../sensors/json.js';
 import { MAX_CONSUMED_BYTES } from '../sensors/limits.js';
-import {
-  highOf,
-  lowOf,
-  parsePositions,
-  positionsSchema,
-  storePositions,
-  upTo,
-  type Positions,
-} from '../sensors/positions.js';
+import { ABOVE, highOf, lowOf, parsePositions, storePositions, upTo, type Positions } from '../sensors/positions.js';
 import type { More, SkipReason } from '../sensors/run-request.js';
 import { AssetReader } from './asset-reader.js';
 import { AssetWindow, MAX_WINDOW_BYTES, type WindowReading } from './asset-window.js';
@@ -33,7 +25,14 @@ import { AssetWindow, MAX_WINDOW_BYTES, type WindowReading } from './asset-windo
 /** The cursor of a sensor of several assets. */
 export const cursorSchema = z.object({
   /** What is consumed, by the name of the asset; with the identity of its log, which is empty before there is one. */
-  assets: z.record(z.string(), positionsSchema.extend({ log: z.string().default('') })),
+  assets: z.record(
+    z.string(),
+    z.object({
+      low: z.int().min(0),
+      above: z.string().regex(ABOVE, 'not a text of positions'),
+      log: z.string().default(''),
+    })
+  ),
   ...handlingSchema.shape,
 });
 export type Cursor = z.output<typeof cursorSchema>;

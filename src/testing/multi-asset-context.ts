@@ -15,8 +15,8 @@ import { DefinitionError, quote, refuseUnknownOptions } from '../sensors/errors.
 import { describeExpired, describeWaiting, matchEvents } from '../sensors/match-events.js';
 import {
   doneUntil,
+  isStoredPositions,
   parsePositions,
-  positionsSchema,
   storePositions,
   upTo,
   type Positions,
@@ -139,8 +139,8 @@ function logOf(
 
 function consumedOf(begin: unknown, log: readonly AssetSensorEvent[], place: string): Positions {
   if (begin === 'latest') return upTo((log.at(-1)?.position ?? 1) - 1);
-  const given = positionsSchema.safeParse(typeof begin === 'object' ? begin : { low: begin ?? 0, above: '' });
-  if (given.success) return parsePositions(given.data);
+  const given = typeof begin === 'object' ? begin : { low: begin ?? 0, above: '' };
+  if (isStoredPositions(given)) return parsePositions(given);
   throw new DefinitionError(`${place} is ${quote(begin)}; accepted: a position, or positions of an earlier context`);
 }
 

@@ -100,6 +100,7 @@ test('each partition runs once, no more at a time than asked for; a failed one d
   const started = await backfills.start({
     job: 'partitioned',
     id: `${h.prefix}january`,
+    taskQueue: h.taskQueue,
     partitions: { from: '2026-01-01', to: '2026-01-05' },
     policy: 'perPartition',
     concurrency: 2,
@@ -163,6 +164,7 @@ test('pausing holds the rest back; a backfill that was terminated goes on, whate
   const request = {
     job: 'partitioned',
     id: `${h.prefix}february`,
+    taskQueue: h.taskQueue,
     partitions: { from: '2026-03-28' },
     assets: ['sales/orders'],
     concurrency: 2,
@@ -203,7 +205,7 @@ test('pausing holds the rest back; a backfill that was terminated goes on, whate
 test('one run for all, or the last one only, as the assets or the command say; cancelling may end what runs', async () => {
   await work();
   const { backfills } = h.sensors;
-  const march = { job: 'partitioned', partitions: { from: '2026-03-28' } } as const;
+  const march = { job: 'partitioned', taskQueue: h.taskQueue, partitions: { from: '2026-03-28' } } as const;
   expect(await backfills.preview({ ...march, assets: ['sales/totals'] })).toEqual({
     job: 'partitioned',
     policy: 'single',
@@ -240,6 +242,7 @@ test('a backfill that cannot go on waits for its runs, says why, and can be star
   const request = {
     job: 'partitioned',
     id: `${h.prefix}halted`,
+    taskQueue: h.taskQueue,
     partitions: { from: '2026-01-01', to: '2026-01-03' },
     policy: 'perPartition',
     concurrency: 2,
