@@ -41,7 +41,7 @@ import {
 } from '../sensors/protocol.js';
 import { newBackfill, progressOf } from '../workflows/backfill-state.js';
 import type { BackfillInput } from '../workflows/parse-backfill.js';
-import { describeExecution, listExecutions } from './executions.js';
+import { LOOPS_PER_PAGE, describeExecution, listExecutions } from './executions.js';
 import { readInput } from './pages.js';
 import { refuseChange, type SensorClientOptions } from './read-only.js';
 import { statusOf } from './read-run.js';
@@ -305,7 +305,7 @@ export class BackfillClient {
   private async taskQueueOf(job: string): Promise<string> {
     const queues = new Set<string>();
     const query = `WorkflowType = '${LOOP_TYPE}' AND ExecutionStatus = 'Running'`;
-    for await (const { memo, taskQueue } of listExecutions(this.client, query)) {
+    for await (const { memo, taskQueue } of listExecutions(this.client, query, LOOPS_PER_PAGE)) {
       const { jobs = [] } = (memo?.[SENSOR_MEMO] ?? {}) as Partial<SensorMemo>;
       if (jobs.includes(job)) queues.add(taskQueue);
     }

@@ -21,6 +21,9 @@ export type Execution = WorkflowExecutionInfo & {
 /** What the server says of a workflow's last run, with what a list does not tell: its pending activities and tasks. */
 export type Description = Omit<Execution, 'raw'> & Pick<WorkflowExecutionDescription, 'raw'>;
 
+/** Loops have memos of up to some 20 KB, and gRPC-JS takes no answer above 4 MB unless it is told otherwise. */
+export const LOOPS_PER_PAGE = 150;
+
 /** The workflows of a visibility query, newest first. @param pageSize in one request. @default the server's, 1,000 */
 export async function* listExecutions(client: Client, query: string, pageSize = 0): AsyncIterable<Execution> {
   let nextPageToken: Uint8Array = new Uint8Array();

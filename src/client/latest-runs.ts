@@ -1,7 +1,7 @@
 /** Our long-lived workflows, each by its last run: what lists of sensors and of assets are made from. */
 import type { Client } from '@temporalio/client';
 import { inBatches } from './batches.js';
-import { listExecutions, type Execution } from './executions.js';
+import { LOOPS_PER_PAGE, listExecutions, type Execution } from './executions.js';
 import { isForGood, PRUNED } from './loops.js';
 import { readCloseEvent, type RunOfWorkflow } from './run-history.js';
 
@@ -27,7 +27,7 @@ export async function lastRuns(client: Client, type: string, prefix: string): Pr
   const query = `WorkflowType = '${type}' AND ExecutionStatus != 'ContinuedAsNew'`;
   const latest = new Map<string, Execution>();
   // newest first: the first one of an ID is its last run
-  for await (const execution of listExecutions(client, query)) {
+  for await (const execution of listExecutions(client, query, LOOPS_PER_PAGE)) {
     if (execution.workflowId.startsWith(prefix) && !latest.has(execution.workflowId))
       latest.set(execution.workflowId, execution);
   }

@@ -8,7 +8,14 @@ import { ASSET_LOG_ID_PREFIX, PAGE_ID_PREFIX, SENSOR_MEMO, type SensorMemo } fro
 import { ASSET_PAGE_OWNER } from '../workflows/asset-log-state.js';
 import { unsubscribeAsset } from './assets.js';
 import { inBatches } from './batches.js';
-import { describeExecution, type Description, listExecutions } from './executions.js';
+import {
+  describeRun,
+  listExecutions,
+  lookUpExecution,
+  withMemo,
+  type Description,
+  type Execution,
+} from './executions.js';
 import { loopId, PRUNED } from './loops.js';
 import { isNotFound } from './not-found.js';
 import { quoted } from './query.js';
@@ -40,8 +47,11 @@ export interface PruneOptions {
  * it is repeated.
  */
 export async function prune(client: Client, sensor: string, options: PruneOptions = {}): Promise<Pruned> {
-  const loop = await end(client, loopId(sensor));
-  for (const asset of watchedBy(loop)) await unsubscribeAsset(client, asset, sensor);
+  const found = await lookUpExecution(client, loopId(sensor));
+  // before it ends: where its memo cannot be read, it stays
+  const watched = watchedBy(found === undefined ? undefined : withMemo(found));
+  const loop = await end(client, found);
+  for (const asset of watched) await unsubscribeAsset(client, asset, sensor);
   const { runs, pages } = await removeAll(client, loopId(sensor), loop, `${PAGE_ID_PREFIX}${sensor}/`, options);
   return { loopRuns: runs, pages };
 }
@@ -49,7 +59,7 @@ export async function prune(client: Client, sensor: string, options: PruneOption
 /** The same for the log of an asset. Its next event begins it anew. */
 export async function pruneAsset(client: Client, asset: string, options: PruneOptions = {}): Promise<PrunedAsset> {
   const workflowId = ASSET_LOG_ID_PREFIX + asset;
-  const log = await end(client, workflowId);
+  const log = await end(client, await lookUpExecution(client, workflowId));
   const { runs, pages } = await removeAll(
     client,
     workflowId,
@@ -60,28 +70,40 @@ export async function pruneAsset(client: Client, asset: string, options: PruneOp
   return { logRuns: runs, pages };
 }
 
-/** Ends a workflow for good; gives its last run, if it has one. */
-async function end(client: Client, workflowId: string): Promise<Description | undefined> {
-  for (;;) {
-    // one that continues as new at this moment has another run: ended until none runs
-    const last = await describeExecution(client, workflowId);
-    if (last?.status.name !== 'RUNNING') return last;
-    await terminate(client, { workflowId });
-  }
+type Ended = Pick<Execution, 'workflowId' | 'runId' | 'status' | 'startTime' | 'closeTime'>;
+
+/**
+ * Ends a workflow for good; gives its last run, if it has one. What somebody starts by its ID from then on is another
+ * workflow and is left alone, as a log is by an event that comes while it is pruned.
+ */
+async function end(client: Client, last: Description | undefined): Promise<Ended | undefined> {
+  if (last?.status.name !== 'RUNNING') return last;
+  const { workflowId } = last;
+  await terminate(client, { workflowId, firstRunId: firstRunOf(last) });
+  // one that continued as new at this moment has another run: ended until none runs
+  const next = await lookUpExecution(client, workflowId);
+  if (next !== undefined && firstRunOf(next) === firstRunOf(last)) return await end(client, next);
+  return await describeRun(client, last);
+}
+
+function firstRunOf({ raw, runId }: Description): string {
+  return raw.workflowExecutionInfo?.firstRunId || runId;
 }
 
 async function removeAll(
   client: Client,
   workflowId: string,
-  last: Execution | undefined,
+  last: Ended | undefined,
   pagePrefix: string,
   { onRemoved }: PruneOptions
 ): Promise<{ readonly runs: number; readonly pages: number }> {
-  const runs = await find(client, `WorkflowId = ${quoted(workflowId)}`);
+  const { closeTime = new Date() } = last ?? {};
+  const isOlder = ({ startTime }: Ended): boolean => startTime <= closeTime;
+  const runs = (await find(client, `WorkflowId = ${quoted(workflowId)}`)).filter(isOlder);
   // visibility lags behind: what it does not list yet is the last run
   if (last !== undefined && !runs.some(({ runId }) => runId === last.runId)) runs.push(last);
   const listed = await find(client, `WorkflowId STARTS_WITH ${quoted(pagePrefix)}`);
-  const pages = listed.filter((page) => isPageOf(pagePrefix, page.workflowId));
+  const pages = listed.filter((page) => isOlder(page) && isPageOf(pagePrefix, page.workflowId));
   const all = [...runs, ...pages];
   await inBatches(all, AT_ONCE, async (execution) => {
     if (execution.status.name === 'RUNNING') await terminate(client, execution);
@@ -106,31 +128,30 @@ export function watchedBy(loop: Pick<WorkflowExecutionDescription, 'memo'> | und
   return Object.entries(assets).flatMap(([asset, { watched }]) => (watched === true ? [asset] : []));
 }
 
-interface Execution {
-  readonly workflowId: string;
-  readonly runId: string;
-  readonly status: { readonly name: string };
-}
-
-async function find(client: Client, query: string): Promise<Execution[]> {
-  const found: Execution[] = [];
+async function find(client: Client, query: string): Promise<Ended[]> {
+  const found: Ended[] = [];
   for await (const execution of listExecutions(client, query)) found.push(execution);
   return found;
 }
 
 async function terminate(
   client: Client,
-  { workflowId, runId }: Pick<Execution, 'workflowId'> & Partial<Execution>
+  {
+    workflowId,
+    runId,
+    firstRunId,
+  }: Pick<Execution, 'workflowId'> & { readonly runId?: string; readonly firstRunId?: string }
 ): Promise<void> {
   try {
-    await client.workflow.getHandle(workflowId, runId).terminate(PRUNED);
+    const chain = firstRunId === undefined ? {} : { firstExecutionRunId: firstRunId };
+    await client.workflow.getHandle(workflowId, runId, chain).terminate(PRUNED);
   } catch (error) {
     // it has ended meanwhile
     if (!isNotFound(error)) throw error;
   }
 }
 
-async function remove(client: Client, { workflowId, runId }: Execution): Promise<void> {
+async function remove(client: Client, { workflowId, runId }: Ended): Promise<void> {
   try {
     const { namespace } = client.options;
     await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution: { workflowId, runId } });

@@ -4,7 +4,7 @@
  */
 import type { Client } from '@temporalio/client';
 import { LOOP_TYPE, type TickRecord } from '../sensors/protocol.js';
-import { listExecutions } from './executions.js';
+import { LOOPS_PER_PAGE, listExecutions } from './executions.js';
 import { foldRun } from './fold-history.js';
 import { findLoop, historyOf, loopId } from './loops.js';
 import { isNotFound } from './not-found.js';
@@ -54,7 +54,7 @@ export async function* loopRuns(client: Client, sensor: string): AsyncGenerator<
   if (last === undefined) return;
   yield last;
   const query = `WorkflowType = '${LOOP_TYPE}' AND WorkflowId = ${quoted(loopId(sensor))}`;
-  for await (const run of listExecutions(client, query)) if (run.runId !== last.runId) yield run;
+  for await (const run of listExecutions(client, query, LOOPS_PER_PAGE)) if (run.runId !== last.runId) yield run;
 }
 
 /** Newest first; nothing when the history is gone. */

@@ -8,7 +8,7 @@
  */
 import type { Client } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { listExecutions } from '../client/executions.js';
+import { LOOPS_PER_PAGE, listExecutions } from '../client/executions.js';
 import { loopId } from '../client/loops.js';
 import { readCloseEvent } from '../client/run-history.js';
 import {
@@ -123,7 +123,7 @@ export class Nudger {
   async #list(client: Client): Promise<Watchers> {
     const watchers = new Map(this.#own);
     const query = `WorkflowType = '${LOOP_TYPE}' AND ExecutionStatus = 'Running'`;
-    for await (const { workflowId, memo } of listExecutions(client, query)) {
+    for await (const { workflowId, memo } of listExecutions(client, query, LOOPS_PER_PAGE)) {
       if (this.#abort.signal.aborted) break;
       const { options, status } = (memo?.[SENSOR_MEMO] ?? {}) as Partial<SensorMemo>;
       const interest = parseInterest(options);

@@ -12,7 +12,7 @@ import type {
   TickRecord,
   WaitingAssets,
 } from '../sensors/protocol.js';
-import { addDeadLetters, addTick, emptyRecord } from './records.js';
+import { addDeadLetters, addTick, cursorBefore, emptyRecord } from './records.js';
 import { isHolding, isRunning } from './state.js';
 
 const SAMPLE = 20;
@@ -49,6 +49,7 @@ export function resumeLaunch(state: LoopState, now: number): LoopState {
   const { assetEvents } = launch;
   const record = {
     ...emptyRecord(tick, 'pending', now),
+    ...cursorBefore(state.cursor),
     ...(assetEvents === undefined ? {} : { assetEvents: assetEvents.events.length }),
     ...(trace === undefined ? {} : { trace }),
   };

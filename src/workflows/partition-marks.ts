@@ -24,7 +24,11 @@ const MARK_BYTES = 28;
 
 /** @param events of one kind, newer than all that are marked */
 export function markPartitions(known: PartitionMarks, events: readonly AssetEvent[]): PartitionMarks {
-  const wholeAt = events.findLast(({ partitionKey }) => partitionKey === undefined)?.at ?? known.wholeAt;
+  const whole = events.findLast(({ partitionKey }) => partitionKey === undefined);
+  const wholeAt = whole?.at ?? known.wholeAt;
+  // a task may bring thousands of signals
+  if (events.every(({ partitionKey }) => partitionKey === undefined))
+    return whole === undefined ? known : { ...known, wholeAt: whole.at };
   const marks = new Map(known.partitions.map((mark) => [mark[0], mark]));
   let { partitionBytes, partitionsForgotten } = known;
   for (const { partitionKey, position, at } of events) {

@@ -2,6 +2,7 @@
  * What a sensor remembers about itself: ticks, dead letters, audit. Each list is bounded in bytes, because all of it
  * crosses continue-as-new. Pure.
  */
+import type { StoredCursor } from '../sensors/cursor.js';
 import { cutText, jsonBytes } from '../sensors/json.js';
 import {
   MAX_AUDIT_BYTES,
@@ -33,9 +34,14 @@ export function emptyRecord(tick: number, trigger: Trigger, startedAt: number): 
   };
 }
 
+/** What a record says of the cursor before its tick. */
+export function cursorBefore(cursor: StoredCursor | undefined): Pick<TickRecord, 'cursorBefore' | 'noCursorBefore'> {
+  return cursor === undefined ? { noCursorBefore: true } : { cursorBefore: cursor };
+}
+
 /** A tick as the ring keeps it: samples instead of whole lists, small cursors only. */
 function compactRecord(record: TickRecord): TickRecord {
-  const { cursorBefore, cursorAfter, ...rest } = record;
+  const { cursorBefore: before, cursorAfter, ...rest } = record;
   const large = (cursor: TickRecord['cursorBefore']): boolean =>
     cursor !== undefined && jsonBytes(cursor) > MAX_RECORDED_CURSOR_BYTES;
   return {
@@ -46,9 +52,9 @@ function compactRecord(record: TickRecord): TickRecord {
       count: record.rejected.count,
       sample: record.rejected.sample.slice(0, REJECTED_SAMPLE).map(({ payload: _, ...rejection }) => rejection),
     },
-    ...(cursorBefore === undefined || large(cursorBefore) ? {} : { cursorBefore }),
+    ...(before === undefined || large(before) ? {} : { cursorBefore: before }),
     ...(cursorAfter === undefined || large(cursorAfter) ? {} : { cursorAfter }),
-    ...(large(cursorBefore) ? { cursorOmitted: true as const } : {}),
+    ...(large(before) ? { cursorOmitted: true as const } : {}),
   };
 }
 

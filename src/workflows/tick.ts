@@ -17,7 +17,7 @@ import {
   type Trigger,
 } from '../sensors/protocol.js';
 import { consumeEvents, failEvents, firstWaiting, takeEvents } from './inbox.js';
-import { addDeadLetters, addTick, deadLetterRoom, emptyRecord } from './records.js';
+import { addDeadLetters, addTick, cursorBefore, deadLetterRoom, emptyRecord } from './records.js';
 import { audit, choose, factsOf, isRunning, operatorChoice, wakeUp, type Evaluated } from './state.js';
 
 /** What the evaluation is told, and the reason it takes place. */
@@ -75,7 +75,7 @@ function newRecord({ input, trigger, dueAt }: Evaluated, details: FailureDetails
     ...emptyRecord(input.tick, trigger, Math.max(dueAt, now - details.durationMs)),
     evaluationMs: details.durationMs,
     events: input.events.length,
-    ...(input.cursor === undefined ? { noCursorBefore: true as const } : { cursorBefore: input.cursor }),
+    ...cursorBefore(input.cursor),
     ...(details.logs.length === 0 ? {} : { logs: details.logs }),
     ...(details.logLinesDropped === 0 ? {} : { logLinesDropped: details.logLinesDropped }),
     ...(details.quiet.length === 0 ? {} : { quiet: details.quiet }),

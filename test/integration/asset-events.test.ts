@@ -189,4 +189,12 @@ test('a log knows which of its subscribers are gone, and drops those that were p
   const after = await waitFor(async () => await assetState(h.client, asset), 'a log that begins anew');
   expect(after).toMatchObject({ last: 1, subscribers: [] });
   expect(after.id).not.toBe(before?.id);
+  // what comes while it is pruned begins the next log, which stays
+  const send = async (): Promise<void> => {
+    for (let n = 0; n < 100; n++) await h.sensors.observe(asset, { eventId: `while ${n}`, taskQueue });
+  };
+  await Promise.all([send(), h.sensors.pruneAsset(asset)]);
+  const kept = await readAsset(h.client, asset);
+  expect(kept.length).toBeGreaterThan(0);
+  expect(kept.map(({ eventId }) => eventId)).toEqual(kept.map((_, n) => `while ${100 - kept.length + n}`));
 });
