@@ -38,7 +38,10 @@ const CHECK_AFTER_BYTES = 2 * 1024 * 1024;
 /** History of the log's run at which senders wait. Sealing what waits doubles it, and the server ends a run at 50 MB. */
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 const ROOM_PAUSE_MS = 250;
-/** Less than the activities that record may take (`src/job/assets.ts`: 20 s), so that they say what they waited for. */
+/**
+ * Less than the activities that record may take (`src/job/assets.ts`: 20 s), so that they say what they waited for. It is
+ * all that one waits, however many there are: see {@link Outbox}.
+ */
 const ROOM_TIMEOUT_MS = 12_000;
 const DEFAULT_LIMIT = 1_000;
 
@@ -119,7 +122,8 @@ function outboxOf(client: Client, asset: string, taskQueue: string): Outbox<NewA
   const ofClient = outboxes.get(client) ?? new Map<string, Outbox<NewAssetEvent>>();
   outboxes.set(client, ofClient);
   const key = `${taskQueue} ${asset}`;
-  const outbox = ofClient.get(key) ?? new Outbox<NewAssetEvent>(createSender(client, asset, taskQueue));
+  const isBusy = (error: unknown): boolean => error instanceof AssetLogBusyError;
+  const outbox = ofClient.get(key) ?? new Outbox<NewAssetEvent>(createSender(client, asset, taskQueue), isBusy);
   ofClient.set(key, outbox);
   return outbox;
 }

@@ -15,7 +15,7 @@ export type {
 } from '../sensors/backfill.js';
 export { ReadOnlyError } from './read-only.js';
 export type { SensorClientOptions } from './read-only.js';
-export type { SensorDescription, SensorSummary, SensorWorker } from './sensor-client.js';
+export type { CursorBeforeOptions, SensorDescription, SensorSummary, SensorWorker } from './sensor-client.js';
 export type { ExplainOptions, Explanation, Question, RunAnswer } from './explain.js';
 export type { KeyAnswer } from './explain-key.js';
 export type { TimeAnswer } from './explain-time.js';

@@ -16,12 +16,19 @@ export class Outbox<T> {
   private readonly waiting: Push<T>[] = [];
   private sending = false;
 
-  constructor(private readonly send: (events: readonly T[]) => Promise<void>) {}
+  /**
+   * @param isBusy whether `send` waited in vain for the workflow to take more: those that wait behind it then fail as
+   *   well, so that none waits for longer than one send, and nothing is sent for a caller who has given up. @default never
+   */
+  constructor(
+    private readonly send: (events: readonly T[]) => Promise<void>,
+    private readonly isBusy: (error: unknown) => boolean = () => false
+  ) {}
 
   /**
    * Resolves when the server has recorded the events.
    *
-   * @throws what `send` throws, for all pushes of the signal
+   * @throws what `send` throws, for all pushes of the signal, or for all that wait where the workflow is busy
    */
   push(events: readonly T[]): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -38,7 +45,8 @@ export class Outbox<T> {
         await this.send(pushes.flatMap(({ events }) => events));
         for (const { resolve } of pushes) resolve();
       } catch (error) {
-        for (const { reject } of pushes) reject(error);
+        const behind = this.isBusy(error) ? this.waiting.splice(0) : [];
+        for (const { reject } of [...pushes, ...behind]) reject(error);
       }
     }
     this.sending = false;

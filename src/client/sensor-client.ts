@@ -52,7 +52,7 @@ import { readPartitions } from './partitions.js';
 import { refuseChange, type SensorClientOptions } from './read-only.js';
 import { cursorBefore } from './rewind.js';
 import { prune, pruneAsset, type PruneOptions, type Pruned, type PrunedAsset } from './prune.js';
-import { readTicks, type TickHistoryOptions } from './read-ticks.js';
+import { readTicks, type OnHistory, type TickHistoryOptions } from './read-ticks.js';
 import { sensorFilter, type SensorFilter } from './sensor-filter.js';
 import { isSignalLimit } from './signal-limit.js';
 import { standingOf } from './standing.js';
@@ -131,6 +131,14 @@ export interface SensorDescription extends Omit<SensorSummary, 'health'> {
   readonly evaluation?: EvaluationStatus;
   /** Assets that it watches. */
   readonly watches: readonly WatchedAsset[];
+}
+
+/** How the cursor before a tick is looked up. */
+export interface CursorBeforeOptions {
+  /** What {@link SensorClient.ticks} gave. @default asks for them */
+  readonly ticks?: readonly TickRecord[];
+  /** Told of each older history that is read. */
+  readonly onHistory?: OnHistory;
 }
 
 /** A worker that polls a task queue. */
@@ -299,23 +307,44 @@ export class SensorClient {
    */
   async rewindCursor(sensor: string, tick: number, note: Note = {}): Promise<SensorState> {
     refuseChange(this.options, 'rewindCursor');
-    const cursor = await this.cursorBefore(sensor, tick);
+    return await this.rewindCursorTo(sensor, tick, await this.cursorBefore(sensor, tick), note);
+  }
+
+  /**
+   * The same with what {@link cursorBefore} gave, which is not looked up again.
+   *
+   * @param cursor undefined: there was none
+   */
+  async rewindCursorTo(
+    sensor: string,
+    tick: number,
+    cursor: StoredCursor | undefined,
+    note: Note = {}
+  ): Promise<SensorState> {
     const edit = cursor === undefined ? { clear: true } : { cursor: cursor.value };
     return await this.update<SensorState>(sensor, UPDATES.setCursor, { ...note, ...edit, beforeTick: tick });
   }
 
-  /** The cursor before a tick, or undefined when there was none; throws as {@link rewindCursor}. */
-  async cursorBefore(sensor: string, tick: number): Promise<StoredCursor | undefined> {
-    const ticks = await this.ticks(sensor);
-    const older = ticks.some((each) => each.tick === tick) ? [] : await this.olderTick(sensor, tick);
-    const known = cursorBefore([...older, ...ticks], tick);
+  /**
+   * The cursor before a tick, or undefined when there was none; throws as {@link rewindCursor}. Asks a worker, and reads
+   * the histories of the loop for a tick that it no longer remembers.
+   */
+  async cursorBefore(
+    sensor: string,
+    tick: number,
+    { ticks, onHistory }: CursorBeforeOptions = {}
+  ): Promise<StoredCursor | undefined> {
+    const remembered = ticks ?? (await this.ticks(sensor));
+    const isThere = remembered.some((each) => each.tick === tick);
+    const older = isThere ? [] : await this.olderTick(sensor, tick, onHistory);
+    const known = cursorBefore([...older, ...remembered], tick);
     if (!('refusal' in known)) return known.cursor;
     throw new SensorRejectedError(sensor, `the cursor cannot be rewound: ${known.refusal}; set it instead`, undefined);
   }
 
   /** A tick that the loop no longer remembers. */
-  private async olderTick(sensor: string, tick: number): Promise<readonly TickRecord[]> {
-    for await (const record of readTicks(this.client, sensor, { before: tick + 1 }))
+  private async olderTick(sensor: string, tick: number, onHistory?: OnHistory): Promise<readonly TickRecord[]> {
+    for await (const record of readTicks(this.client, sensor, { before: tick + 1, onHistory }))
       return record.tick === tick ? [record] : [];
     return [];
   }

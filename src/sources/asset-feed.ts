@@ -1,4 +1,5 @@
 /** Reads the events of an asset from its log, from the position that a sensor's cursor holds, and has each handled. */
+import type { Client } from '@temporalio/client';
 import { z } from 'zod';
 import { unsubscribeAsset } from '../client/assets.js';
 import type { AssetEvent } from '../sensors/asset-event.js';
@@ -101,7 +102,7 @@ export class AssetFeed {
   async #startOther(ctx: AssetContext, before: string): Promise<readonly (SkipReason | More)[]> {
     const { asset, startFrom: from = new Date(feedOf(ctx).scheduledAt) } = this.#options;
     const place = await this.#reader.positionAt(ctx.client, from);
-    await unsubscribeAsset(ctx.client, before, ctx.sensor);
+    if (!feedOf(ctx).preview) await unsubscribeAsset(ctx.client, before, ctx.sensor);
     ctx.setCursor({ ...(ctx.cursor as Cursor), asset, ...place });
     feedOf(ctx).report({ initialCursor: true });
     return [
@@ -122,7 +123,9 @@ export class AssetFeed {
         intervalMs: intervalMs(),
         idOf: (ref) => assetEventId(nameIn(ref), placeOf(ref)),
         find: async (ref) =>
-          nameIn(ref) === asset ? await this.#reader.find(ctx.client, log, placeOf(ref)) : undefined,
+          nameIn(ref) === asset
+            ? await this.#reader.find(ctx.client, log, placeOf(ref))
+            : await findElsewhere(ctx.client, nameIn(ref), ref),
       },
       cursor
     );
@@ -173,6 +176,11 @@ export class AssetFeed {
   #counts({ kind }: AssetEvent): boolean {
     return kind === 'materialization' || this.#options.observations;
   }
+}
+
+/** An event of the asset that the sensor had before. */
+async function findElsewhere(client: Client, asset: string, ref: Json): Promise<AssetSensorEvent | undefined> {
+  return await new AssetReader(asset).find(client, refSchema.parse(ref).log, placeOf(ref));
 }
 
 /** No more events could be taken: what was handled counts all the same. */

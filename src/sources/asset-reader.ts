@@ -5,6 +5,7 @@ import { assetState, lookAtAsset, readAsset, subscribeAsset } from '../client/as
 import type { AssetEvent, AssetRead } from '../sensors/asset-event.js';
 import { positionOf, sensorEvent, type AssetSensorEvent } from '../sensors/asset-sensor-event.js';
 import type { SensorLog } from '../sensors/define-sensor.js';
+import { feedOf } from '../sensors/feed-host.js';
 
 /** A subscriber that is silent for 30 days is dropped. */
 const SUBSCRIBE_EVERY_MS = 24 * 60 * 60_000;
@@ -88,12 +89,14 @@ export class AssetReader {
   /**
    * Looks whether the log is the one that the sensor knows, and tells it who reads and how far unless it knows: it wakes
    * the sensor, and keeps what that has not read. To be called before anything is read: what comes later wakes the sensor.
+   * A preview tells it nothing: its cursor may be any.
    */
-  async open({ client, sensor, log }: Reading, place: LogPlace): Promise<OpenLog> {
+  async open(ctx: Reading, place: LogPlace): Promise<OpenLog> {
+    const { client, sensor, log } = ctx;
     const look = (): ReturnType<typeof lookAtAsset> => lookAtAsset(client, this.asset, { sensor, after: place.needed });
     let found = await look();
     const position = found !== undefined && isAnother(found, place) ? 0 : place.needed;
-    if (found === undefined || !knows(found, position)) {
+    if (!feedOf(ctx).preview && (found === undefined || !knows(found, position))) {
       await subscribeAsset(client, this.asset, { sensor, position, taskQueue: Context.current().info.taskQueue });
       if (found?.subscriber === undefined) {
         found = await look();

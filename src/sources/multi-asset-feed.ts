@@ -113,7 +113,7 @@ export class MultiAssetFeed {
   /** Tells the logs how far they are read, and reads what is open. The cursor has all assets: see {@link startNew}. */
   async open(ctx: MultiAssetContext): Promise<readonly Opened[]> {
     const cursor = ctx.cursor as Cursor;
-    await this.#leave(ctx, cursor);
+    if (!feedOf(ctx).preview) await this.#leave(ctx, cursor);
     return await Promise.all(
       this.#assets.map(async ({ key, definition, reader, window }) => {
         const { log, ...stored } = cursor.assets[reader.asset] as Cursor['assets'][string];

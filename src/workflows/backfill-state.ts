@@ -100,11 +100,14 @@ export function room(state: BackfillState, request: BackfillRequest): number {
   return paused || startsNoMore(state) ? 0 : Math.max(0, concurrencyOf(request) - running.length);
 }
 
-/** Partitions to prepare runs for: those of the runs that may start now, or all of them where they are one run. */
+/**
+ * Partitions to prepare runs for while some may start: as many as run at a time, or all of them where they are one run.
+ * Those that may start now would not do: when one run ends and one starts, each would cost a question of its own.
+ */
 export function nextKeys(state: BackfillState, request: BackfillRequest): readonly string[] {
   const { plan, keys } = state;
-  // what is prepared is as its job and the partition set are at that time: nothing is, ahead of its start
-  return plan?.policy === 'single' ? keys : keys.slice(0, Math.min(MAX_STARTS_IN_FLIGHT, room(state, request)));
+  if (plan?.policy === 'single') return keys;
+  return room(state, request) === 0 ? [] : keys.slice(0, Math.min(MAX_STARTS_IN_FLIGHT, concurrencyOf(request)));
 }
 
 /** What a run is called by its partitions. */

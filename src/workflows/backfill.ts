@@ -55,6 +55,8 @@ import { versioning } from './versioning.js';
 
 /** Progress goes to the memo at most so often: each time costs an event. */
 const MEMO_EVERY_MS = 10_000;
+/** What was prepared is as its job and the partition set were then: after this time it is prepared anew. */
+const PREPARED_FOR_MS = 60_000;
 /** In the memo, which lists carry. */
 const FAILURES_IN_MEMO = 3;
 const PREVIEW_SAMPLE = 20;
@@ -70,6 +72,7 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
   const { request, dryRun } = parsed;
   let state = parsed.state ?? rules.newBackfill(startTime.getTime(), parsed.decided);
   let prepared: readonly PreparedRun[] = [];
+  let preparedAt = 0;
   let shown: BackfillProgress | undefined;
   /** The memo lacks something. */
   let isBehind = false;
@@ -215,7 +218,13 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
     const { policy = 'perPartition' } = state.plan ?? {};
     const ready = parsePrepared(await asking.run(() => prepareBackfill({ workflowId, request, policy, keys })));
     // what was paused meanwhile is prepared anew
-    if (ready.every(({ key }, index) => key === keys[index]) && !state.paused) prepared = ready;
+    if (!ready.every(({ key }, index) => key === keys[index]) || state.paused) return;
+    prepared = ready;
+    preparedAt = Date.now();
+  }
+
+  function isPrepared(): boolean {
+    return prepared.length > 0 && Date.now() - preparedAt <= PREPARED_FOR_MS;
   }
 
   async function startNext(): Promise<void> {
@@ -247,8 +256,7 @@ export async function sensorBackfill(given?: unknown): Promise<BackfillResult | 
     else if (dryRun === true) return previewOf(state, request);
     else if (isFull()) await continueAsNew();
     else if (rules.room(state, request) > 0 && keys.length === 0 && page !== undefined) await attempt(() => load(page));
-    else if (rules.room(state, request) > 0 && keys.length > 0)
-      await (prepared.length === 0 ? attempt(prepare) : startNext());
+    else if (rules.room(state, request) > 0 && keys.length > 0) await (isPrepared() ? startNext() : attempt(prepare));
     else await condition(() => rules.isOver(state) || isFull() || hasRoom());
   }
   if (state.pages.length > 0) await release(state.pages);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { assetState, readAsset } from '../../src/client/index.js';
+import { assetState, readAsset, subscribeAsset } from '../../src/client/index.js';
 import { defineAsset, defineAssetSensor, defineJob, defineSensor, staticPartitions } from '../../src/index.js';
 import { Harness, waitFor } from '../support/harness.js';
 
@@ -29,6 +29,7 @@ test('an asset sensor on another worker handles each event once and in order, so
     },
   });
   const newest: number[] = [];
+  let down = false;
   const onNewest = defineAssetSensor({
     name: 'onNewest',
     asset: orders,
@@ -36,7 +37,11 @@ test('an asset sensor on another worker handles each event once and in order, so
     defaultStatus: 'running',
     latest: true,
     startFrom: new Date(0),
-    handle: (_, { position }) => void newest.push(position),
+    maxAttempts: 1,
+    handle(_, { position }) {
+      if (down) throw new Error('down');
+      newest.push(position);
+    },
   });
   const producer = defineSensor({ name: 'producer', interval: '1h', evaluate: () => null });
   await h.work([producer]);
@@ -87,23 +92,42 @@ test('an asset sensor on another worker handles each event once and in order, so
   const again = await h.settledRuns(onOrders, 4);
   expect(again.map(({ runKey }) => runKey)).toContain(`${orders.name}@${(await assetState(h.client, orders))?.id}.1`);
 
+  // a preview has any cursor, and tells no log of it
+  await subscribeAsset(h.client, invoices, { sensor: name, position: 1, taskQueue: h.taskQueue });
+  const subscribers = async (): Promise<unknown[]> =>
+    await Promise.all([orders, invoices].map(async (asset) => (await assetState(h.client, asset))?.subscribers));
+  const subscribed = await subscribers();
+  const other = { asset: invoices.name, log: '', position: 0, retries: [] };
+  const otherwise = await h.sensors.preview(name, { cursor: other });
+  expect(otherwise.skipReason).toContain(`after asset '${invoices.name}'`);
+  await h.sensors.preview(name, { cursor: { ...other, asset: orders.name } });
+  expect(await subscribers()).toEqual(subscribed);
+
   // of another asset, it begins with what is recorded from then on
+  down = true;
+  await record('b');
+  expect(await h.sensors.tick(h.name(onNewest))).toMatchObject({ rejected: { count: 1 } });
   const refunds = defineAsset({ key: [`${h.prefix}sales`, 'refunds'] });
   const refund = async (): Promise<void> => await h.sensors.materialize(refunds, { taskQueue: h.taskQueue });
   for (let n = 0; n < 2; n++) await refund();
-  const refunded: number[] = [];
+  const refunded: string[] = [];
   const onRefunds = defineAssetSensor({
     name: 'onNewest',
     asset: refunds,
     interval: '1h',
     defaultStatus: 'running',
-    handle: (_, { position }) => void refunded.push(position),
+    handle: (_, { asset, position }) => void refunded.push(`${asset} ${position}`),
   });
   await worker.stop();
   await h.work([onRefunds], { taskQueue: `${h.taskQueue}-other` });
+  await h.sensors.tick(h.name(onRefunds));
   const text = `begins with asset '${refunds.name}', after asset '${orders.name}': events from `;
   await h.tickWhere(onRefunds, ({ skipReason }) => skipReason?.startsWith(text) ?? false, 'the other asset');
   await refund();
   await waitFor(() => refunded.length > 0, 'its next event');
-  expect(refunded).toEqual([3]);
+  expect(refunded).toEqual([`${refunds.name} 3`]);
+  // an event of the asset before is still found, by that asset's name
+  await h.sensors.retryDeadLetters(h.name(onRefunds));
+  await waitFor(() => refunded.length > 1, 'the event that was handed back');
+  expect(refunded.at(-1)).toBe(`${orders.name} 2`);
 });

@@ -134,6 +134,10 @@ test('each partition runs once, no more at a time than asked for; a failed one d
   });
   expect(Math.max(...most)).toBe(2);
   expect(names).toEqual(['1,2', '2,3', '3,4', '4,5', '5']);
+  // a worker is not asked for each run
+  const { events } = await h.client.workflow.getHandle(started.workflowId).fetchHistory();
+  const asked = events?.map((event) => event.activityTaskScheduledEventAttributes?.activityType?.name) ?? [];
+  expect(asked.filter((activity) => activity === 'prepareBackfill')).toHaveLength(3);
   expect(await backfills.describe(started.id)).toMatchObject({ status: 'failed', done: 4, failed: 1, by: 'ann' });
   expect(await partitionsRun(started, 5)).toEqual([1, 2, 3, 4, 5].map((day) => `2026-01-0${day}`));
   expect(await runOf(started, '2026-01-01').result()).toEqual({

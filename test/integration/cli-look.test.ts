@@ -120,7 +120,10 @@ test('list shows the last and the next tick, what it said and how many runs it s
 test('ticks and logs reach back beyond what the loop remembers, and are followed until the reader goes away', async () => {
   await work();
   expect((await h.sensors.ticks(name(chatty))).length).toBeLessThan(TICKS - 5);
-  expect(await h.sensors.cursorBefore(name(chatty), 2)).toMatchObject({ value: { n: 1 } });
+  const histories: Date[] = [];
+  const onHistory = (startTime: Date): void => void histories.push(startTime);
+  expect(await h.sensors.cursorBefore(name(chatty), 2, { onHistory })).toMatchObject({ value: { n: 1 } });
+  expect(histories).toHaveLength(2);
   const [all, page, first, last, none] = await Promise.all([
     json<{ readonly tick: number; readonly skipReason: string }[]>('ticks', name(chatty), '--limit', '50'),
     text('ticks', name(chatty), '--since', '1h', '--status', 'skipped', '--limit', '3'),

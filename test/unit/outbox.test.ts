@@ -24,3 +24,23 @@ test('what a signal fails with, each of its pushes fails with; the next ones go 
   fail = false;
   await outbox.push([4]);
 });
+
+test('all that wait fail with one that the workflow had no room for, and are not sent; later ones are sent again', async () => {
+  const sent: Json[] = [];
+  const busy = new Error('busy');
+  let refused: ((error: Error) => void) | undefined;
+  const outbox = new Outbox<Json>(
+    async (events) => {
+      sent.push(...events);
+      if (sent.length === 1) await new Promise((_, reject) => (refused = reject));
+    },
+    (error) => error === busy
+  );
+  const pushes = Array.from({ length: 250 }, (_, n) => outbox.push([n]));
+  refused?.(busy);
+  expect((await Promise.allSettled(pushes)).every((end) => end.status === 'rejected' && end.reason === busy)).toBe(
+    true
+  );
+  await outbox.push(['later']);
+  expect(sent).toEqual([0, 'later']);
+});

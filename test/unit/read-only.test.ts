@@ -42,6 +42,7 @@ const CHANGES: Readonly<Record<string, (client: SensorClient) => Promise<unknown
   retryDeadLetters: (client) => client.retryDeadLetters('s'),
   retainAsset: (client) => client.retainAsset('a', { events: 1 }),
   rewindCursor: (client) => client.rewindCursor('s', 1),
+  rewindCursorTo: (client) => client.rewindCursorTo('s', 1, { value: 1 }),
   setCursor: (client) => client.setCursor('s', 1),
   start: (client) => client.start('s'),
   'start a backfill': (client) => client.backfills.start({ job: 'j', partitions: 'all' }),
