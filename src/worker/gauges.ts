@@ -68,8 +68,13 @@ export class Gauges {
     const telling = { client, taskQueue, meter: meter.withTags({ namespace: client.options.namespace }) };
     const { least, most } = ALL_EVERY_MS;
     this.#telling = Promise.all([
-      this.#repeat(client, OWN_EVERY_MS, async () => await this.#tellOwn(telling)),
-      this.#repeat(client, least + Math.random() * (most - least), async () => await this.#tellAll(telling)),
+      this.#repeat(client, 'its task queue', OWN_EVERY_MS, async () => await this.#tellOwn(telling)),
+      this.#repeat(
+        client,
+        'the namespace',
+        least + Math.random() * (most - least),
+        async () => await this.#tellAll(telling)
+      ),
     ]);
   }
 
@@ -78,7 +83,7 @@ export class Gauges {
     await this.#telling;
   }
 
-  async #repeat(client: Client, everyMs: number, tell: () => Promise<void>): Promise<void> {
+  async #repeat(client: Client, whose: string, everyMs: number, tell: () => Promise<void>): Promise<void> {
     const { signal } = this.#abort;
     let failed = false;
     while (!signal.aborted) {
@@ -87,7 +92,10 @@ export class Gauges {
         failed = false;
       } catch (error) {
         if (!failed && !signal.aborted)
-          this.report('sensors could not be listed; until they can be, gauges stay as they were', error);
+          this.report(
+            `the sensors of ${whose} could not be looked up; until they can be, their gauges stay as they were`,
+            error
+          );
         failed = true;
       }
       await sleep(failed ? OWN_EVERY_MS : everyMs, undefined, { signal, ref: false }).catch(() => undefined);
