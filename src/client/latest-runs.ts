@@ -14,7 +14,7 @@ const LOOKUPS_AT_ONCE = 20;
  * @param prefix of the workflow IDs
  */
 export async function latestRuns(client: Client, type: string, prefix: string): Promise<readonly Execution[]> {
-  const latest = new Map((await lastRuns(client, type, prefix)).map((each) => [each.workflowId, each]));
+  const latest = new Map((await lastOf(listRuns(client, type), prefix)).map((each) => [each.workflowId, each]));
   const closed = [...latest.values()].filter(({ status }) => status.name !== 'RUNNING');
   await inBatches(closed, LOOKUPS_AT_ONCE, async (each) => {
     if (await isEndedForGood(client, each)) latest.delete(each.workflowId);
@@ -22,12 +22,15 @@ export async function latestRuns(client: Client, type: string, prefix: string): 
   return [...latest.values()];
 }
 
-/** The same with those that were ended for good: one visibility query, and no look into histories. */
-export async function lastRuns(client: Client, type: string, prefix: string): Promise<readonly Execution[]> {
-  const query = `WorkflowType = '${type}' AND ExecutionStatus != 'ContinuedAsNew'`;
+/** The runs of a type that no other run continues, newest first; also of workflows that were ended for good. */
+export function listRuns(client: Client, type: string): AsyncIterable<Execution> {
+  return listExecutions(client, `WorkflowType = '${type}' AND ExecutionStatus != 'ContinuedAsNew'`, LOOPS_PER_PAGE);
+}
+
+/** The last run of each workflow. @param listed newest first */
+export async function lastOf(listed: AsyncIterable<Execution>, prefix: string): Promise<readonly Execution[]> {
   const latest = new Map<string, Execution>();
-  // newest first: the first one of an ID is its last run
-  for await (const execution of listExecutions(client, query, LOOPS_PER_PAGE)) {
+  for await (const execution of listed) {
     if (execution.workflowId.startsWith(prefix) && !latest.has(execution.workflowId))
       latest.set(execution.workflowId, execution);
   }

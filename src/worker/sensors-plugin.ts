@@ -168,7 +168,7 @@ export class SensorsPlugin extends SimplePlugin {
     const evaluateSensor = worker.options.activities.get('evaluateSensor');
     const nudger = evaluateSensor === undefined ? undefined : this.#nudgers.get(evaluateSensor);
     const { logger, metricMeter } = Runtime.instance();
-    const gauges = new Gauges([...this.#registry.sensors.keys()], (message, error) => logger.debug(message, { error }));
+    const gauges = new Gauges([...this.#registry.sensors.keys()], (message, error) => logger.warn(message, { error }));
     try {
       await this.#start(worker, next);
       if (worker.client !== undefined) {

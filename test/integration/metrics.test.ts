@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { expect, inject, onTestFinished, test } from 'vitest';
+import { takeOver } from '../../src/client/loops.js';
 import { METRICS } from '../../src/sensors/metrics.js';
 import { Harness, waitFor } from '../support/harness.js';
 import { failing, givenUp, holding, lagging, measuredAsset } from '../support/measured.js';
@@ -40,9 +41,10 @@ test('a worker exports every listed metric with its labels, and counts each tick
   await Promise.all([record(), record()]);
   const elsewhere = `${h.taskQueue}-elsewhere`;
   const ended = { ...holding, name: 'ended' };
+  const renamed = { ...holding, name: 'renamed' };
   const fleets = await Promise.all([
     h.work([failing, holding, lagging(h.prefix)]),
-    h.work([givenUp, ended, { ...holding, name: 'left' }], { taskQueue: elsewhere }),
+    h.work([givenUp, ended, renamed, { ...holding, name: 'left' }], { taskQueue: elsewhere }),
   ]);
   await waitFor(async () => {
     const listed = new Map((await h.sensors.list()).map((each) => [each.sensor, each]));
@@ -53,15 +55,18 @@ test('a worker exports every listed metric with its labels, and counts each tick
       failed &&
       behind &&
       stopped &&
-      ['holding', 'ended', 'left'].every((each) => listed.get(h.name(each))?.pending === 2)
+      ['holding', 'ended', 'renamed', 'left'].every((each) => listed.get(h.name(each))?.pending === 2)
     );
   }, 'the sensors to be as the gauges shall say');
   await Promise.all(fleets.map((fleet) => fleet.stop()));
-  await h.loop(ended).terminate('by hand');
-  await waitFor(
-    async () => (await h.sensors.list()).find(({ sensor }) => sensor === h.name(ended))?.status === 'closed',
-    'the closed sensor in the list'
-  );
+  await Promise.all([
+    h.loop(ended).terminate('by hand'),
+    takeOver(h.client, { from: h.name(renamed), to: h.name('new'), taskQueue: elsewhere }),
+  ]);
+  await waitFor(async () => {
+    const listed = new Map((await h.sensors.list()).map(({ sensor, status }) => [sensor, status]));
+    return listed.get(h.name(ended)) === 'closed' && !listed.has(h.name(renamed));
+  }, 'the closed sensor in the list, without the renamed one');
 
   const address = await freeAddress();
   const script = fileURLToPath(new URL('../support/measured-process.ts', import.meta.url));
@@ -89,7 +94,7 @@ test('a worker exports every listed metric with its labels, and counts each tick
 
   const base = (name: string): string => name.replace(/_(bucket|sum|count)$/, '');
   expect(new Set(samples.map(({ name }) => base(name)))).toEqual(new Set(Object.keys(METRICS)));
-  const theirs = new Set(['givenUp', 'ended', 'left'].map((each) => h.name(each)));
+  const theirs = new Set(['givenUp', 'ended', 'renamed', 'left'].map((each) => h.name(each)));
   for (const { name, labels } of samples) {
     const { le: _, workflowType: __, activityType: ___, ...own } = labels;
     const listed: readonly string[] = METRICS[base(name) as keyof typeof METRICS].labels;
@@ -101,10 +106,13 @@ test('a worker exports every listed metric with its labels, and counts each tick
   }
   const stateOf = (sensor: string): readonly unknown[] =>
     ['running', 'stopped_itself', 'closed'].map((each) => valueOf(samples, `sensors_${each}`, of(sensor)));
-  expect(Object.fromEntries(['failing', 'givenUp', 'ended', 'left'].map((each) => [each, stateOf(each)]))).toEqual({
+  expect(
+    Object.fromEntries(['failing', 'givenUp', 'ended', 'renamed', 'left'].map((each) => [each, stateOf(each)]))
+  ).toEqual({
     failing: [1, 0, 0],
     givenUp: [0, 1, 0],
     ended: [0, 0, 1],
+    renamed: [0, 0, 0],
     left: [1, 0, 0],
   });
   const recorded = { folded: 'false' };
@@ -116,7 +124,8 @@ test('a worker exports every listed metric with its labels, and counts each tick
     keys: valueOf(samples, 'sensors_run_keys', of('busy')),
     running: valueOf(samples, 'sensors_running', of('failing')),
     failing: ['failing', 'holding'].map((each) => valueOf(samples, 'sensors_failing', of(each))),
-    pending: valueOf(samples, 'sensors_pending_requests', of('holding')),
+    // of other task queues only what wakes somebody
+    pending: ['holding', 'left'].map((each) => valueOf(samples, 'sensors_pending_requests', of(each))),
     letters: valueOf(samples, 'sensors_dead_letters', of('holding')),
     lag: ['holding', 'lagging'].map((each) => Number(valueOf(samples, 'sensors_lag_seconds', of(each))) > 0),
   }).toEqual({
@@ -127,7 +136,7 @@ test('a worker exports every listed metric with its labels, and counts each tick
     keys: 2,
     running: 1,
     failing: [1, 0],
-    pending: 2,
+    pending: [2, undefined],
     letters: 0,
     lag: [false, true],
   });

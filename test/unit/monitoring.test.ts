@@ -55,12 +55,19 @@ test('the alert rules parse and name only metrics and labels that there are', as
   expect(strange(expressions)).toEqual([]);
 });
 
-test('every gauge has an alert: what one worker says of a sensor is all that is left of it when its own are gone', async () => {
+test('every gauge has an alert', async () => {
   const rules = await opsFile('prometheus-alerts.yaml');
   const expressions = [...rules.matchAll(/^ +expr: (.*)$/gm)].map(([, expression = '']) => expression);
   const watched = expressions.flatMap((each) => parseExpression(each).metrics.map(metricOf));
   const gauges = Object.entries(METRICS).flatMap(([name, { kind }]) => (kind === 'gauge' ? [name] : []));
   expect(watched).toEqual(expect.arrayContaining(gauges));
+});
+
+test('the filters that the comments of the rules show parse, and leave out only by labels that there are', async () => {
+  const rules = await opsFile('prometheus-alerts.yaml');
+  const filters = [...rules.matchAll(/^ +#.*/gm)].flatMap(([line]) => line.match(/sensors_\w+\{[^}]*\}/g) ?? []);
+  expect(filters).toHaveLength(2);
+  expect(strange(filters)).toEqual([]);
 });
 
 test('the dashboard parses, names only metrics and labels that there are, and shows every metric', async () => {
