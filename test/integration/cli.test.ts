@@ -494,7 +494,7 @@ describe('assets', () => {
       problems: [],
     });
 
-    expect(page).toMatch(new RegExp(`^${orders.name}: materialized .* ago\\.$`, 'm'));
+    expect(page).toMatch(new RegExp(`^${orders.name}: materialized (now|.* ago)\\.$`, 'm'));
     expect(page).toContain('warning: 2 jobs say that they make it (echo, noop)');
     expect(page).toMatch(/^ +Metadata +owner=ops$/m);
     expect(page).toMatch(/Events +2 materializations, 1 observation; 1 to 3 are kept/);
