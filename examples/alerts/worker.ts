@@ -20,7 +20,7 @@ const connection = await NativeConnection.connect(connectionOptions);
 const worker = await Worker.create({
   connection,
   namespace: namespace ?? 'default',
-  taskQueue: 'orders',
+  taskQueue: 'alerts',
   workflowsPath: fileURLToPath(new URL('../orders/workflows.ts', import.meta.url)),
   activities,
   plugins: [new SensorsPlugin({ sensors: [ordersSensor({ inbox: './inbox', outbox: './outbox' }), ...alerts] })],

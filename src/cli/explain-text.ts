@@ -86,8 +86,9 @@ function keySentence(answer: KeyAnswer, about: AboutKey): string {
       );
     case 'remembered':
       return (
-        `it has run, and Temporal has forgotten the run since; the sensor remembers the key${span(answer)}, and ${forgets(answer)}.` +
-        commandFor('rearm', 'To let its next request run', answer, about)
+        `it has run, and Temporal has forgotten the run since; the sensor remembers the key${span(answer)}` +
+        (answer.rearmed === undefined ? `, and ${forgets(answer)}.` : '.') +
+        (answer.rearmed === undefined ? commandFor('rearm', 'To let its next request run', answer, about) : '')
       );
     case 'rejected': {
       const { what, error, tick, since, lastAt, count: times, deadLetter } = answer;
@@ -173,6 +174,10 @@ function timeSentence(answer: TimeAnswer, name: string): string {
       if (answer.earlier !== undefined) {
         const { reason, since } = answer.earlier;
         return `it was not evaluated, or still found nothing new: ${plain(reason, 300)} (since ${when(new Date(since))}).${now} Since when is not known.`;
+      }
+      if (answer.uncertain === true) {
+        const next = answer.after === undefined ? '' : ` (the next was ${tickText(answer.after)})`;
+        return `it found nothing new, or was not evaluated${next}: what evaluations said before was not kept, because something came in between.`;
       }
       return `it was not evaluated, though an evaluation was${due === '' ? ' due' : due}${until}.${now}`;
     }

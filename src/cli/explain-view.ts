@@ -100,12 +100,13 @@ function timeAnswerView(answer: TimeAnswer) {
     case 'waiting':
       return { kind, before: tickView(answer.before), dueAt: iso(answer.dueAt) };
     case 'notEvaluated': {
-      const { dueAt, standing, after, earlier } = answer;
+      const { dueAt, standing, after, uncertain, earlier } = answer;
       return {
         kind,
         dueAt: iso(dueAt),
         standing: standing === undefined ? undefined : standingView(standing),
         after: tickOf(after),
+        uncertain,
         earlier: earlier === undefined ? undefined : { reason: earlier.reason, since: iso(earlier.since) },
       };
     }

@@ -44,6 +44,8 @@ export type TimeAnswer =
       /** How the sensor is, where nothing took place since. */
       readonly standing?: Standing | undefined;
       readonly after?: TickRecord | undefined;
+      /** Evaluations may have found nothing new as well: what they said went when somebody or something interrupted them. */
+      readonly uncertain?: true | undefined;
       /** What its evaluations said before; until when, nobody knows. */
       readonly earlier?: QuietReason | undefined;
     }
@@ -156,7 +158,13 @@ function evaluatedThen(facts: TimeFacts): TimeAnswer {
   // a long streak continues as new, and keeps no reasons of before
   const idle = after === undefined && idleSince !== undefined && idleSince <= at.getTime();
   if (streak.length > 0 || idle) return { kind: 'quiet', before, after };
-  return { kind: 'notEvaluated', dueAt, ...(after === undefined ? { standing } : { after }) };
+  if (after === undefined) return { kind: 'notEvaluated', dueAt, standing };
+  return { kind: 'notEvaluated', dueAt, after, ...(wasInterrupted(facts, after) ? { uncertain: true } : {}) };
+}
+
+/** Whether something else than its time brought the next tick, or may have come before it. */
+function wasInterrupted({ at, audit }: TimeFacts, after: TickRecord): boolean {
+  return after.trigger !== 'interval' || audit.some((entry) => entry.at >= at.getTime() && entry.at <= after.startedAt);
 }
 
 /** What evaluations said between the two ticks, oldest first. */

@@ -65,6 +65,6 @@ test('orders made by one worker process become reports made by another', async (
       async (name) => (await client.workflow.getHandle(`sensor/${name}`).describe()).taskQueue
     )
   );
-  expect(queues).toEqual(['orders', 'report']);
+  expect(queues).toEqual(['assets-orders', 'assets-report']);
   expect((await sensors.list()).map(({ sensor }) => sensor).toSorted()).toEqual(['newOrders', 'onOrders']);
 });

@@ -235,6 +235,13 @@ test('a time at which no worker took the evaluation that was due is told as that
   const lost = { ...waiting, dueSince: undefined };
   const [earlier] = evaluation.streak;
   expect(time(T + 29 * MIN, lost)).toEqual({ kind: 'notEvaluated', standing: notLoaded, earlier });
+  // what brought the next tick may have ended a streak of which nothing was kept
+  const next = { ...tick(20), startedAt: T + 60 * MIN };
+  const gap = { ...now, standing: notLoaded, dueSince: undefined, evaluation: undefined };
+  expect(time(T + 40 * MIN, { ...gap, after: { ...next, trigger: 'tick' } })).toMatchObject({ uncertain: true });
+  expect(time(T + 40 * MIN, { ...gap, after: next })).not.toHaveProperty('uncertain');
+  const rearmed = [{ at: T + 50 * MIN, what: 'rearm k' }];
+  expect(time(T + 40 * MIN, { ...gap, after: next, audit: rearmed })).toMatchObject({ uncertain: true });
   const closed: Standing = { kind: 'closed' };
   const ended = { after: undefined, idleSince: T + 5 * MIN, standing: closed, closedAt: new Date(T + 20 * MIN) };
   expect(time(T + 19 * MIN, ended)).toMatchObject({ kind: 'quiet' });

@@ -13,7 +13,7 @@ const connection = await NativeConnection.connect(connectionOptions);
 const worker = await Worker.create({
   connection,
   namespace: namespace ?? 'default',
-  taskQueue: 'orders',
+  taskQueue: 'assets-orders',
   workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)),
   activities,
   plugins: [new SensorsPlugin({ sensors: [newOrders] })],

@@ -11,7 +11,7 @@ const connection = await NativeConnection.connect(connectionOptions);
 const worker = await Worker.create({
   connection,
   namespace: namespace ?? 'default',
-  taskQueue: 'report',
+  taskQueue: 'assets-report',
   workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)),
   activities,
   plugins: [new SensorsPlugin({ sensors: [onOrders] })],

@@ -1,5 +1,5 @@
 /** `sensors assets show`: lineage, partitions, and where the sensors that watch it stand. */
-import type { AssetDescription, AssetReader } from '../../client/index.js';
+import type { AssetDescription } from '../../client/index.js';
 import type { AssetEvent } from '../../sensors/asset-event.js';
 import { count, formatDuration, plain, relative } from '../../sensors/text.js';
 import { metadataText, producerText, treeLines, type Branch } from '../asset-text.js';
@@ -44,7 +44,7 @@ function text(asset: AssetDescription, webUrlOf: WebUrlOf, colors: Colors): stri
     ...lineage('Made from', asset.asset, upward(asset), asset.ancestors.length),
     ...lineage('Made into', asset.asset, downward(asset), asset.descendants.length),
     ...partitions(asset, colors),
-    ...readers(asset.readers, colors),
+    ...readers(asset, colors),
   ];
 }
 
@@ -158,12 +158,13 @@ function partitions({ state }: AssetDescription, colors: Colors): string[] {
   ];
 }
 
-function readers(all: readonly AssetReader[], colors: Colors): string[] {
+function readers({ readers: all, stateError }: AssetDescription, colors: Colors): string[] {
+  const unknown = stateError === undefined ? 'does not read it' : 'unknown';
   if (all.length === 0) return ['', 'No sensor watches it.'];
   const rows = all.map(({ sensor, status, position, lag, at }) => [
     plain(sensor),
     colored(status ?? 'gone', colors),
-    position === undefined ? 'does not read it' : `${position}`,
+    position === undefined ? unknown : `${position}`,
     lag === undefined ? '' : String(lag),
     at === undefined ? '' : relative(at),
   ]);
