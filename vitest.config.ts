@@ -2,9 +2,9 @@ import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './test/support/longest-first.js';
 
 // tests of the loop also run with the workflow cache off: every workflow task then replays the whole history
-const replayed = ['test/integration/loop/{control,operator,ticks}.test.ts'];
-// thousands of messages, one after the other: `npm run test:long`
-const long = ['test/integration/load.test.ts'];
+const replayed = ['test/integration/loop/{control,operator}.test.ts'];
+// thousands of messages one after the other, a thousand runs of one tick: `npm run test:long`
+const long = ['test/integration/{big-tick,load}.test.ts'];
 const integration = {
   include: ['test/integration/**/*.test.ts', 'test/chaos/**/*.test.ts', 'test/replay/**/*.test.ts'],
   setupFiles: ['test/support/harness-setup.ts'],
