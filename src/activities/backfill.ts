@@ -18,7 +18,7 @@ import { MAX_BACKFILL_KEYS_BYTES, MAX_BATCH_BYTES } from '../sensors/limits.js';
 import { planBackfill, unpartitioned } from '../sensors/plan-backfill.js';
 import { BACKFILL_ID_PREFIX, RUN_MEMO, type LaunchRequest, type RunMemo } from '../sensors/protocol.js';
 import type { SensorRegistry } from '../sensors/registry.js';
-import type { RunRequest } from '../sensors/run-request.js';
+import { requestOf, type RunRequest } from '../sensors/run-request.js';
 import type { BackfillState, StoredPlan } from '../workflows/backfill-state.js';
 import type { PreparedRun, RunEnded } from '../workflows/parse-backfill.js';
 import type { SensorActivityDependencies } from './index.js';
@@ -141,7 +141,7 @@ function prepare(
   const asking = { sensor: workflowId, jobs: [job], runIds: hashed ? 'hashed' : 'readable' } as const;
   const rules = { ...asking, isKnown: no, isForeign: no, rearmed: {}, nonce: '' };
   const runOf = (given: Pick<RunRequest, 'runKey' | 'partitionKey' | 'tags'>): LaunchRequest | string => {
-    const request = { kind: 'run', job: name, config, assets, ...given } as unknown as RunRequest;
+    const request = requestOf(name, { config, assets, ...given });
     const { accepted, rejected: refused } = checkRequests([request], { ...rules, partitions, now: new Date() });
     const [launch] = accepted;
     if (launch === undefined) return refused[0]?.error ?? 'it cannot be started';

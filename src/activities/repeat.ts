@@ -1,7 +1,7 @@
 /** Running something again because an operator says so: a key that has run, or a dead letter. */
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
-import { describeExecution, type Description } from '../client/executions.js';
+import { describeExecution, firstRunOf, type Description } from '../client/executions.js';
 import { readInput } from '../client/pages.js';
 import { applyPartitionRequests, setsOf } from '../sensors/change-partitions.js';
 import { checkRequests, type RequestRules } from '../sensors/check-requests.js';
@@ -171,9 +171,8 @@ async function ourRun(client: Client, sensor: string, id: string): Promise<Descr
 }
 
 /** What a run was started with, also when it has continued as new since. */
-async function argumentsOf(client: Client, { workflowId, runId, raw }: Description): Promise<Json[]> {
-  const first = { workflowId, runId: raw.workflowExecutionInfo?.firstRunId ?? runId };
-  return (await readInput(client, first)) as Json[];
+async function argumentsOf(client: Client, run: Description): Promise<Json[]> {
+  return (await readInput(client, { workflowId: run.workflowId, runId: firstRunOf(run) })) as Json[];
 }
 
 /** The request of a dead letter, or why it cannot be made. */

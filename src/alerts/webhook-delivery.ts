@@ -2,7 +2,7 @@
 import type { EnvValue } from '../sensors/env.js';
 import { DefinitionError, quote } from '../sensors/errors.js';
 import type { EventContextBase } from '../sensors/event-handlers.js';
-import { toJson, type Json } from '../sensors/json.js';
+import { isObject, toJson, type Json } from '../sensors/json.js';
 import { checkAlertOptions, type AlertOptions } from './alert-sensor.js';
 import type { Deliver } from './group.js';
 import { lateText, urlProblem, urlSecrets, withoutSecrets } from './late-text.js';
@@ -93,7 +93,7 @@ function requestHeaders(eventId: string, content: Json, own: readonly (readonly 
 }
 
 function checkHeaders(headers: unknown, place: string): [string, () => string][] {
-  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
+  if (!isObject(headers)) {
     throw new DefinitionError(
       `${place} is ${Array.isArray(headers) ? 'an array' : typeof headers}; accepted: texts by name`
     );

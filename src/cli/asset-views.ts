@@ -1,33 +1,22 @@
 /** The JSON of `sensors assets … --json`; see views.ts for its rules. */
 import type { AssetDescription, AssetReader, AssetSummary } from '../client/index.js';
 import type { AssetEvent } from '../sensors/asset-event.js';
+import type { WebUrlOf } from './session.js';
 import { iso } from './views.js';
 
 /** One element of `assets list`. */
 export function assetView(asset: AssetSummary) {
-  const {
-    owners,
-    watchers,
-    upstream,
-    downstream,
-    partitions,
-    description,
-    metadata,
-    log,
-    recorded,
-    unknown,
-    problems,
-  } = asset;
+  const { recorded } = asset;
   return {
     asset: asset.asset,
-    owners,
-    watchers,
-    upstream,
-    downstream,
-    partitions,
-    description,
-    metadata,
-    log,
+    owners: asset.owners,
+    watchers: asset.watchers,
+    upstream: asset.upstream,
+    downstream: asset.downstream,
+    partitions: asset.partitions,
+    description: asset.description,
+    metadata: asset.metadata,
+    log: asset.log,
     recorded:
       recorded === undefined
         ? undefined
@@ -40,13 +29,10 @@ export function assetView(asset: AssetSummary) {
             materializedAt: iso(recorded.materializedAt),
             observedAt: iso(recorded.observedAt),
           },
-    unknown,
-    problems,
+    unknown: asset.unknown,
+    problems: asset.problems,
   };
 }
-
-/** Temporal Web's page of a run, when its address is known. */
-export type WebUrlOf = (run: { readonly workflowId: string; readonly runId: string }) => string | undefined;
 
 /** The object of `assets show`. */
 export function assetDescriptionView(asset: AssetDescription, webUrlOf: WebUrlOf) {

@@ -87,8 +87,9 @@ function keySentence(answer: KeyAnswer, about: AboutKey): string {
     case 'remembered':
       return (
         `it has run, and Temporal has forgotten the run since; the sensor remembers the key${span(answer)}` +
-        (answer.rearmed === undefined ? `, and ${forgets(answer)}.` : '.') +
-        (answer.rearmed === undefined ? commandFor('rearm', 'To let its next request run', answer, about) : '')
+        (answer.rearmed === undefined
+          ? `, and ${forgets(answer)}.${commandFor('rearm', 'To let its next request run', answer, about)}`
+          : '.')
       );
     case 'rejected': {
       const { what, error, tick, since, lastAt, count: times, deadLetter } = answer;

@@ -3,12 +3,13 @@
  * for.
  */
 import type { Explanation, KeyAnswer, RunAnswer, SensorRun, Standing, TimeAnswer } from '../client/index.js';
+import type { WebUrlOf } from './session.js';
 import { iso, runView, tickView } from './views.js';
 
 /** What of an explanation is printed, and where Temporal Web has it. */
 export interface ExplanationOptions {
   readonly showCursor: boolean;
-  readonly webUrlOf: (workflow: { readonly workflowId: string; readonly runId: string }) => string | undefined;
+  readonly webUrlOf: WebUrlOf;
 }
 
 /** The object of `explain`. */

@@ -39,7 +39,7 @@ export async function* newestTicks(
     yield tick;
   }
   const from = since ?? (searching ? new Date(Date.now() - SEARCH_MS) : undefined);
-  const onHistory = historyProgress((line) => output.status(line), sensor);
+  const onHistory = historyProgress(output, sensor);
   try {
     for await (const tick of session.sensors.tickHistory(sensor, { before, since: from, onHistory })) {
       before = tick.tick;

@@ -1,6 +1,7 @@
 /** A line that says how far long work is, on a terminal only; it is gone when the work is done. */
 import { plain, relative } from '../sensors/text.js';
 import type { OnHistory } from '../client/index.js';
+import type { Output } from './output.js';
 
 const WIDTH = 24;
 const ERASE_LINE = '\r\u001b[K';
@@ -40,8 +41,35 @@ export function startProgress(show: (text: string | undefined) => void, total: n
   };
 }
 
-/** Says which history of a sensor's loop is being read. @param show what {@link statusLine} gave */
-export function historyProgress(show: (text: string | undefined) => void, sensor: string): OnHistory {
+/** Work of which it shows how many are done, from the first one on. @param work told `advance` after each, with how many there are */
+export async function withProgress<T>(
+  output: Pick<Output, 'progress'>,
+  what: string,
+  work: (advance: (of: number) => void) => Promise<T>
+): Promise<T> {
+  let progress: Progress | undefined;
+  try {
+    return await work((of) => (progress ??= output.progress(of, what)).advance());
+  } finally {
+    progress?.end();
+  }
+}
+
+/** Says which history of a sensor's loop is being read. */
+export function historyProgress(output: Pick<Output, 'status'>, sensor: string): OnHistory {
   let histories = 0;
-  return (startTime) => show(`reading history ${++histories} of ${sensor}: it began ${relative(startTime)}`);
+  return (startTime) => output.status(`reading history ${++histories} of ${sensor}: it began ${relative(startTime)}`);
+}
+
+/** The same for as long as something is read. */
+export async function withHistoryProgress<T>(
+  output: Pick<Output, 'status'>,
+  sensor: string,
+  read: (onHistory: OnHistory) => Promise<T>
+): Promise<T> {
+  try {
+    return await read(historyProgress(output, sensor));
+  } finally {
+    output.status(undefined);
+  }
 }

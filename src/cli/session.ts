@@ -33,6 +33,9 @@ export interface GlobalOptions {
   readonly timeoutMs: number;
 }
 
+/** Temporal Web's page of a workflow, when its address is known. */
+export type WebUrlOf = (workflow: { readonly workflowId: string; readonly runId?: string }) => string | undefined;
+
 /** What a command talks through. */
 export interface Session extends Place {
   /** For what is asked of Temporal itself, and not of a sensor. */
@@ -50,8 +53,7 @@ export interface Session extends Place {
   ask<T>(sensor: string, act: () => Promise<T>, timeoutMs?: number): Promise<T>;
   /** Ends the calls of `act` when the signal says so. */
   abortable<T>(signal: AbortSignal, act: () => Promise<T>): Promise<T>;
-  /** Temporal Web's page of a workflow, when its address is known. */
-  readonly webUrlOf: (workflow: { readonly workflowId: string; readonly runId?: string }) => string | undefined;
+  readonly webUrlOf: WebUrlOf;
 }
 
 /** The configured connection; what is wrong with the configuration is a usage error. */

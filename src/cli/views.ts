@@ -14,7 +14,7 @@ import type {
   SensorWorker,
   TickRecord,
 } from '../client/index.js';
-import type { Session } from './session.js';
+import type { WebUrlOf } from './session.js';
 import { consumedIn, positionIn } from '../sensors/asset-position.js';
 
 type LogLine = NonNullable<TickRecord['logs']>[number];
@@ -236,7 +236,7 @@ export function runView(run: SensorRun, error: string | undefined, webUrl: strin
 }
 
 /** One element of `backfills`, and the object of `backfill`. */
-export function backfillView(backfill: Backfill, webUrlOf: Session['webUrlOf']) {
+export function backfillView(backfill: Backfill, webUrlOf: WebUrlOf) {
   const { id, job, status, policy, first, last, partitions, runs, waiting, running, done, failed } = backfill;
   const { concurrency, failures, runningRuns, by, reason, note, retryOf, error } = backfill;
   const { sensor, workflowId, runId, taskQueue } = backfill;

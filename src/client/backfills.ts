@@ -42,6 +42,7 @@ import {
 import { newBackfill, progressOf } from '../workflows/backfill-state.js';
 import type { BackfillInput } from '../workflows/parse-backfill.js';
 import { LOOPS_PER_PAGE, describeExecution, listExecutions } from './executions.js';
+import { eachLast, listEnds } from './latest-runs.js';
 import { readInput } from './pages.js';
 import { refuseChange, type SensorClientOptions } from './read-only.js';
 import { statusOf } from './read-run.js';
@@ -156,11 +157,7 @@ export class BackfillClient {
 
   /** All backfills that Temporal still knows, newest first; not those of an operator that were rejected at once. */
   async *list(): AsyncIterable<Backfill> {
-    const query = `WorkflowType = '${BACKFILL_TYPE}' AND ExecutionStatus != 'ContinuedAsNew'`;
-    const seen = new Set<string>();
-    for await (const execution of listExecutions(this.client, query)) {
-      if (!execution.workflowId.startsWith(BACKFILL_ID_PREFIX) || seen.has(execution.workflowId)) continue;
-      seen.add(execution.workflowId);
+    for await (const execution of eachLast(listEnds(this.client, BACKFILL_TYPE), BACKFILL_ID_PREFIX)) {
       const shown = backfillOf(execution);
       if (shown.sensor !== undefined || !isNeverPlanned(execution)) yield shown;
     }

@@ -75,6 +75,11 @@ export function withMemo<E extends Pick<Execution, 'unreadable'>>(execution: E):
   return execution;
 }
 
+/** Of the runs that each continued the one before. */
+export function firstRunOf({ raw, runId }: Description): string {
+  return raw.workflowExecutionInfo?.firstRunId || runId;
+}
+
 async function rawDescription(
   client: Client,
   execution: { readonly workflowId: string; readonly runId?: string }

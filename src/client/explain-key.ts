@@ -106,14 +106,14 @@ export interface KeyFacts {
   readonly error?: string | undefined;
   /** What the sealed part of the ledger says, if the key is in it. */
   readonly sealed?: Span | undefined;
+  /** ID of the backfill that it asked for. */
+  readonly backfill?: string | undefined;
   /** Requests that wait, in their order. */
   readonly waiting: readonly { readonly hash?: string }[];
 }
 
-/** What is known of a key outside of the loop, and the names by which it is; `backfill`: the ID of the one that it asked for. */
-export type Outside = Pick<KeyFacts, 'names' | 'hashes' | 'ids' | 'run' | 'error' | 'sealed'> & {
-  readonly backfill?: string | undefined;
-};
+/** What is known of a key outside of the loop, and the names by which it is. */
+export type Outside = Pick<KeyFacts, 'names' | 'hashes' | 'ids' | 'run' | 'error' | 'sealed' | 'backfill'>;
 
 /** From when to when something was remembered. */
 export interface Span {
@@ -122,11 +122,12 @@ export interface Span {
 }
 
 export function decideKey(facts: KeyFacts): KeyAnswer {
-  const { job, hashes, state } = facts;
+  const { job, hashes, state, backfill } = facts;
   const [hash = ''] = hashes;
   const rearmed = Object.hasOwn(state.rearmed, hash) ? state.rearmed[hash] : undefined;
   const answer = pendingAnswer(facts) ?? runAnswer(facts) ?? rejectedAnswer(facts) ?? rememberedAnswer(facts);
-  return { job, ...(rearmed === undefined ? {} : { rearmed }), ...(answer ?? notSeen(facts)) };
+  const known = { ...(rearmed === undefined ? {} : { rearmed }), ...(backfill === undefined ? {} : { backfill }) };
+  return { job, ...known, ...(answer ?? notSeen(facts)) };
 }
 
 type Answer = KeyAnswer extends infer One

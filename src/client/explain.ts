@@ -130,11 +130,9 @@ async function explainKey(
   const decide = async (known: KnownTicks): Promise<readonly KeyAnswer[]> => {
     const answers: KeyAnswer[] = [];
     for (const name of job === undefined ? jobsOf({ ...known, state }, runKey) : [job]) {
-      const { backfill, ...outside } =
-        found.get(name) ?? (await lookOutside(client, sensor, state, { job: name, runKey, waiting }));
-      found.set(name, { ...outside, backfill });
-      const answer = decideKey({ ...known, ...outside, state, job: name, runKey, standing, waiting });
-      answers.push(backfill === undefined ? answer : { ...answer, backfill });
+      const outside = found.get(name) ?? (await lookOutside(client, sensor, state, { job: name, runKey, waiting }));
+      found.set(name, outside);
+      answers.push(decideKey({ ...known, ...outside, state, job: name, runKey, standing, waiting }));
     }
     return answers;
   };

@@ -14,27 +14,35 @@ const LOOKUPS_AT_ONCE = 20;
  * @param prefix of the workflow IDs
  */
 export async function latestRuns(client: Client, type: string, prefix: string): Promise<readonly Execution[]> {
-  const latest = new Map((await lastOf(listRuns(client, type), prefix)).map((each) => [each.workflowId, each]));
-  const closed = [...latest.values()].filter(({ status }) => status.name !== 'RUNNING');
+  const latest = await lastOf(listEnds(client, type), prefix);
+  const closed = latest.filter(({ status }) => status.name !== 'RUNNING');
+  const gone = new Set<Execution>();
   await inBatches(closed, LOOKUPS_AT_ONCE, async (each) => {
-    if (await isEndedForGood(client, each)) latest.delete(each.workflowId);
+    if (await isEndedForGood(client, each)) gone.add(each);
   });
-  return [...latest.values()];
+  return latest.filter((each) => !gone.has(each));
 }
 
 /** The runs of a type that no other run continues, newest first; also of workflows that were ended for good. */
-export function listRuns(client: Client, type: string): AsyncIterable<Execution> {
+export function listEnds(client: Client, type: string): AsyncIterable<Execution> {
   return listExecutions(client, `WorkflowType = '${type}' AND ExecutionStatus != 'ContinuedAsNew'`, LOOPS_PER_PAGE);
 }
 
 /** The last run of each workflow. @param listed newest first */
 export async function lastOf(listed: AsyncIterable<Execution>, prefix: string): Promise<readonly Execution[]> {
-  const latest = new Map<string, Execution>();
+  const latest: Execution[] = [];
+  for await (const execution of eachLast(listed, prefix)) latest.push(execution);
+  return latest;
+}
+
+/** The same one after the other, reading no further than is asked for. */
+export async function* eachLast(listed: AsyncIterable<Execution>, prefix: string): AsyncIterable<Execution> {
+  const seen = new Set<string>();
   for await (const execution of listed) {
-    if (execution.workflowId.startsWith(prefix) && !latest.has(execution.workflowId))
-      latest.set(execution.workflowId, execution);
+    if (!execution.workflowId.startsWith(prefix) || seen.has(execution.workflowId)) continue;
+    seen.add(execution.workflowId);
+    yield execution;
   }
-  return [...latest.values()];
 }
 
 /** Whether a closed workflow was pruned, or its sensor goes on under another name. */

@@ -10,6 +10,7 @@ import { unsubscribeAsset } from './assets.js';
 import { inBatches } from './batches.js';
 import {
   describeRun,
+  firstRunOf,
   listExecutions,
   lookUpExecution,
   withMemo,
@@ -84,10 +85,6 @@ async function end(client: Client, last: Description | undefined): Promise<Ended
   const next = await lookUpExecution(client, workflowId);
   if (next !== undefined && firstRunOf(next) === firstRunOf(last)) return await end(client, next);
   return await describeRun(client, last);
-}
-
-function firstRunOf({ raw, runId }: Description): string {
-  return raw.workflowExecutionInfo?.firstRunId || runId;
 }
 
 async function removeAll(

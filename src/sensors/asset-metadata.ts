@@ -5,7 +5,7 @@
 import type { AssetProducer, Metadata, MetadataInput, MetadataValue } from './asset-event.js';
 import { quote } from './errors.js';
 import { rejected } from './failures.js';
-import { cutText, deepFreeze, isTexts, jsonBytes, utf8Bytes } from './json.js';
+import { cutText, deepFreeze, isObject, isTexts, jsonBytes, utf8Bytes } from './json.js';
 import { MAX_METADATA_BYTES, MAX_METADATA_NAME_LENGTH, MAX_NOTE_BYTES, MAX_PARTITION_KEY_BYTES } from './limits.js';
 import type { RunMemo } from './protocol.js';
 
@@ -19,10 +19,9 @@ const ACCEPTED =
  * @returns the problem, when a name or the whole is too large, or a value is of no accepted type
  */
 export function parseMetadata(given: unknown): { readonly metadata: Metadata } | { readonly problem: string } {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    return { problem: `metadata is ${kindOf(given)}; accepted: an object of named values` };
+  if (!isObject(given)) return { problem: `metadata is ${kindOf(given)}; accepted: an object of named values` };
   const metadata: Record<string, MetadataValue> = {};
-  for (const [name, each] of Object.entries(given as Readonly<Record<string, unknown>>)) {
+  for (const [name, each] of Object.entries(given)) {
     if (each === undefined) continue;
     if (name === '' || name.length > MAX_METADATA_NAME_LENGTH)
       return { problem: `a metadata name has ${name.length} characters; accepted: 1 to ${MAX_METADATA_NAME_LENGTH}` };

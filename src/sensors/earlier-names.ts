@@ -1,5 +1,6 @@
 /** What a sensor and its jobs were called before: their keys and runs are known by those names, too. Pure. */
 import type { SensorDefinition } from './define-sensor.js';
+import { isObject } from './json.js';
 import type { EarlierNames, LoopOptions } from './protocol.js';
 import { earlierName, type SensorRegistry } from './registry.js';
 
@@ -17,7 +18,6 @@ export function earlierNames(registry: SensorRegistry, definition: SensorDefinit
 /** The earlier names of a job, in options that anybody may have sent. */
 export function aliasesOf({ earlier }: LoopOptions, job: string): readonly string[] {
   const jobs: unknown = earlier?.jobs;
-  if (typeof jobs !== 'object' || jobs === null || !Object.hasOwn(jobs, job)) return [];
-  const aliases = (jobs as Readonly<Record<string, unknown>>)[job];
+  const aliases = isObject(jobs) && Object.hasOwn(jobs, job) ? jobs[job] : undefined;
   return Array.isArray(aliases) ? aliases.filter((alias) => typeof alias === 'string') : [];
 }

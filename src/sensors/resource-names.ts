@@ -5,6 +5,7 @@
  */
 import { checkDependency, checkResource, type ResourceDefinition, type Resources } from './define-resource.js';
 import { DefinitionError, quote } from './errors.js';
+import { isObject } from './json.js';
 
 /** Something that names resources. */
 export interface ResourceUse {
@@ -73,7 +74,7 @@ export function checkResourceConfig(
   definitions: ReadonlyMap<string, ResourceDefinition>,
   place: string
 ): void {
-  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+  if (!isObject(config)) {
     throw new DefinitionError(`${place} is not an object; accepted: config by the name of its resource`);
   }
   for (const name of Object.keys(config)) {

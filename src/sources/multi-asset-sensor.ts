@@ -11,7 +11,7 @@ import type { Resources } from '../sensors/define-resource.js';
 import { defineSensor, type SensorDefinition, type Targets } from '../sensors/define-sensor.js';
 import { checkName, DefinitionError, quote } from '../sensors/errors.js';
 import type { EventContext, EventContextBase, EventHandlers } from '../sensors/event-handlers.js';
-import { jsonBytes } from '../sensors/json.js';
+import { isObject, jsonBytes } from '../sensors/json.js';
 import { MAX_ASSET_KEYS_BYTES, MAX_WATCHED_TOGETHER } from '../sensors/limits.js';
 import type { Evaluation } from '../sensors/run-request.js';
 import { boundTo, type MultiAssetTestContext } from '../sensors/test-context.js';
@@ -167,9 +167,9 @@ type AnyHandle = (ctx: EventContextBase & AssetsContext<string>) => unknown;
 
 function checkAssetMap(assets: unknown, place: string): AssetMap[string][] {
   const accepted = `accepted: 1 to ${MAX_WATCHED_TOGETHER} assets by names of your own, such as { orders, customers }`;
-  if (typeof assets !== 'object' || assets === null || Array.isArray(assets) || isAsset(assets))
+  if (!isObject(assets) || isAsset(assets))
     throw new DefinitionError(`${place}: assets is ${quote(assets)}; ${accepted}`);
-  const entries = Object.entries(assets as Readonly<Record<string, unknown>>);
+  const entries = Object.entries(assets);
   if (entries.length === 0 || entries.length > MAX_WATCHED_TOGETHER)
     throw new DefinitionError(`${place}: assets has ${entries.length} assets; ${accepted}`);
   const bytes = jsonBytes(entries.map(([key]) => key));

@@ -7,6 +7,7 @@ import { DefinitionError, quote, refuseUnknownOptions } from '../sensors/errors.
 import type { Json } from '../sensors/json.js';
 import { LOOP_ID_PREFIX, OWN_TYPES } from '../sensors/protocol.js';
 import type { RunStatus } from '../sensors/status-run.js';
+import { isObject } from '../sensors/json.js';
 
 /** Which runs to look at; all that is given must fit. */
 export interface RunMonitor {
@@ -37,7 +38,7 @@ const EXECUTION_STATUS: Readonly<Record<Exclude<RunStatus, 'started'>, string>> 
 export function checkMonitor(monitor: unknown, place: string): 'jobs' | 'all' | RunMonitor {
   if (monitor === undefined) return 'jobs';
   if (monitor === 'all') return 'all';
-  if (typeof monitor !== 'object' || monitor === null || Array.isArray(monitor)) {
+  if (!isObject(monitor)) {
     throw new DefinitionError(
       `${place} is ${quote(monitor)}; accepted: 'all', or an object with jobs, workflowTypes, taskQueue, sensor or query`
     );

@@ -7,7 +7,7 @@ import type { JobConfigInput, JobDefinition } from '../sensors/define-job.js';
 import { parseDuration, type Duration } from '../sensors/duration.js';
 import { DefinitionError, EvaluationError, quote, refuseUnknownOptions } from '../sensors/errors.js';
 import type { Json } from '../sensors/json.js';
-import type { RunRequest } from '../sensors/run-request.js';
+import { requestOf } from '../sensors/run-request.js';
 import type { StatusRun } from '../sensors/status-run.js';
 import type { SensorTestEnvironment } from './environment.js';
 
@@ -90,8 +90,7 @@ export async function executeJob<const J extends JobDefinition>(
 
 /** Arguments of the workflow, as for a request of a sensor. */
 function argsOf(job: JobDefinition, config: unknown): Json[] {
-  const request = { kind: 'run', job: job.name, config, tags: {} } as unknown as RunRequest;
-  const { accepted, rejected } = checkRequests([request], {
+  const { accepted, rejected } = checkRequests([requestOf(job.name, { config })], {
     sensor: 'executeJob',
     jobs: [job],
     runIds: 'readable',

@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { inBatches } from '../client/batches.js';
 import { eachWithin } from '../client/each-within.js';
 import { listExecutions, type Execution } from '../client/executions.js';
-import { isEndedForGood, lastOf, listRuns } from '../client/latest-runs.js';
+import { isEndedForGood, lastOf, listEnds } from '../client/latest-runs.js';
 import { quoted } from '../client/query.js';
 import { setGauge } from '../sensors/metrics.js';
 import { LOOP_ID_PREFIX, LOOP_TYPE, SENSOR_MEMO, STOPPED_BY_FAILURES, type SensorMemo } from '../sensors/protocol.js';
@@ -118,7 +118,7 @@ export class Gauges {
   }
 
   async #tellAll({ client, taskQueue, meter }: Telling): Promise<void> {
-    const loops = await lastOf(this.#each(client, listRuns(client, LOOP_TYPE)), LOOP_ID_PREFIX);
+    const loops = await lastOf(this.#each(client, listEnds(client, LOOP_TYPE)), LOOP_ID_PREFIX);
     const tell = (owner: Owner, facts: Facts): void => {
       if (owner.taskQueue === taskQueue) this.#own.add(owner.sensor);
       else this.#others.set(keyOf(owner), owner);

@@ -8,32 +8,12 @@ import {
   checkWorkers,
   type Check,
 } from '../../src/cli/checks.js';
-import type { SensorDescription } from '../../src/client/index.js';
+import { describedSensor } from '../support/described-sensor.js';
 
 const DAY_MS = 86_400_000;
 const now = Date.parse('2030-01-01T00:00:00Z');
 
-function sensor(name: string, facts: Partial<SensorDescription> = {}): SensorDescription {
-  return {
-    sensor: name,
-    status: 'running',
-    statusFrom: 'code',
-    health: 'ok',
-    intervalMs: 1_000,
-    jobs: [],
-    pending: 0,
-    watches: [],
-    deadLetters: 0,
-    tags: {},
-    owners: [],
-    workflowId: `sensor/${name}`,
-    runId: 'run',
-    taskQueue: 'queue',
-    startTime: new Date(now),
-    historyLength: 5,
-    ...facts,
-  };
-}
+const sensor: typeof describedSensor = (name, facts) => describedSensor(name, { startTime: new Date(now), ...facts });
 
 const waiting = { phase: 'waiting', attempt: 1, folded: false, notLoaded: false, streak: [], recent: {} } as const;
 const summary = (checks: readonly Check[]): string[] => checks.map(({ check, status }) => `${check} ${status}`);

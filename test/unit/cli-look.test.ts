@@ -11,10 +11,11 @@ import { fitting, table, type Output } from '../../src/cli/output.js';
 import type { Session } from '../../src/cli/session.js';
 import { speaksUnicode, timeline } from '../../src/cli/timeline.js';
 import { tickView } from '../../src/cli/views.js';
-import type { KeyAnswer, SensorDescription, TickHistoryOptions } from '../../src/client/index.js';
+import type { KeyAnswer, TickHistoryOptions } from '../../src/client/index.js';
 import { sensorFilter } from '../../src/client/sensor-filter.js';
 import { emptyRecord } from '../../src/workflows/records.js';
 import { addRuns, runsOfLastDay, type RecentRuns } from '../../src/sensors/recent-runs.js';
+import { describedSensor } from '../support/described-sensor.js';
 
 const sensor = { sensor: 'eu.orders-1', status: 'running', health: 'ok', tags: { team: 'sales', tier: '1' } };
 
@@ -114,25 +115,7 @@ test('runs of the last 24 hours are those of this hour and the 23 before it', ()
 });
 
 test('a sensor whose workflow task fails is not shown as one that is well', () => {
-  const broken: SensorDescription = {
-    sensor: 'orders',
-    status: 'running',
-    statusFrom: 'code',
-    health: 'ok',
-    intervalMs: 1_000,
-    jobs: [],
-    pending: 0,
-    watches: [],
-    deadLetters: 0,
-    tags: {},
-    owners: [],
-    workflowId: 'sensor/orders',
-    runId: 'run',
-    taskQueue: 'queue',
-    startTime: new Date(0),
-    historyLength: 5,
-    failedTaskAttempts: 3,
-  };
+  const broken = describedSensor('orders', { failedTaskAttempts: 3 });
   const place = { namespace: 'default', address: 'localhost' };
   expect(listLines([broken], {}, place, createColors(false)).at(-1)).toContain(
     'its workflow task fails again and again'

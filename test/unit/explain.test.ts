@@ -179,18 +179,21 @@ test('between two ticks it waited, then found nothing new, and the reason of tha
   expect(time(T + 11 * MIN, { before: failed, after })).toMatchObject({ kind: 'failing', error: 'the folder is gone' });
 });
 
+/** One that has found nothing since long. */
+const idle = {
+  phase: 'waiting',
+  attempt: 9,
+  folded: true,
+  lastOutcome: 'no new files',
+  lastAttemptAt: new Date(T + 30 * MIN),
+  notLoaded: false,
+  paused: false,
+  streak: [{ reason: 'no new files', since: T + 4 * MIN }],
+  recent: {},
+} as const;
+
 test('the streak that is not over yet is told from the evaluation that waits', () => {
-  const evaluation = {
-    phase: 'waiting',
-    attempt: 9,
-    folded: true,
-    lastOutcome: 'no new files',
-    lastAttemptAt: new Date(T + 30 * MIN),
-    notLoaded: false,
-    paused: false,
-    streak: [{ reason: 'no new files', since: T + 4 * MIN }],
-    recent: {},
-  } as const;
+  const evaluation = idle;
   expect(time(T + 30 * MIN, { after: undefined, evaluation })).toMatchObject({ kind: 'quiet', reason: 'no new files' });
   const silent: Standing = { kind: 'noWorker', taskQueue: 'q' };
   expect(time(T + 30 * MIN, { after: undefined, standing: silent })).toMatchObject({
@@ -201,17 +204,7 @@ test('the streak that is not over yet is told from the evaluation that waits', (
 });
 
 test('a time at which no worker took the evaluation that was due is told as that', () => {
-  const evaluation = {
-    phase: 'running',
-    attempt: 9,
-    folded: true,
-    lastOutcome: 'no new files',
-    lastAttemptAt: new Date(T + 30 * MIN),
-    notLoaded: false,
-    paused: false,
-    streak: [{ reason: 'no new files', since: T + 4 * MIN }],
-    recent: {},
-  } as const;
+  const evaluation = { ...idle, phase: 'running' } as const;
   const standing: Standing = { kind: 'noWorker', taskQueue: 'q' };
   const dueSince = new Date(T + 31 * MIN);
   const now = { after: undefined, evaluation, standing, dueSince, now: T + 200 * MIN };

@@ -3,9 +3,9 @@ import type { AssetDescription } from '../../client/index.js';
 import type { AssetEvent } from '../../sensors/asset-event.js';
 import { count, formatDuration, plain, relative } from '../../sensors/text.js';
 import { metadataText, producerText, treeLines, type Branch } from '../asset-text.js';
-import { assetDescriptionView, type WebUrlOf } from '../asset-views.js';
+import { assetDescriptionView } from '../asset-views.js';
 import { colored, fields, table, type Colors, type Output } from '../output.js';
-import type { Session } from '../session.js';
+import type { Session, WebUrlOf } from '../session.js';
 
 const SHOWN_PARTITIONS = 10;
 const SHOWN_RELATIVES = 40;
@@ -159,8 +159,8 @@ function partitions({ state }: AssetDescription, colors: Colors): string[] {
 }
 
 function readers({ readers: all, stateError }: AssetDescription, colors: Colors): string[] {
-  const unknown = stateError === undefined ? 'does not read it' : 'unknown';
   if (all.length === 0) return ['', 'No sensor watches it.'];
+  const unknown = stateError === undefined ? 'does not read it' : 'unknown';
   const rows = all.map(({ sensor, status, position, lag, at }) => [
     plain(sensor),
     colored(status ?? 'gone', colors),

@@ -2,12 +2,12 @@
  * `sensors cursor`: the only commands beside `preview` that print cursors. A change shows the old value and the new one
  * before it asks, because a wrong cursor skips items without a word.
  */
-import type { Note, SensorState, StoredCursor, TickRecord } from '../../client/index.js';
+import type { Note, SensorState, StoredCursor } from '../../client/index.js';
 import type { Json } from '../../sensors/json.js';
 import { confirm } from '../confirm.js';
 import { noteOf, type ReasonOption } from '../note.js';
 import type { Output } from '../output.js';
-import { historyProgress } from '../progress.js';
+import { withHistoryProgress } from '../progress.js';
 import type { Session } from '../session.js';
 import { plain, printableJson } from '../../sensors/text.js';
 import { changeSensor } from './change-sensor.js';
@@ -59,25 +59,12 @@ export async function rewindCursor(
 ): Promise<void> {
   await requireWorker(session, sensor);
   const ticks = await session.ask(sensor, () => session.sensors.ticks(sensor));
-  const after = await readCursorBefore(session, output, sensor, tick, ticks);
+  // histories take as long as they take: only each call to the server is bounded
+  const after = await withHistoryProgress(output, sensor, (onHistory) =>
+    session.sensors.cursorBefore(sensor, tick, { ticks, onHistory })
+  );
   const change = { after, apply: (note: Note) => session.sensors.rewindCursorTo(sensor, tick, after, note) };
   await edit(session, output, sensor, change, options);
-}
-
-/** Histories take as long as they take: only each call to the server is bounded. */
-async function readCursorBefore(
-  session: Session,
-  output: Output,
-  sensor: string,
-  tick: number,
-  ticks: readonly TickRecord[]
-): Promise<StoredCursor | undefined> {
-  const onHistory = historyProgress((line) => output.status(line), sensor);
-  try {
-    return await session.sensors.cursorBefore(sensor, tick, { ticks, onHistory });
-  } finally {
-    output.status(undefined);
-  }
 }
 
 interface Change {

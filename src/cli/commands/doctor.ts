@@ -17,7 +17,7 @@ import {
 import { detailsOf, explainError, isForbidden, type ExplainedError, type Place } from '../errors.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import type { Output } from '../output.js';
-import type { Progress } from '../progress.js';
+import { withProgress } from '../progress.js';
 import type { Session } from '../session.js';
 import { formatDuration, plain } from '../../sensors/text.js';
 
@@ -40,7 +40,7 @@ export async function doctor(session: Session, output: Output): Promise<ExitCode
   } catch (error) {
     return printUnusable(output, explainError(error, session), [server], 'namespace');
   }
-  const sensors = await describeAll(session, output);
+  const sensors = await withProgress(output, 'sensors', (advance) => session.sensors.describeAll({}, advance));
   const namespace: Check = { check: 'namespace', status: 'ok', message: `'${plain(session.namespace)}' exists` };
   const skewMs = await allowed(() => clockSkewMs(client));
   const pollers = await pollersOf(session, sensors);
@@ -76,15 +76,6 @@ async function allowed<T>(ask: () => Promise<T>): Promise<T | undefined> {
   } catch (error) {
     if (isForbidden(error)) return undefined;
     throw error;
-  }
-}
-
-async function describeAll({ sensors }: Session, output: Output): Promise<readonly SensorDescription[]> {
-  let progress: Progress | undefined;
-  try {
-    return await sensors.describeAll({}, (total) => (progress ??= output.progress(total, 'sensors')).advance());
-  } finally {
-    progress?.end();
   }
 }
 

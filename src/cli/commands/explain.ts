@@ -4,7 +4,7 @@ import { explanationLines } from '../explain-text.js';
 import { explanationView, type ExplanationOptions } from '../explain-view.js';
 import { isoTime, pastTime } from '../options.js';
 import type { Output } from '../output.js';
-import { historyProgress } from '../progress.js';
+import { withHistoryProgress } from '../progress.js';
 import type { Session } from '../session.js';
 
 const RUN_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -24,14 +24,10 @@ export async function explain(
   what: string,
   options: ExplainOptions
 ): Promise<void> {
-  const onHistory = historyProgress((line) => output.status(line), sensor);
-  const ask = (question: Question): Promise<Explanation> => session.sensors.explain(sensor, question, { onHistory });
-  let explanation: Explanation;
-  try {
-    explanation = await answer(ask, sensor, what, options);
-  } finally {
-    output.status(undefined);
-  }
+  const explanation = await withHistoryProgress(output, sensor, async (onHistory) => {
+    const ask = (question: Question): Promise<Explanation> => session.sensors.explain(sensor, question, { onHistory });
+    return await answer(ask, sensor, what, options);
+  });
   const { showCursor = false } = options;
   const printing: ExplanationOptions = { showCursor, webUrlOf: (workflow) => session.webUrlOf(workflow) };
   output.result(explanationView(explanation, printing), () => explanationLines(explanation, printing));
