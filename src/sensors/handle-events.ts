@@ -372,7 +372,7 @@ export class EventHandling<T extends FeedEvent> {
 
   /** Whether there was room. */
   #park(ref: Json, error: string): boolean {
-    const id = `event-${shortHash(this.#options.idOf(ref))}`;
+    const id = deadLetterId(this.#options.idOf(ref));
     const letter: Rejection = { id, kind: 'event', error: cutText(error, MAX_PARKED_ERROR_BYTES), payload: ref };
     const bytes = jsonBytes(letter) + 200;
     // one that is there already needs no more room
@@ -386,6 +386,11 @@ export class EventHandling<T extends FeedEvent> {
     this.#parked.push(letter);
     return true;
   }
+}
+
+/** ID of the dead letter of an event. @param eventId the event's own */
+export function deadLetterId(eventId: string): string {
+  return `event-${shortHash(eventId)}`;
 }
 
 /** The first few errors. */

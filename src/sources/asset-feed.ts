@@ -1,13 +1,14 @@
 /** Reads the events of an asset from its log, from the position that a sensor's cursor holds, and has each handled. */
 import type { Client } from '@temporalio/client';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { unsubscribeAsset } from '../client/assets.js';
 import type { AssetEvent } from '../sensors/asset-event.js';
+import { assetCursorSchema, assetRefSchema } from '../sensors/asset-cursor.js';
 import { assetEventId, placeText, sensorEvent, type AssetSensorEvent } from '../sensors/asset-sensor-event.js';
 import type { InitialCursorContext, SensorContextBase } from '../sensors/define-sensor.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
 import { feedOf } from '../sensors/feed-host.js';
-import { EventHandling, handlingSchema } from '../sensors/handle-events.js';
+import { EventHandling } from '../sensors/handle-events.js';
 import type { Json } from '../sensors/json.js';
 import type { More, RunRequest, SkipReason } from '../sensors/run-request.js';
 import { AssetReader } from './asset-reader.js';
@@ -15,25 +16,8 @@ import { endTick } from './end-tick.js';
 
 const READ_AT_ONCE = 500;
 
-/** The cursor of a sensor of an asset. */
-export const cursorSchema = z.object({
-  /** Identity of the log; empty before there is one. */
-  log: z.string().default(''),
-  /** Name of the asset; cursors of before it was stored are of whichever the sensor has. */
-  asset: z.string().optional(),
-  /** Position of the last event that is done. */
-  position: z.number(),
-  ...handlingSchema.shape,
-});
-type Cursor = z.output<typeof cursorSchema>;
-
-/** How to find an event again. */
-export const refSchema = z.object({
-  log: z.string().default(''),
-  asset: z.string().optional(),
-  position: z.number(),
-});
-type Ref = z.output<typeof refSchema>;
+type Cursor = z.output<typeof assetCursorSchema>;
+type Ref = z.output<typeof assetRefSchema>;
 /** How far it has read. */
 interface Place {
   readonly log: string;
@@ -48,7 +32,7 @@ interface Taken {
   readonly left: boolean;
 }
 
-type AssetContext = SensorContextBase<typeof cursorSchema, typeof refSchema, {}>;
+type AssetContext = SensorContextBase<typeof assetCursorSchema, typeof assetRefSchema, {}>;
 
 interface AssetFeedOptions {
   readonly handlers: EventHandlers<AssetSensorEvent>;
@@ -113,7 +97,7 @@ export class AssetFeed {
 
   #handling(ctx: AssetContext, cursor: Cursor, log: string): EventHandling<AssetSensorEvent> {
     const { handlers, maxAttempts, handleTimeoutMs, intervalMs, asset } = this.#options;
-    const nameIn = (ref: Json): string => refSchema.parse(ref).asset ?? asset;
+    const nameIn = (ref: Json): string => assetRefSchema.parse(ref).asset ?? asset;
     return new EventHandling<AssetSensorEvent>(
       ctx,
       {
@@ -180,7 +164,7 @@ export class AssetFeed {
 
 /** An event of the asset that the sensor had before. */
 async function findElsewhere(client: Client, asset: string, ref: Json): Promise<AssetSensorEvent | undefined> {
-  return await new AssetReader(asset).find(client, refSchema.parse(ref).log, placeOf(ref));
+  return await new AssetReader(asset).find(client, assetRefSchema.parse(ref).log, placeOf(ref));
 }
 
 /** No more events could be taken: what was handled counts all the same. */
@@ -198,13 +182,13 @@ function brokenOff(
 /** The last position that is done with everything before it: what is tried again is read again. */
 function needed({ asset, log, position, retries }: Cursor): number {
   const waiting = retries.flatMap(({ ref }) => {
-    const { data } = refSchema.safeParse(ref);
+    const { data } = assetRefSchema.safeParse(ref);
     return data?.log === log && (data.asset ?? asset) === asset ? data.position : [];
   });
   return Math.min(position, ...waiting.map((each) => each - 1));
 }
 
 function placeOf(ref: Json): string {
-  const { log, position } = refSchema.parse(ref);
+  const { log, position } = assetRefSchema.parse(ref);
   return placeText(log, position);
 }

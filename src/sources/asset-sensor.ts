@@ -4,6 +4,7 @@
  */
 import type { AssetDefinition } from '../sensors/define-asset.js';
 import { isAsset } from '../sensors/define-asset.js';
+import { assetCursorSchema, assetRefSchema } from '../sensors/asset-cursor.js';
 import type { AssetSensorEvent } from '../sensors/asset-sensor-event.js';
 import { checkName, DefinitionError, quote } from '../sensors/errors.js';
 import type { JobDefinition } from '../sensors/define-job.js';
@@ -11,7 +12,7 @@ import type { Resources } from '../sensors/define-resource.js';
 import { defineSensor, type SensorDefinition, type Targets } from '../sensors/define-sensor.js';
 import type { EventContext, EventHandlers, Handled } from '../sensors/event-handlers.js';
 import { boundTo, type EventTestContext } from '../sensors/test-context.js';
-import { AssetFeed, cursorSchema, refSchema } from './asset-feed.js';
+import { AssetFeed } from './asset-feed.js';
 import {
   checkFlags,
   checkHandling,
@@ -94,8 +95,8 @@ export function defineAssetSensor<
     description: `Events of asset ${asset.name}`,
     ...(sensor as object as EventSensorPart<never, readonly [], {}>),
     watches: [asset],
-    cursor: cursorSchema,
-    events: refSchema,
+    cursor: assetCursorSchema,
+    events: assetRefSchema,
     initialCursor: (ctx) => feed.start(ctx),
     evaluate: (ctx) => feed.evaluate(ctx as never),
   });

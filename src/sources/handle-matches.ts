@@ -1,5 +1,6 @@
 /** A tick of a sensor of several assets with a condition: its handler is called for each complete match, on its own. */
 import type { AssetCondition } from '../sensors/asset-condition.js';
+import { matchRefSchema } from '../sensors/asset-cursor.js';
 import { matchOf, type AssetMatch } from '../sensors/asset-match.js';
 import type { AssetSensorEvent } from '../sensors/asset-sensor-event.js';
 import { assetEventId, placeText } from '../sensors/asset-sensor-event.js';
@@ -22,7 +23,6 @@ import { endTick } from './end-tick.js';
 import {
   bytesAbove,
   describeFull,
-  refSchema,
   storedOf,
   tooManyOpen,
   type Cursor,
@@ -86,7 +86,7 @@ function handlingOf(
   const { handlers, maxAttempts, handleTimeoutMs, intervalMs } = options;
   const logs = logsOf(opened);
   const find = async (ref: Json): Promise<AssetMatch | undefined> => {
-    const found = Object.entries(refSchema.parse(ref)).map(
+    const found = Object.entries(matchRefSchema.parse(ref)).map(
       async ([key, place]) => [key, await feed.readerOf(key)?.find(ctx.client, logs.get(key) ?? '', place)] as const
     );
     const events: Record<string, AssetSensorEvent> = {};
@@ -97,7 +97,7 @@ function handlingOf(
     return matchOf(events);
   };
   const idOf = (ref: Json): string =>
-    Object.entries(refSchema.parse(ref))
+    Object.entries(matchRefSchema.parse(ref))
       .map(([key, place]) => assetEventId(feed.readerOf(key)?.asset ?? key, place))
       .toSorted()
       .join('+');

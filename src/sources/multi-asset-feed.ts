@@ -5,42 +5,26 @@
  * The cursor has what is consumed of each asset. What is not, and with it every partial match, is derived from the logs,
  * which keep what comes after the first open event.
  */
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Client } from '@temporalio/client';
 import { unsubscribeAsset } from '../client/assets.js';
+import { matchRefSchema, multiAssetCursorSchema } from '../sensors/asset-cursor.js';
 import { OpenAsset } from '../sensors/asset-view.js';
 import type { AssetDefinition } from '../sensors/define-asset.js';
 import type { InitialCursorContext, SensorContextBase } from '../sensors/define-sensor.js';
 import { positionOf } from '../sensors/asset-sensor-event.js';
 import { EvaluationError } from '../sensors/errors.js';
 import { feedOf } from '../sensors/feed-host.js';
-import { handlingSchema } from '../sensors/handle-events.js';
 import { jsonBytes } from '../sensors/json.js';
 import { MAX_CONSUMED_BYTES } from '../sensors/limits.js';
-import { ABOVE, highOf, lowOf, parsePositions, storePositions, upTo, type Positions } from '../sensors/positions.js';
+import { highOf, lowOf, parsePositions, storePositions, upTo, type Positions } from '../sensors/positions.js';
 import type { More, SkipReason } from '../sensors/run-request.js';
 import { AssetReader } from './asset-reader.js';
 import { AssetWindow, MAX_WINDOW_BYTES, type WindowReading } from './asset-window.js';
 
-/** The cursor of a sensor of several assets. */
-export const cursorSchema = z.object({
-  /** What is consumed, by the name of the asset; with the identity of its log, which is empty before there is one. */
-  assets: z.record(
-    z.string(),
-    z.object({
-      low: z.int().min(0),
-      above: z.string().regex(ABOVE, 'not a text of positions'),
-      log: z.string().default(''),
-    })
-  ),
-  ...handlingSchema.shape,
-});
-export type Cursor = z.output<typeof cursorSchema>;
+export type Cursor = z.output<typeof multiAssetCursorSchema>;
 
-/** How to find a match again: places in logs by the names in the sensor's map. */
-export const refSchema = z.record(z.string(), z.string());
-
-export type MultiAssetContext = SensorContextBase<typeof cursorSchema, typeof refSchema, {}>;
+export type MultiAssetContext = SensorContextBase<typeof multiAssetCursorSchema, typeof matchRefSchema, {}>;
 export type AssetMap = Readonly<Record<string, AssetDefinition>>;
 
 /** An asset in a tick. */
@@ -165,6 +149,6 @@ export function tooManyOpen(assets: readonly Opened[], remedy: string): Evaluati
 
 /** The last position that is done with everything before it: what is tried again is read again. */
 function neededOf(key: string, log: string, positions: Positions, { retries }: Cursor): number {
-  const waiting = retries.flatMap(({ ref }) => positionOf(log, refSchema.safeParse(ref).data?.[key] ?? '') ?? []);
+  const waiting = retries.flatMap(({ ref }) => positionOf(log, matchRefSchema.safeParse(ref).data?.[key] ?? '') ?? []);
   return Math.min(lowOf(positions), ...waiting.map((position) => position - 1));
 }

@@ -4,6 +4,7 @@
  * interval is the safety net.
  */
 import type { AssetCondition } from '../sensors/asset-condition.js';
+import { matchRefSchema, multiAssetCursorSchema } from '../sensors/asset-cursor.js';
 import type { AssetMatch, MatchOf } from '../sensors/asset-match.js';
 import { isAsset } from '../sensors/define-asset.js';
 import type { JobDefinition } from '../sensors/define-job.js';
@@ -27,7 +28,7 @@ import {
 } from './event-sensor.js';
 import { handleAssets, type AssetsContext } from './handle-assets.js';
 import { handleMatches } from './handle-matches.js';
-import { cursorSchema, MultiAssetFeed, refSchema, type AssetMap } from './multi-asset-feed.js';
+import { MultiAssetFeed, type AssetMap } from './multi-asset-feed.js';
 
 /** The context of a handler without a condition. */
 export type MultiAssetContext<
@@ -135,8 +136,8 @@ export function defineMultiAssetSensor<
     description: `Events of assets ${feed.names}`.slice(0, 1_000),
     ...(sensor as object as EventSensorPart<never, readonly [], {}>),
     watches,
-    cursor: cursorSchema,
-    events: refSchema,
+    cursor: multiAssetCursorSchema,
+    events: matchRefSchema,
     initialCursor: (ctx) => feed.start(ctx),
     evaluate: async (ctx) => {
       const context = ctx as never;
