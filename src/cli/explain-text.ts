@@ -1,17 +1,12 @@
 /** An explanation in a few sentences. Pure. */
-import type {
-  Explanation,
-  KeyAnswer,
-  RunAnswer,
-  SensorRun,
-  Standing,
-  TickRecord,
-  TimeAnswer,
-} from '../client/index.js';
+import type { Explanation, KeyAnswer, RunAnswer, SensorRun, TickRecord, TimeAnswer } from '../client/index.js';
 import { describeTick } from '../sensors/describe-tick.js';
 import { count, formatDuration, plain, relative } from '../sensors/text.js';
+import { backfillDetails, backfillSentence } from './explain-backfill-text.js';
+import { eventLines } from './explain-event-text.js';
 import type { ExplanationOptions } from './explain-view.js';
 import { shellQuoted } from './shell.js';
+import { standingText, stoppedText, when } from './standing-text.js';
 
 /** Of a run key. */
 const SHOWN_CHARACTERS = 100;
@@ -25,7 +20,8 @@ export function explanationLines(explanation: Explanation, options: ExplanationO
     case 'key':
       return [
         ...explanation.answers.flatMap((answer) => keyLines(answer, explanation, options)),
-        ...(explanation.answers.length > 0
+        ...(explanation.event === undefined ? [] : eventLines(explanation.event, explanation.runKey, sensor)),
+        ...(explanation.answers.length > 0 || explanation.event !== undefined
           ? []
           : [`${name} has no jobs: it starts no runs, and run keys mean nothing.`]),
         ...loop,
@@ -194,6 +190,10 @@ function timeSentence(answer: TimeAnswer, name: string): string {
 }
 
 function runSentence(answer: RunAnswer, name: string, id: string): string {
+  if (answer.kind !== 'unknown' && answer.backfill !== undefined) {
+    const asked = answer.kind === 'started' ? tickAt(answer.run.tick, answer.requestedAt) : '';
+    return backfillSentence(answer, answer.backfill, name, asked);
+  }
   switch (answer.kind) {
     case 'started': {
       const { run } = answer;
@@ -212,8 +212,14 @@ function runSentence(answer: RunAnswer, name: string, id: string): string {
 }
 
 function runLinks(answer: RunAnswer, options: ExplanationOptions): string[] {
-  if (answer.kind === 'started') return runDetails(answer.run, answer.error, options);
-  return answer.kind === 'foreign' ? link('Workflow', options.webUrlOf(answer)) : [];
+  if (answer.kind === 'unknown') return [];
+  const { backfill } = answer;
+  return [
+    ...(answer.kind === 'started'
+      ? runDetails(answer.run, backfill?.isIt === true ? undefined : answer.error, options)
+      : link('Workflow', options.webUrlOf(answer))),
+    ...(backfill === undefined ? [] : backfillDetails(backfill)),
+  ];
 }
 
 function runDetails(run: SensorRun, error: string | undefined, { webUrlOf }: ExplanationOptions): string[] {
@@ -266,46 +272,4 @@ function forgets({ until }: { readonly until?: Date }): string {
 
 function span({ from, to }: { readonly from?: Date; readonly to?: Date }): string {
   return from === undefined || to === undefined ? '' : ` from between ${from.toISOString()} and ${to.toISOString()}`;
-}
-
-function when(at: Date | undefined): string {
-  return at === undefined ? 'at an unknown time' : `${relative(at)} (${at.toISOString()})`;
-}
-
-function stoppedText({
-  from,
-  by,
-  reason,
-  at,
-}: Pick<Extract<Standing, { kind: 'stopped' }>, 'from' | 'by' | 'reason' | 'at'>): string {
-  const who = from === 'code' ? 'its code (defaultStatus)' : plain(by ?? 'an operator');
-  return `The sensor was stopped by ${who}${reason === undefined ? '' : ` (${plain(reason, 300)})`}${at === undefined ? '' : ` at ${at.toISOString()}`}`;
-}
-
-/** Whether the sensor would see something new now. */
-function standingText(standing: Standing, name: string): string {
-  switch (standing.kind) {
-    case 'running': {
-      const said = standing.lastOutcome === undefined ? '' : `, and last said: ${plain(standing.lastOutcome, 300)}`;
-      return `The sensor is running${standing.nextAt === undefined ? '' : `, the next evaluation is ${relative(standing.nextAt)}`}${said}.`;
-    }
-    case 'stopped':
-      return `${stoppedText(standing)}${standing.until === undefined ? '' : `, until ${standing.until.toISOString()}`}. Start it with: sensors start ${name}`;
-    case 'closed':
-      return `The sensor's loop was cancelled or terminated. It comes back with: sensors start ${name}`;
-    case 'broken':
-      return `The sensor stands still: its loop's workflow task fails again and again (attempt ${standing.failedTaskAttempts}). Start workers whose code fits it.`;
-    case 'notLoaded':
-      return 'The sensor is not evaluated: no worker that was asked has its definition.';
-    case 'noWorker': {
-      const due = standing.dueSince === undefined ? '' : `, though it is due since ${standing.dueSince.toISOString()}`;
-      return `The sensor is not evaluated${due}: no worker polls task queue '${plain(standing.taskQueue)}' for it.`;
-    }
-    case 'late':
-      return `The sensor is not evaluated, though it is due since ${standing.dueSince.toISOString()}: task queue '${plain(standing.taskQueue)}' is polled, but no worker took it. All are busy, or they have just gone.`;
-    case 'paused':
-      return `The sensor is not evaluated: its evaluation was paused in Temporal Web. Unpause it there, or: sensors tick ${name}`;
-    default:
-      return `The sensor is failing${standing.since === undefined ? '' : ` since ${when(standing.since)}`}: ${plain(standing.error ?? '')}`;
-  }
 }

@@ -2,8 +2,10 @@
  * The JSON of `explain`. As in views.ts, fields are listed one by one: a cursor's value is there only when it was asked
  * for.
  */
-import type { Explanation, KeyAnswer, RunAnswer, SensorRun, Standing, TimeAnswer } from '../client/index.js';
+import type { BackfillOfRun, Explanation, KeyAnswer, RunAnswer, SensorRun, TimeAnswer } from '../client/index.js';
+import { eventView } from './explain-event-view.js';
 import type { WebUrlOf } from './session.js';
+import { standingView } from './standing-view.js';
 import { iso, runView, tickView } from './views.js';
 
 /** What of an explanation is printed, and where Temporal Web has it. */
@@ -23,6 +25,7 @@ export function explanationView(explanation: Explanation, options: ExplanationOp
         runKey: explanation.runKey,
         jobs: explanation.jobs,
         answers: explanation.answers.map((answer) => keyAnswerView(answer, options)),
+        event: explanation.event === undefined ? undefined : eventView(explanation.event, options.webUrlOf),
       };
     case 'time':
       return { ...common, at: iso(explanation.at), answer: timeAnswerView(explanation.answer) };
@@ -77,10 +80,17 @@ function ran(
 }
 
 function runAnswerView(answer: RunAnswer, options: ExplanationOptions) {
-  if (answer.kind === 'started') return { kind: answer.kind, ...ran(answer, options) };
   if (answer.kind === 'unknown') return { kind: answer.kind };
+  const backfill = backfillOfRunView(answer.backfill);
+  if (answer.kind === 'started') return { kind: answer.kind, ...ran(answer, options), backfill };
   const { kind, workflowId, runId, sensor } = answer;
-  return { kind, workflowId, runId, sensor, webUrl: options.webUrlOf(answer) };
+  return { kind, workflowId, runId, sensor, backfill, webUrl: options.webUrlOf(answer) };
+}
+
+function backfillOfRunView(backfill: BackfillOfRun | undefined) {
+  if (backfill === undefined) return undefined;
+  const { id, isIt, status, startTime, error, by } = backfill;
+  return { id, isIt, status, startTime: iso(startTime), error, by };
 }
 
 function timeAnswerView(answer: TimeAnswer) {
@@ -126,25 +136,4 @@ function tickOf(tick: Parameters<typeof tickView>[0] | undefined) {
 
 function mentionView(mention: { readonly tick: number; readonly at: Date } | undefined) {
   return mention === undefined ? undefined : { tick: mention.tick, at: iso(mention.at) };
-}
-
-function standingView(standing: Standing) {
-  const { kind } = standing;
-  switch (standing.kind) {
-    case 'running':
-      return { kind, lastOutcome: standing.lastOutcome, nextAt: iso(standing.nextAt) };
-    case 'stopped': {
-      const { from, by, reason, at, until } = standing;
-      return { kind, from, by, reason, at: iso(at), until: iso(until) };
-    }
-    case 'broken':
-      return { kind, failedTaskAttempts: standing.failedTaskAttempts };
-    case 'noWorker':
-    case 'late':
-      return { kind, taskQueue: standing.taskQueue, dueSince: iso(standing.dueSince) };
-    case 'failing':
-      return { kind, since: iso(standing.since), error: standing.error };
-    default:
-      return { kind };
-  }
 }

@@ -6,6 +6,7 @@ const MAX_LIMIT = 10_000;
 const MAX_RETAINED_EVENTS = 1_000_000_000;
 const MAX_DURATION_MS = 3_650 * 86_400_000;
 const DURATION = /^(\d+(?:\.\d+)?) ?(s|m|min|h|d)$/;
+const TIME_OF_DAY = /^([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?$/;
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$/;
 
@@ -96,6 +97,31 @@ export function oneOf<const Word extends string>(...words: readonly Word[]): (va
 export function isoTime(value: string): Date | undefined {
   const date = new Date(value);
   return ISO_TIME.test(value) && !Number.isNaN(date.getTime()) ? date : undefined;
+}
+
+/** The last time at which clocks here showed this, such as `16:38` or `16:38:05`: today, or yesterday if it is still to come. */
+export function timeOfDay(value: string, now: Date = new Date()): Date | undefined {
+  const [, hours, minutes, seconds = '0'] = TIME_OF_DAY.exec(value) ?? [];
+  if (hours === undefined || minutes === undefined) return undefined;
+  const at = new Date(now);
+  at.setHours(Number(hours), Number(minutes), Number(seconds), 0);
+  if (at > now) at.setDate(at.getDate() - 1);
+  return at;
+}
+
+/** Whether a text may be meant as a time, though it is no ISO time. */
+export function looksLikeTime(value: string): boolean {
+  return TIME_OF_DAY.test(value) || DURATION.test(value);
+}
+
+/** A moment: an ISO time, a time of day, or how long ago it was. */
+export function moment(value: string): Date {
+  const at = isoTime(value) ?? timeOfDay(value);
+  if (at !== undefined) return at;
+  if (DURATION.test(value)) return pastTime(value);
+  throw new InvalidArgumentError(
+    `A time is not '${value}'. Accepted: a time of day such as 16:38, how long ago, such as 30m or 2h, or an ISO time such as 2026-01-31T08:00:00Z; without a zone it is local time.`
+  );
 }
 
 /** A time that has been, or how long ago it was. */

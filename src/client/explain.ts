@@ -4,13 +4,15 @@
  */
 import type { Client } from '@temporalio/client';
 import { aliasesOf } from '../sensors/earlier-names.js';
-import { LOOP_ID_PREFIX, type LoopState } from '../sensors/protocol.js';
+import type { LoopState } from '../sensors/protocol.js';
 import { pauseMs } from '../sensors/rhythm.js';
 import { keyedRunId, runKeyHash, type KeyedRun } from '../sensors/run-key.js';
 import { parseRequests } from '../workflows/parse.js';
 import { sensorNames } from './earlier-sensors.js';
-import { describeExecution, listExecutions } from './executions.js';
+import { describeExecution } from './executions.js';
+import { explainEvent } from './explain-asset-event.js';
 import { lookForBackfill } from './explain-backfill.js';
+import type { EventAnswer } from './explain-event.js';
 import {
   decideKey,
   isPacked,
@@ -21,11 +23,11 @@ import {
   type Span,
 } from './explain-key.js';
 import { decideTime, type TimeAnswer } from './explain-time.js';
+import { explainRun, type RunAnswer } from './explain-run.js';
 import { foldRun } from './fold-history.js';
 import { readRunError, runOf, type SensorRun } from './list-runs.js';
 import { historyOf } from './loops.js';
 import { PageMissingError, readPage } from './pages.js';
-import { quoted } from './query.js';
 import { runMemoOf } from './read-run.js';
 import type { OnHistory } from './read-ticks.js';
 import { ticksAround, withOlderTicks, type KnownTicks } from './search-ticks.js';
@@ -45,28 +47,16 @@ export type Question =
       readonly run: string;
     };
 
-/** Where a run came from. */
-export type RunAnswer =
-  | {
-      readonly kind: 'started';
-      readonly run: SensorRun;
-      /** Why it failed. */
-      readonly error?: string;
-      readonly requestedAt: Date;
-    }
-  /** It is a workflow that this sensor did not start; which one did, if one did. */
-  | { readonly kind: 'foreign'; readonly workflowId: string; readonly runId: string; readonly sensor?: string }
-  /** Temporal knows no such workflow. */
-  | { readonly kind: 'unknown' };
-
 export type Explanation = { readonly sensor: string; readonly workflowId: string; readonly runId: string } & (
   | {
       readonly about: 'key';
       readonly runKey: string;
       /** Those that the sensor has; without any, run keys mean nothing. */
       readonly jobs: readonly string[];
-      /** One for each job that has to do with the key, at least one where the sensor has jobs. */
+      /** One for each job that has to do with the key; at least one where the sensor has jobs, unless it is an `event`. */
       readonly answers: readonly KeyAnswer[];
+      /** There is no answer, and the text is no key: an event of what feeds the sensor, by its ID, or a dead letter. */
+      readonly event?: EventAnswer;
     }
   | { readonly about: 'time'; readonly at: Date; readonly answer: TimeAnswer }
   | { readonly about: 'run'; readonly run: string; readonly answer: RunAnswer }
@@ -100,8 +90,9 @@ export async function explain(
     return { ...about, about: 'run', run, answer: await explainRun(client, sensor, run) };
   }
   const { runKey, job } = question;
-  const { standing } = known;
-  const answered = await explainKey(client, sensor, { runKey, job, standing, onHistory });
+  const { standing, description } = known;
+  const lookedAt = description.evaluation?.lastAttemptAt;
+  const answered = await explainKey(client, sensor, { runKey, job, standing, lookedAt, onHistory });
   return { ...about, about: 'key', runKey, ...answered };
 }
 
@@ -113,14 +104,15 @@ interface Folded extends KnownTicks {
 
 type AboutKey = Pick<KeyFacts, 'runKey' | 'standing'> & {
   readonly job: string | undefined;
+  readonly lookedAt: Date | undefined;
   readonly onHistory: OnHistory | undefined;
 };
 
 async function explainKey(
   client: Client,
   sensor: string,
-  { runKey, job, standing, onHistory }: AboutKey
-): Promise<Pick<Extract<Explanation, { about: 'key' }>, 'jobs' | 'answers'>> {
+  { runKey, job, standing, lookedAt, onHistory }: AboutKey
+): Promise<Pick<Extract<Explanation, { about: 'key' }>, 'jobs' | 'answers' | 'event'>> {
   const run = await foldRun(client, await historyOf(client, sensor));
   const { state } = run;
   const { jobs } = state.options;
@@ -137,10 +129,15 @@ async function explainKey(
     return answers;
   };
   const seen = (await decide({ ticks: present, since: new Date() })).filter(({ kind }) => kind !== 'notSeen');
-  if (seen.length > 0 || jobs.length === 0) return { jobs, answers: seen };
+  if (seen.length > 0) return { jobs, answers: seen };
+  const event = await explainEvent(client, { sensor, text: runKey, state, standing, lookedAt });
+  const told = { jobs, answers: [], ...(event === undefined ? {} : { event }) };
+  // what a handler asked for older ticks may know
+  if (jobs.length === 0 || (event !== undefined && event.kind !== 'read')) return told;
   const all = await decide(await withOlderTicks(client, sensor, present, onHistory));
   const earlier = all.filter(({ kind }) => kind !== 'notSeen');
-  return { jobs, answers: earlier.length > 0 ? earlier : all.slice(0, 1) };
+  if (earlier.length > 0) return { jobs, answers: earlier };
+  return event === undefined ? { jobs, answers: all.slice(0, 1) } : told;
 }
 
 /** Jobs that the key may belong to: those of the sensor, and those that it wrongly asked for. */
@@ -163,8 +160,14 @@ async function lookOutside(
   const ids = names.flatMap((name) => sensors.flatMap((each) => keyedIds({ sensor: each, job: name, runKey })));
   const run = await findRun(client, sensors, { names, runKey, state });
   if (run === undefined) {
-    const about = { job, runKey, state, waiting, sealedSpan: (hash: string) => sealedSpan(client, state, [hash]) };
-    const found = await lookForBackfill(client, sensor, about);
+    const about = {
+      job,
+      runKey,
+      state,
+      waiting,
+      sealedSpan: (keys: readonly string[]) => sealedSpan(client, state, keys),
+    };
+    const found = await lookForBackfill(client, sensors, about);
     if (found !== undefined) return found;
   }
   const asked = run === undefined || state.options.dedupeMs !== undefined;
@@ -260,32 +263,4 @@ function lastPause(state: LoopState, { evaluation, intervalMs }: SensorDescripti
   const since = failing ? health.since : (idleSince ?? lastTickAt);
   const lastedMs = (evaluation?.lastAttemptAt?.getTime() ?? since) - since;
   return pauseMs(failing ? options.failureBackoff : options.idleBackoff, intervalMs, lastedMs);
-}
-
-// ------------------------------------------------------------------------------------------------ a run
-
-const RUN_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
-async function explainRun(client: Client, sensor: string, id: string): Promise<RunAnswer> {
-  const execution = RUN_ID.test(id) ? await withRunId(client, id) : await describeExecution(client, id);
-  if (execution === undefined || execution.workflowId.startsWith(LOOP_ID_PREFIX)) return { kind: 'unknown' };
-  const memo = runMemoOf(execution.memo ?? {});
-  const { workflowId, runId } = execution;
-  if (memo?.sensor === undefined || !(await isNameOf(client, sensor, memo.sensor)))
-    return { kind: 'foreign', workflowId, runId, ...(memo === undefined ? {} : { sensor: memo.sensor }) };
-  const run = runOf(execution);
-  const error = await readRunError(client, run);
-  return { kind: 'started', run, requestedAt: run.startTime, ...(error === undefined ? {} : { error }) };
-}
-
-/** Whether the sensor is called so, or was. */
-async function isNameOf(client: Client, sensor: string, name: string): Promise<boolean> {
-  if (name === sensor) return true;
-  const { state } = await foldRun(client, await historyOf(client, sensor));
-  return sensorNames(sensor, state).includes(name);
-}
-
-async function withRunId(client: Client, runId: string) {
-  for await (const execution of listExecutions(client, `RunId = ${quoted(runId)}`)) return execution;
-  return undefined;
 }

@@ -16,7 +16,9 @@ export type {
 export { ReadOnlyError } from './read-only.js';
 export type { SensorClientOptions } from './read-only.js';
 export type { CursorBeforeOptions, SensorDescription, SensorSummary, SensorWorker } from './sensor-client.js';
-export type { ExplainOptions, Explanation, Question, RunAnswer } from './explain.js';
+export type { ExplainOptions, Explanation, Question } from './explain.js';
+export type { EventAnswer } from './explain-event.js';
+export type { BackfillOfRun, RunAnswer } from './explain-run.js';
 export type { KeyAnswer } from './explain-key.js';
 export type { TimeAnswer } from './explain-time.js';
 export type { Standing } from './standing.js';

@@ -52,6 +52,12 @@ export async function* listRuns(
   }
 }
 
+/** Whether Temporal knows a run that the sensor started, also when it has forgotten the sensor. */
+export async function hasRuns(client: Client, sensor: string): Promise<boolean> {
+  for await (const _ of listRuns(client, sensor, {})) return true;
+  return false;
+}
+
 /** A workflow as the sensor's run that it is. */
 export function runOf(
   execution: Pick<Execution, 'workflowId' | 'runId' | 'type' | 'status' | 'startTime' | 'closeTime' | 'memo'>

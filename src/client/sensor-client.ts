@@ -45,7 +45,7 @@ import { lookUpExecution, withMemo, type Description } from './executions.js';
 import { explain, type ExplainOptions, type Explanation, type Question } from './explain.js';
 import { isPruned, latestRuns } from './latest-runs.js';
 import { listAssetEvents, type AssetEventsOptions } from './list-asset-events.js';
-import { listRuns, readRunError, type RunFilter, type SensorRun } from './list-runs.js';
+import { hasRuns, listRuns, readRunError, type RunFilter, type SensorRun } from './list-runs.js';
 import { loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
 import { Outbox } from './outbox.js';
 import { readPartitions } from './partitions.js';
@@ -153,11 +153,16 @@ export class SensorNotFoundError extends Error {
   override readonly name = 'SensorNotFoundError';
   constructor(
     readonly sensor: string,
-    readonly namespace: string
+    readonly namespace: string,
+    /** There was one: runs that it started are still known. */
+    readonly hasRuns: boolean = false
   ) {
     super(
-      `there is no sensor '${sensor}' in namespace '${namespace}'; a sensor appears when a worker with it starts ` +
-        `('sensors list' shows those that exist; names include the plugin's prefix)`
+      hasRuns
+        ? `there is no sensor '${sensor}' in namespace '${namespace}' any more: it was pruned, or its loop was deleted, and ` +
+            `with it what it knew of keys and ticks. Runs that it started remain: 'sensors runs ${sensor}' lists them`
+        : `there is no sensor '${sensor}' in namespace '${namespace}'; a sensor appears when a worker with it starts ` +
+            `('sensors list' shows those that exist; names include the plugin's prefix)`
     );
   }
 }
@@ -524,12 +529,16 @@ export class SensorClient {
 
   /**
    * What became of a run key, what took place at a time and why not more, or where a run came from: one answer from
-   * all that Temporal still knows. Asks no worker.
+   * all that Temporal still knows. Asks no worker, but of an event of an asset its log, for 3 s.
    *
    * @param options.onHistory is told of each older history that is read: a key that nothing asked for may cost 20
+   * @throws {@link SensorNotFoundError}, which says whether runs are left of a sensor that was pruned
    */
   async explain(sensor: string, question: Question, options: ExplainOptions = {}): Promise<Explanation> {
-    const description = await this.describe(sensor);
+    const description = await this.describe(sensor).catch(async (error: unknown) => {
+      if (!(error instanceof SensorNotFoundError)) throw error;
+      throw new SensorNotFoundError(sensor, this.namespace, await hasRuns(this.client, sensor));
+    });
     const workers = await this.workers(description.taskQueue);
     const standing = standingOf(description, workers.length);
     return await explain(this.client, sensor, question, { description, standing }, options);

@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { z } from 'zod';
 import { unsubscribeAsset } from '../client/assets.js';
 import type { AssetEvent } from '../sensors/asset-event.js';
-import { assetCursorSchema, assetRefSchema } from '../sensors/asset-cursor.js';
+import { assetRefSchema, type assetCursorSchema } from '../sensors/asset-cursor.js';
 import { assetEventId, placeText, sensorEvent, type AssetSensorEvent } from '../sensors/asset-sensor-event.js';
 import type { InitialCursorContext, SensorContextBase } from '../sensors/define-sensor.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';

@@ -8,7 +8,7 @@
 import type { z } from 'zod';
 import type { Client } from '@temporalio/client';
 import { unsubscribeAsset } from '../client/assets.js';
-import { matchRefSchema, multiAssetCursorSchema } from '../sensors/asset-cursor.js';
+import { matchRefSchema, type multiAssetCursorSchema } from '../sensors/asset-cursor.js';
 import { OpenAsset } from '../sensors/asset-view.js';
 import type { AssetDefinition } from '../sensors/define-asset.js';
 import type { InitialCursorContext, SensorContextBase } from '../sensors/define-sensor.js';

@@ -1,11 +1,13 @@
 /** `sensors explain`: what became of a key, what took place at a time, where a run came from. Needs no worker. */
 import type { Explanation, Question } from '../../client/index.js';
+import { BACKFILL_ID_PREFIX } from '../../sensors/protocol.js';
 import { explanationLines } from '../explain-text.js';
 import { explanationView, type ExplanationOptions } from '../explain-view.js';
-import { isoTime, pastTime } from '../options.js';
+import { isoTime, looksLikeTime, moment } from '../options.js';
 import type { Output } from '../output.js';
 import { withHistoryProgress } from '../progress.js';
 import type { Session } from '../session.js';
+import { shellQuoted } from '../shell.js';
 
 const RUN_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -30,7 +32,19 @@ export async function explain(
   });
   const { showCursor = false } = options;
   const printing: ExplanationOptions = { showCursor, webUrlOf: (workflow) => session.webUrlOf(workflow) };
-  output.result(explanationView(explanation, printing), () => explanationLines(explanation, printing));
+  const hint =
+    options.as === undefined && isUnknownKey(explanation) && looksLikeTime(what) ? timeHint(sensor, what) : [];
+  output.result(explanationView(explanation, printing), () => [...explanationLines(explanation, printing), ...hint]);
+}
+
+/** Nothing has asked for it, and it is nothing else. */
+function isUnknownKey(explanation: Explanation): boolean {
+  if (explanation.about !== 'key' || explanation.event !== undefined) return false;
+  return explanation.answers.every(({ kind }) => kind === 'notSeen');
+}
+
+function timeHint(sensor: string, what: string): string[] {
+  return [`To ask for a time: ${['sensors', 'explain', sensor, what, '--as', 'time'].map(shellQuoted).join(' ')}`];
 }
 
 /** A key may look like anything: what the sensor knows as a key is one, whatever else it could be. */
@@ -42,9 +56,9 @@ async function answer(
 ): Promise<Explanation> {
   const other = otherQuestion(sensor, what);
   if (as === 'key' || (as === undefined && other === undefined)) return await ask({ runKey: what, job });
-  if (as !== undefined) return await ask(as === 'time' ? { at: isoTime(what) ?? pastTime(what) } : { run: what });
+  if (as !== undefined) return await ask(as === 'time' ? { at: moment(what) } : { run: what });
   const key = await ask({ runKey: what, job });
-  if (other === undefined || key.about !== 'key' || key.answers.some(({ kind }) => kind !== 'notSeen')) return key;
+  if (other === undefined || !isUnknownKey(key)) return key;
   const second = await ask(other);
   return second.about === 'run' && second.answer.kind === 'unknown' ? key : second;
 }
@@ -53,5 +67,7 @@ async function answer(
 function otherQuestion(sensor: string, what: string): Question | undefined {
   const at = isoTime(what);
   if (at !== undefined) return { at };
-  return RUN_ID.test(what) || what.startsWith(`${sensor}:`) ? { run: what } : undefined;
+  return RUN_ID.test(what) || what.startsWith(`${sensor}:`) || what.startsWith(BACKFILL_ID_PREFIX)
+    ? { run: what }
+    : undefined;
 }

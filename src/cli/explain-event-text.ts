@@ -1,0 +1,142 @@
+/** An explanation of an event, or of a dead letter, in a few sentences. Pure. */
+import type { EventAnswer, Standing } from '../client/index.js';
+import { count, plain, relative } from '../sensors/text.js';
+import { shellQuoted } from './shell.js';
+import { standingText, when } from './standing-text.js';
+
+/** Of an ID or a key. */
+const SHOWN_CHARACTERS = 200;
+
+/** @param text what was asked about @param sensor its name */
+export function eventLines(answer: EventAnswer, text: string, sensor: string): string[] {
+  const name = plain(sensor);
+  const shown = plain(text, SHOWN_CHARACTERS);
+  switch (answer.kind) {
+    case 'deadLetter':
+      return deadLetterLines(answer, shown, sensor);
+    case 'retried':
+      return [
+        `Event '${shown}' of ${name}: could not be handled, ${count(answer.attempts, 'time')} so far, and is tried again ${when(answer.at)}: ${plain(answer.error)}`,
+        `  Mend the cause before its last try: after that it is parked (sensors dead-letters list ${name}).`,
+        ...hindrance(answer.standing, name),
+      ];
+    default:
+      return assetEventLines(answer, sensor);
+  }
+}
+
+/** What keeps a sensor from trying again. */
+function hindrance(standing: Standing, name: string): string[] {
+  return standing.kind === 'running' || standing.kind === 'failing' ? [] : [`  ${standingText(standing, name)}`];
+}
+
+function deadLetterLines(
+  { id, what, job, runKey, error, tick, since, lastAt, count: times }: Extract<EventAnswer, { kind: 'deadLetter' }>,
+  shown: string,
+  sensor: string
+): string[] {
+  const of = [
+    ...(job === undefined ? [] : [`job ${plain(job)}`]),
+    ...(runKey === undefined ? [] : [`key '${plain(runKey, SHOWN_CHARACTERS)}'`]),
+  ].join(', ');
+  const request = `Dead letter '${plain(id)}' of ${plain(sensor)}: a request${of === '' ? '' : ` (${of})`} was rejected`;
+  const event = `Event '${shown}' of ${plain(sensor)}: parked as dead letter '${plain(id)}'`;
+  const subject =
+    what !== 'event'
+      ? request
+      : shown === id
+        ? `Dead letter '${shown}' of ${plain(sensor)}: an event was parked`
+        : event;
+  const why = what === 'owner' ? 'its workflow ID is taken: ' : '';
+  const letters = (command: string): string =>
+    ['sensors', 'dead-letters', command, sensor, id].map(shellQuoted).join(' ');
+  return [
+    `${subject} ${when(since)}, ${count(times, 'time')}, the last ${relative(lastAt)} at tick ${tick}: ${why}${plain(error)}`,
+    `  Once the cause is mended, try it again: ${letters('retry')}`,
+    `  Or give it up: ${letters('discard')}`,
+  ];
+}
+
+type AssetEventAnswer = Exclude<EventAnswer, { kind: 'deadLetter' | 'retried' }>;
+
+function assetEventLines(answer: AssetEventAnswer, sensor: string): string[] {
+  const { event, recordedAt, partitionKey, observation } = answer;
+  const facts = [
+    ...(observation === true ? ['an observation'] : []),
+    ...(partitionKey === undefined ? [] : [`partition ${plain(partitionKey, SHOWN_CHARACTERS)}`]),
+    ...(recordedAt === undefined ? [] : [`recorded ${when(recordedAt)}`]),
+  ].join(', ');
+  const subject = `Event '${plain(event, SHOWN_CHARACTERS)}' of ${plain(sensor)}${facts === '' ? '' : ` (${facts})`}: `;
+  const [first = '', ...others] = assetEventSentences(answer, plain(sensor));
+  return [subject + first, ...others.map((each) => `  ${each}`)];
+}
+
+function assetEventSentences(answer: AssetEventAnswer, name: string): readonly string[] {
+  const { asset, position } = answer;
+  const log = `the log of asset ${plain(asset)}`;
+  const events = `sensors assets events ${plain(asset)}`;
+  switch (answer.kind) {
+    case 'unread': {
+      const { readTo, last, standing } = answer;
+      const end =
+        last === undefined ? `${log} did not answer, so whether there is such an event is not known` : `of ${last}`;
+      const at = readTo === 0 ? 'none yet' : `up to ${readTo}`;
+      return [
+        `not read yet: the sensor has read ${at}${last === undefined ? '; ' : ' '}${end}.`,
+        standingText(standing, name),
+      ];
+    }
+    case 'waiting':
+      return [
+        'read, and not consumed yet: it waits for events of the other assets, or the handler has passed it over.',
+        standingText(answer.standing, name),
+      ];
+    case 'read':
+      return readSentences(answer);
+    case 'absent':
+      return [
+        answer.last < position
+          ? `there is none: ${log} has events up to ${answer.last}. See them: ${events}`
+          : `${log} has let go of it: it has events ${answer.first} to ${answer.last}. See them: ${events}`,
+      ];
+    case 'otherLog':
+      return [
+        `it is of another log than the asset has now ('${plain(answer.log)}', with events up to ${answer.last}): that one was ` +
+          `deleted, and nobody can handle its events any more. See the present ones: ${events}`,
+      ];
+    case 'noLog':
+      return [`asset ${plain(asset)} has no log: nothing was recorded of it yet, or it was pruned.`];
+    default:
+      return [
+        `it is of another log of the asset than the one that the sensor reads, and ${log} did not answer. Start a worker, and ask again.`,
+      ];
+  }
+}
+
+function readSentences({
+  readTo,
+  run,
+  error,
+  observation,
+  together,
+  recordedAt,
+  startedAt,
+}: Extract<AssetEventAnswer, { kind: 'read' }>): readonly string[] {
+  if (run !== undefined) {
+    const key = run.runKey === undefined ? '' : `, whose key is '${plain(run.runKey, SHOWN_CHARACTERS)}'`;
+    return [
+      `consumed by a match, which started run ${plain(run.workflowId)} (${run.status})${key}.`,
+      ...(error === undefined ? [] : [`Error: ${plain(error)}`]),
+    ];
+  }
+  const passed =
+    observation === true
+      ? ' Sensors pass over observations unless they say `observations: true`.'
+      : recordedAt !== undefined && recordedAt < startedAt
+        ? ` It was recorded before the sensor was started (${startedAt.toISOString()}), and may have been passed over.`
+        : '';
+  const why = together
+    ? 'has it in its key: the handler consumed it without one or gave its run another key, a newer event took its place, or it expired.'
+    : 'has its ID as key: the handler asked for none, or gave its run another key.';
+  return [`done, the sensor has read up to ${readTo}. No run that is known ${why}${passed}`];
+}

@@ -1,0 +1,100 @@
+/** Where a run came from: which sensor asked for it, alone or with a backfill. */
+import type { Client } from '@temporalio/client';
+import { BACKFILL_ID_PREFIX, BACKFILL_TYPE, LOOP_ID_PREFIX } from '../sensors/protocol.js';
+import { BackfillClient, BackfillNotFoundError, type Backfill } from './backfills.js';
+import { sensorNames } from './earlier-sensors.js';
+import { describeExecution, listExecutions, type Execution } from './executions.js';
+import { foldRun } from './fold-history.js';
+import { readRunError, runOf, type SensorRun } from './list-runs.js';
+import { historyOf } from './loops.js';
+import { quoted } from './query.js';
+import { runMemoOf } from './read-run.js';
+
+/** Where a run came from. */
+export type RunAnswer =
+  | {
+      readonly kind: 'started';
+      readonly run: SensorRun;
+      /** Why it failed. */
+      readonly error?: string;
+      readonly requestedAt: Date;
+      /** The sensor asked for this backfill, of which the run is one, or which it is. */
+      readonly backfill?: BackfillOfRun;
+    }
+  /** It is a workflow that this sensor did not start; which one did, if one did, or which backfill. */
+  | {
+      readonly kind: 'foreign';
+      readonly workflowId: string;
+      readonly runId: string;
+      readonly sensor?: string;
+      readonly backfill?: BackfillOfRun;
+    }
+  /** Temporal knows no such workflow. */
+  | { readonly kind: 'unknown' };
+
+/** A backfill as far as Temporal still knows it. */
+export interface BackfillOfRun {
+  readonly id: string;
+  /** The workflow is the backfill, and not one of its runs. */
+  readonly isIt: boolean;
+  readonly status?: Backfill['status'];
+  readonly startTime?: Date;
+  /** Why it was rejected, or could not go on. */
+  readonly error?: string;
+  /** The operator who asked for it. */
+  readonly by?: string;
+}
+
+const RUN_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** @param id workflow ID or run ID */
+export async function explainRun(client: Client, sensor: string, id: string): Promise<RunAnswer> {
+  const execution = RUN_ID.test(id) ? await withRunId(client, id) : await describeExecution(client, id);
+  if (execution === undefined || execution.workflowId.startsWith(LOOP_ID_PREFIX)) return { kind: 'unknown' };
+  const memo = runMemoOf(execution.memo ?? {});
+  const { workflowId, runId } = execution;
+  const found = await backfillOfRun(client, execution);
+  const backfill = found === undefined ? {} : { backfill: found };
+  if (memo?.sensor === undefined || !(await isNameOf(client, sensor, memo.sensor)))
+    return {
+      kind: 'foreign',
+      workflowId,
+      runId,
+      ...(memo?.sensor === undefined ? {} : { sensor: memo.sensor }),
+      ...backfill,
+    };
+  const run = runOf(execution);
+  const error = await readRunError(client, run);
+  const requestedAt = found?.startTime ?? run.startTime;
+  return { kind: 'started', run, requestedAt, ...(error === undefined ? {} : { error }), ...backfill };
+}
+
+/** The backfill that a workflow is, or is part of. */
+async function backfillOfRun(
+  client: Client,
+  { workflowId, type, memo = {} }: Pick<Execution, 'workflowId' | 'type' | 'memo'>
+): Promise<BackfillOfRun | undefined> {
+  const isIt = type === BACKFILL_TYPE && workflowId.startsWith(BACKFILL_ID_PREFIX);
+  const id = isIt ? workflowId.slice(BACKFILL_ID_PREFIX.length) : runMemoOf(memo)?.backfill;
+  if (id === undefined) return undefined;
+  try {
+    const { status, startTime, error, by } = await new BackfillClient(client).describe(id);
+    const told = { ...(error === undefined ? {} : { error }), ...(by === undefined ? {} : { by }) };
+    return { id, isIt, status, startTime, ...told };
+  } catch (error) {
+    if (error instanceof BackfillNotFoundError) return { id, isIt };
+    throw error;
+  }
+}
+
+/** Whether the sensor is called so, or was. */
+async function isNameOf(client: Client, sensor: string, name: string): Promise<boolean> {
+  if (name === sensor) return true;
+  const { state } = await foldRun(client, await historyOf(client, sensor));
+  return sensorNames(sensor, state).includes(name);
+}
+
+async function withRunId(client: Client, runId: string) {
+  for await (const execution of listExecutions(client, `RunId = ${quoted(runId)}`)) return execution;
+  return undefined;
+}
