@@ -160,8 +160,11 @@ export interface ReadLog {
 
 /** How far the sensor is in the log of an asset that it watches; `undefined` for any other asset. */
 export function readLogOf({ options, cursor }: LoopState, asset: string): ReadLog | undefined {
-  const watched = Object.entries(options.lineage?.assets ?? {}).filter((each) => each[1].watched === true);
-  const isWatched = watched.some(([name]) => name === asset);
+  // anybody may have sent the options
+  const told: unknown = options.lineage?.assets;
+  const facts: Readonly<Record<string, unknown>> = isObject(told) ? told : {};
+  const watched = Object.keys(facts).filter((name) => isObject(facts[name]) && facts[name]['watched'] === true);
+  const isWatched = watched.includes(asset);
   if (cursor === undefined)
     return isWatched ? { log: '', positions: upTo(0), together: watched.length > 1 } : undefined;
   const { value } = cursor;

@@ -66,6 +66,15 @@ test('an asset sensor on another worker handles each event once and in order, so
   expect((await h.sensors.state(name)).deadLetters.map(({ error }) => error)).toEqual([
     `${orders.name}@${id}.5: Error: not this one`,
   ]);
+  const became = async (position: number, of: string = name): Promise<unknown> => {
+    const explanation = await h.sensors.explain(of, { runKey: `${orders.name}@${id}.${position}` });
+    return explanation.about === 'key' ? (explanation.event ?? explanation.answers[0]) : undefined;
+  };
+  expect(await became(4)).toMatchObject({ kind: 'started', run: { tick: expect.any(Number) as number } });
+  expect(await became(5)).toMatchObject({ kind: 'deadLetter', what: 'event', count: 1 });
+  expect(await became(7)).toMatchObject({ kind: 'absent', first: 1, last: 6 });
+  // it has no job
+  expect(await became(4, h.name(onNewest))).toMatchObject({ kind: 'read', readTo: 6, partitionKey: 'a' });
   // what the handler that failed said of assets is forgotten with its failure
   const invoiced = async (): Promise<unknown[]> =>
     (await readAsset(h.client, invoices)).map(({ metadata }) => metadata['position']);
@@ -91,6 +100,9 @@ test('an asset sensor on another worker handles each event once and in order, so
   expect(seen.at(-1)).toBe('1 a');
   const again = await h.settledRuns(onOrders, 4);
   expect(again.map(({ runKey }) => runKey)).toContain(`${orders.name}@${(await assetState(h.client, orders))?.id}.1`);
+
+  expect(await became(5)).toMatchObject({ kind: 'started' });
+  expect(await became(7)).toMatchObject({ kind: 'otherLog', last: 1 });
 
   // a preview has any cursor, and tells no log of it
   await subscribeAsset(h.client, invoices, { sensor: name, position: 1, taskQueue: h.taskQueue });
@@ -130,4 +142,8 @@ test('an asset sensor on another worker handles each event once and in order, so
   await h.sensors.retryDeadLetters(h.name(onRefunds));
   await waitFor(() => refunded.length > 1, 'the event that was handed back');
   expect(refunded.at(-1)).toBe(`${orders.name} 2`);
+
+  await h.sensors.prune(name);
+  const left = `Runs that it started remain: 'sensors runs ${name}' lists them`;
+  await expect(h.sensors.explain(name, { runKey: 'any' })).rejects.toThrow(left);
 });

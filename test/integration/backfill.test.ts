@@ -318,6 +318,15 @@ test('a sensor asks for a backfill, once for a key; its runs say which sensor it
     }),
   ]);
   expect(answers[0]).toMatchObject({ run: { workflowId: `backfill/${id}`, status: 'COMPLETED', tick: tick.tick } });
+  const cameFrom = async (run: string): Promise<unknown> => {
+    const explanation = await h.sensors.explain(name, { run });
+    return explanation.about === 'run' ? explanation.answer : undefined;
+  };
+  const known = { id, status: 'done' };
+  const { workflowId } = runOf({ workflowId: `backfill/${id}` }, '2026-01-31');
+  const run = { workflowId, tick: tick.tick };
+  expect(await cameFrom(workflowId)).toMatchObject({ kind: 'started', run, backfill: { ...known, isIt: false } });
+  expect(await cameFrom(`backfill/${id}`)).toMatchObject({ kind: 'started', backfill: { ...known, isIt: true } });
 });
 
 describe('what cannot be backfilled is refused where it is said', () => {

@@ -7,6 +7,7 @@ import { startLoop } from '../../src/client/loops.js';
 import { defineJob, defineSensor } from '../../src/index.js';
 import { loopOptions } from '../../src/sensors/loop-options.js';
 import { PROTOCOL } from '../../src/sensors/protocol.js';
+import { requestHash } from '../../src/sensors/run-key.js';
 import { json, SECRET, sensors, spawnCli, text, unread } from '../support/cli.js';
 import { Harness, waitFor } from '../support/harness.js';
 
@@ -216,6 +217,19 @@ describe('explain', () => {
       { kind: 'notSeen', dedupeMs: 1, standing: { kind: 'stopped', from: 'code' } },
     ]);
     await h.loop('forgetful').terminate();
+
+    // a backfill that was asked for when the job, or the sensor, had another name
+    const earlier = { sensor: 'before', jobs: { echo: ['work'] } };
+    await startLoop(h.client, { sensor, taskQueue: `${h.taskQueue}-nobody`, options: { ...options, earlier } });
+    const hash = requestHash({ job: 'work', runKey: 'month', backfill: {} });
+    const backfill = `before.${hash}`;
+    const asked = { sensorRun: { sensor: 'before', job: 'work', tick: 1, runKey: 'month' } };
+    const id = `backfill/${backfill}`;
+    await h.client.workflow.start('echo', { workflowId: id, taskQueue: h.taskQueue, args: [{ n: 1 }], memo: asked });
+    expect(await answers('forgetful', 'month')).toMatchObject([
+      { kind: 'expired', job: 'echo', backfill, run: { workflowId: id, tick: 1 } },
+    ]);
+    await h.loop('forgetful').terminate();
   });
 
   test('tells what took place at a time, and where a run came from', async () => {
@@ -233,13 +247,17 @@ describe('explain', () => {
     expect(early).toMatchObject({ answer: { kind: 'tick' } });
     expect(histories.length).toBeGreaterThan(0);
     expect(histories).not.toContainEqual((await h.sensors.describe(name(chatty))).startTime);
-    const [then, stopped, byRunId, stranger] = await Promise.all([
+    const [then, clock, hint, stopped, byRunId, stranger] = await Promise.all([
       json('explain', name(keys), new Date(tick?.startedAt ?? 0).toISOString()),
+      json('explain', name(keys), '16:38', '--as', 'time'),
+      text('explain', name(keys), '16:38'),
       text('explain', name(burst), new Date().toISOString()),
       text('explain', name(keys), run?.runId ?? ''),
       h.sensors.explain(name(idle), { run: run?.workflowId ?? '' }),
     ]);
     expect(then).toMatchObject({ about: 'time', answer: { kind: 'tick', tick: { tick: tick?.tick } } });
+    expect(clock).toMatchObject({ about: 'time', at: expect.stringMatching(/:00\.000Z$/) as string });
+    expect(hint).toContain(`\nTo ask for a time: sensors explain ${name(keys)} 16:38 --as time\n`);
     expect(stopped).toContain('The sensor was stopped by ann (moving) at ');
     expect(byRunId).toContain(`was requested by ${name(keys)} at tick 1, `);
     expect(stranger).toMatchObject({ answer: { kind: 'foreign', sensor: name(keys) } });

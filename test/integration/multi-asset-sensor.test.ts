@@ -72,6 +72,19 @@ test('matches by partition are handled each on its own, wait visibly for what is
   expect(cursor?.value).toMatchObject({
     assets: { [orders.name]: { low: 4, above: '' }, [customers.name]: { low: 3, above: '' } },
   });
+
+  const became = async (...[runKey]: readonly [string]): Promise<unknown> => {
+    const explanation = await h.sensors.explain(name, { runKey });
+    return explanation.about === 'key' ? (explanation.event ?? explanation.answers[0]) : undefined;
+  };
+  const [, ofOrders] = keyOf(1, 4).split('+');
+  const run = { runKey: keyOf(1, 4) };
+  expect(await became(keyOf(1, 4))).toMatchObject({ kind: 'started', run });
+  expect(await became(ofOrders ?? '')).toMatchObject({ kind: 'read', run, partitionKey: 'wed' });
+  const [ofCustomers = ''] = keyOf(2, 2).split('+');
+  for (const key of [keyOf(2, 2), ofCustomers]) expect(await became(key)).toMatchObject({ kind: 'deadLetter' });
+  const [, waits = ''] = keyOf(1, 5).split('+');
+  expect(await became(waits)).toMatchObject({ kind: 'waiting', position: 5, partitionKey: 'thu' });
 });
 
 test('what waits longer than it may expires, which the tick says', async () => {

@@ -6,7 +6,7 @@ import { why } from '../../src/cli/commands/describe.js';
 import { listLines } from '../../src/cli/commands/list.js';
 import { explanationLines } from '../../src/cli/explain-text.js';
 import { firstOf, newestTicks, type NewestTicksOptions } from '../../src/cli/newest-ticks.js';
-import { duration, pastTime } from '../../src/cli/options.js';
+import { duration, moment, pastTime, timeOfDay } from '../../src/cli/options.js';
 import { fitting, table, type Output } from '../../src/cli/output.js';
 import type { Session } from '../../src/cli/session.js';
 import { speaksUnicode, timeline } from '../../src/cli/timeline.js';
@@ -89,6 +89,18 @@ test('a past time is a time, or how long ago', () => {
   expect(duration('2d')).toBe(172_800_000);
   for (const wrong of ['yesterday', '2', '2 weeks', '-1h', '2999-01-01T00:00:00Z'])
     expect(() => pastTime(wrong), wrong).toThrow(/Accepted|future/);
+});
+
+test('a time of day is the last one that clocks here showed', () => {
+  const now = new Date(2026, 0, 31, 17, 0, 0);
+  expect(timeOfDay('16:38', now)).toEqual(new Date(2026, 0, 31, 16, 38));
+  expect(timeOfDay('9:05:07', now)).toEqual(new Date(2026, 0, 31, 9, 5, 7));
+  expect(timeOfDay('17:01', now)).toEqual(new Date(2026, 0, 30, 17, 1));
+  for (const other of ['24:00', '16:60', '16', 'b.csv:17', '16:38Z'])
+    expect(timeOfDay(other, now), other).toBeUndefined();
+  expect(moment('2999-01-01T00:00:00Z')).toEqual(new Date('2999-01-01T00:00:00Z'));
+  expect(moment('16:38').getTime()).toBeLessThanOrEqual(Date.now());
+  expect(() => moment('25:00')).toThrow("A time is not '25:00'. Accepted: a time of day such as 16:38");
 });
 
 const HOUR_MS = 3_600_000;
