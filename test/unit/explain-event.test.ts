@@ -173,6 +173,10 @@ test('each answer is a sentence, with what to do', () => {
     /^Event 'orders@l\.4' of s: parked as dead letter 'event-x' .*: no\n.*sensors dead-letters retry s event-x\n/
   );
   expect(lines(parked, 'event-x')).toMatch(/^Dead letter 'event-x' of s: an event was parked /);
+  const request = letter({ id: 'AbC', kind: 'request', job: 'process', runKey: 'a' });
+  expect(lines(kept('AbC', { deadLetters: [request] }), 'AbC')).toMatch(
+    /^Dead letter 'AbC' of s: a request \(job process, key 'a'\) was rejected .* at tick 4: no\n/
+  );
   const stopped: Standing = { kind: 'stopped', from: 'operator', by: 'ann' };
   expect(lines(decided({ standing: stopped }))).toMatch(
     /: not read yet: the sensor has read up to 3 of 6\.\n.*stopped by ann\. Start it with: sensors start s$/
