@@ -152,7 +152,7 @@ export function endEvaluation(state: LoopState, progress: InProgress, end: Activ
     return { state: rules.interrupted(state, evaluated, endedQuiet(end.error), now), kind: 'interrupted' };
   }
   const result = 'value' in end ? parseEvaluationResult(end.value) : undefined;
-  if (result?.kind === 'rest') return { state: rules.rest(state, evaluated, now), kind: 'rested' };
+  if (result?.kind === 'rest') return { state: rules.rest(state, evaluated, result.quiet ?? [], now), kind: 'rested' };
   if (overtaken) {
     const without = rules.release(state, result?.staged ?? []);
     return { state: rules.overtake(without, evaluated, now), kind: 'ticked' };

@@ -5,12 +5,14 @@
  * state; `sensor-loop.ts` only sequences them, so that every rule can be tested without Temporal and replays the same.
  */
 import type {
+  EndedStreak,
   EvaluationInput,
   Health,
   LoopOptions,
   LoopState,
   Note,
   OperatorChoice,
+  QuietReason,
   TickFacts,
   Trigger,
 } from '../sensors/protocol.js';
@@ -186,7 +188,9 @@ export function isHolding(state: LoopState): boolean {
  *
  * @param quiet whether the last attempt ran to its end and found nothing new
  */
-export function interrupted(state: LoopState, { trigger, dueAt }: Evaluated, quiet: boolean, now: number): LoopState {
+export function interrupted(before: LoopState, evaluated: Evaluated, quiet: boolean, now: number): LoopState {
+  const state = { ...before, ...interruptedStreak(before, evaluated, now) };
+  const { trigger, dueAt } = evaluated;
   const { options, health, idleSince } = state;
   const [backoff, since] =
     health.status === 'failing' ? [options.failureBackoff, health.since] : [options.idleBackoff, idleSince ?? dueAt];
@@ -196,4 +200,22 @@ export function interrupted(state: LoopState, { trigger, dueAt }: Evaluated, qui
   const next = again ? wakeUp(state, trigger) : state;
   if (state.first || now < dueAt) return next;
   return { ...next, nextAt: dueAt + Math.max(1, Math.ceil((now - dueAt) / intervalMs)) * intervalMs };
+}
+
+/** Of an evaluation that waited for its next attempt, the loop is not told what the attempts before said. */
+function interruptedStreak(
+  { streak }: LoopState,
+  { dueAt }: Evaluated,
+  now: number
+): { readonly streak?: EndedStreak } {
+  // nothing was evaluated
+  if (now < dueAt) return {};
+  const { reasons, endedAt } = streak ?? { reasons: [], endedAt: now };
+  return { streak: { reasons: knownUntil(reasons, endedAt), endedAt: now } };
+}
+
+/** The reasons when what came after them is not known. */
+export function knownUntil(reasons: readonly QuietReason[], until: number): readonly QuietReason[] {
+  const last = reasons.at(-1);
+  return last === undefined ? [] : [...reasons.slice(0, -1), { until, ...last }];
 }

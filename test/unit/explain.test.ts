@@ -266,6 +266,17 @@ test('a stopped sensor was stopped by somebody, until it was started or a stop e
   });
 });
 
+test('nothing is made up for a time of which what evaluations said was not kept', () => {
+  const quiet = [
+    { reason: 'no files', since: T + 4 * MIN, until: T + 6 * MIN },
+    { reason: 'no csv files', since: T + 8 * MIN },
+  ];
+  const at = (minutes: number) => time(T + minutes * MIN, { before: tick(2), after: tick(10, { quiet }) });
+  expect(at(5)).toMatchObject({ kind: 'quiet', reason: 'no files' });
+  expect(at(7)).toMatchObject({ kind: 'notEvaluated', uncertain: true, after: { tick: 10 } });
+  expect(at(9)).toMatchObject({ kind: 'quiet', reason: 'no csv files' });
+});
+
 test('what is to come, and what nobody knows any more, is said', () => {
   expect(time(T + 61 * MIN)).toEqual({ kind: 'future', standing: running });
   const nothing = { before: undefined, after: undefined };
