@@ -10,6 +10,7 @@ import { keyedRunId, runKeyHash, type KeyedRun } from '../sensors/run-key.js';
 import { parseRequests } from '../workflows/parse.js';
 import { sensorNames } from './earlier-sensors.js';
 import { describeExecution, listExecutions } from './executions.js';
+import { runAgain, type RunAgain } from './explain-again.js';
 import { lookForBackfill } from './explain-backfill.js';
 import {
   decideKey,
@@ -53,6 +54,8 @@ export type RunAnswer =
       /** Why it failed. */
       readonly error?: string;
       readonly requestedAt: Date;
+      /** It is not its key's first run. */
+      readonly repeats?: RunAgain;
     }
   /** It is a workflow that this sensor did not start; which one did, if one did. */
   | { readonly kind: 'foreign'; readonly workflowId: string; readonly runId: string; readonly sensor?: string }
@@ -171,21 +174,31 @@ async function lookOutside(
   const sealed =
     asked && recentSpan(state.ledger, hashes) === undefined ? await sealedSpan(client, state, hashes) : undefined;
   const error = run === undefined ? undefined : await readRunError(client, run);
-  return { names, hashes, ids, run, error, sealed };
+  const first =
+    run?.epoch === undefined ? undefined : await findRun(client, sensors, { names, runKey, state, newest: 1 });
+  return { names, hashes, ids, run, error, first, sealed };
 }
 
 function epochOf({ epochs }: LoopState, hash: string): number {
   return Object.hasOwn(epochs, hash) ? (epochs[hash] ?? 1) : 1;
 }
 
+interface SoughtKey {
+  readonly names: readonly string[];
+  readonly runKey: string;
+  readonly state: LoopState;
+  /** Epoch to begin with. @default that of the key */
+  readonly newest?: number;
+}
+
 /** The newest run of a key that Temporal still knows, and that this sensor started, whatever it and its job were called. */
 async function findRun(
   client: Client,
   sensors: readonly string[],
-  { names, runKey, state }: { readonly names: readonly string[]; readonly runKey: string; readonly state: LoopState }
+  { names, runKey, state, newest }: SoughtKey
 ): Promise<SensorRun | undefined> {
   for (const job of names) {
-    for (let epoch = epochOf(state, runKeyHash(job, runKey)); epoch >= 1; epoch--) {
+    for (let epoch = newest ?? epochOf(state, runKeyHash(job, runKey)); epoch >= 1; epoch--) {
       for (const id of sensors.flatMap((sensor) => keyedIds({ sensor, job, runKey, epoch }))) {
         const execution = await describeExecution(client, id);
         const owner = runMemoOf(execution?.memo ?? {})?.sensor;
@@ -275,7 +288,24 @@ async function explainRun(client: Client, sensor: string, id: string): Promise<R
     return { kind: 'foreign', workflowId, runId, ...(memo === undefined ? {} : { sensor: memo.sensor }) };
   const run = runOf(execution);
   const error = await readRunError(client, run);
-  return { kind: 'started', run, requestedAt: run.startTime, ...(error === undefined ? {} : { error }) };
+  const repeats = await howAgain(client, sensor, run);
+  return {
+    kind: 'started',
+    run,
+    requestedAt: run.startTime,
+    ...(repeats === undefined ? {} : { repeats }),
+    ...(error === undefined ? {} : { error }),
+  };
+}
+
+/** Nothing for the first run of a key. */
+async function howAgain(client: Client, sensor: string, run: SensorRun): Promise<RunAgain | undefined> {
+  const { epoch, runKey, job } = run;
+  if (epoch === undefined || runKey === undefined) return undefined;
+  const { state, ticks } = await foldRun(client, await historyOf(client, sensor));
+  const names = [job, ...aliasesOf(state.options, job)];
+  const first = await findRun(client, sensorNames(sensor, state), { names, runKey, state, newest: 1 });
+  return runAgain(run, { runKey, audit: state.audit, ticks: [...ticks.values()], first });
 }
 
 /** Whether the sensor is called so, or was. */

@@ -477,6 +477,15 @@ export interface AuditEntry {
   readonly what: string;
   readonly by?: string;
   readonly reason?: string;
+  readonly discarded?: DiscardedRequests;
+}
+
+/** Requests that were accepted, and discarded by an operator before they were started. */
+export interface DiscardedRequests {
+  /** That asked for them. */
+  readonly tick: number;
+  /** Their run keys, packed as in the ledger: the first 200. */
+  readonly keys: string;
 }
 
 /** Start or stop, as an operator chose. */

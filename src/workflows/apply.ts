@@ -3,6 +3,7 @@
  * the history of a closed loop. Pure.
  */
 import { cutText, type Json } from '../sensors/json.js';
+import { MAX_AUDITED_KEY_BYTES } from '../sensors/limits.js';
 import {
   SIGNALS,
   UPDATES,
@@ -67,8 +68,9 @@ export function applyMessage(state: LoopState, { kind, name, args, protocol }: M
     case UPDATES.discardPending: {
       const count = rules.isHolding(state) && state.launch !== undefined ? rules.waitingRequests(state.launch) : 0;
       const { assetEvents } = rules.isHolding(state) ? (state.launch ?? {}) : {};
+      const discarded = count === 0 ? {} : { discarded: rules.discardedRequests(state) };
       const also = assetEvents === undefined ? '' : ` and ${assetEvents.events.length} asset events`;
-      return rules.discardPending(rules.audit(state, `discard ${count} pending requests${also}`, note, now));
+      return rules.discardPending(rules.audit(state, `discard ${count} pending requests${also}`, note, now, discarded));
     }
     default:
       return state;
@@ -106,13 +108,18 @@ export function applyPreview(state: LoopState, content: unknown, note: Note, now
 
 /** A key was run again because an operator said so. */
 export function applyRerun(state: LoopState, edit: KeyEdit, result: RerunResult, now: number): LoopState {
-  const next = rules.audit(state, `rerun ${cutText(edit.runKey, 200)} as epoch ${result.epoch}`, edit, now);
+  const next = rules.audit(
+    state,
+    `rerun ${cutText(edit.runKey, MAX_AUDITED_KEY_BYTES)} as epoch ${result.epoch}`,
+    edit,
+    now
+  );
   return rules.remember(rules.countRuns(next, 1, now), result, now);
 }
 
 /** A key whose next request starts a run, whatever ran before. */
 export function applyRearm(state: LoopState, edit: KeyEdit, hash: string, now: number): LoopState {
-  const next = rules.audit(state, `rearm ${cutText(edit.runKey, 200)}`, edit, now);
+  const next = rules.audit(state, `rearm ${cutText(edit.runKey, MAX_AUDITED_KEY_BYTES)}`, edit, now);
   const epoch = (Object.hasOwn(state.epochs, hash) ? (state.epochs[hash] ?? 1) : 1) + 1;
   return { ...next, rearmed: rules.withEpoch(state.rearmed, hash, epoch) };
 }

@@ -23,6 +23,7 @@ export {
   applyRecorded,
   countRuns,
   discardPending,
+  discardedRequests,
   endBatch,
   delayAssetEvents,
   dropAssetEvents,

@@ -5,6 +5,7 @@
  * state; `sensor-loop.ts` only sequences them, so that every rule can be tested without Temporal and replays the same.
  */
 import type {
+  AuditEntry,
   EndedStreak,
   EvaluationInput,
   Health,
@@ -111,8 +112,14 @@ function started(before: LoopState, after: LoopState, now: number): LoopState {
   return { ...after, startedAt: now, first: true, health: { ...after.health, failures: 0 } };
 }
 
-export function audit(state: LoopState, what: string, note: Note, now: number): LoopState {
-  return { ...state, audit: addAudit(state.audit, what, note, now) };
+export function audit(
+  state: LoopState,
+  what: string,
+  note: Note,
+  now: number,
+  more?: Pick<AuditEntry, 'discarded'>
+): LoopState {
+  return { ...state, audit: addAudit(state.audit, what, note, now, more) };
 }
 
 /** What an operator's start or stop becomes. */

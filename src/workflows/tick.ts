@@ -66,10 +66,16 @@ export function beginEvaluation(
     ...(state.cursor === undefined ? {} : { cursor: state.cursor }),
     ...(state.lastTickAt === undefined ? {} : { lastTickAt: state.lastTickAt }),
     ...(state.lastRunKey === undefined ? {} : { lastRunKey: state.lastRunKey }),
-    ...(last === undefined ? {} : { lastOutcome: `tick ${last.tick}: ${last.status}: ${describeTick(last)}` }),
+    ...(last === undefined ? {} : { lastOutcome: outcomeOf(last) }),
     facts: factsOf(state),
   };
   return { state: rest, evaluated: { input, trigger, dueAt: now + begin.delayMs } };
+}
+
+/** What the last tick did. What it left pending is older than any evaluation, unless it was discarded. */
+function outcomeOf(last: TickRecord): string {
+  const since = last.pending > 0 ? ' (discarded since)' : '';
+  return `tick ${last.tick}: ${last.status}: ${describeTick(last)}${since}`;
 }
 
 function newRecord({ input, trigger, dueAt }: Evaluated, details: FailureDetails, now: number): TickRecord {
