@@ -36,6 +36,7 @@ export function deferToNewer(
     ApplicationFailure.create({
       message: `waiting for a worker with the newest definition of sensor '${input.sensor}'; this one has an older one`,
       type: FAILURE_TYPES.outdated,
+      details: [input.facts],
       category: ApplicationFailureCategory.BENIGN,
       nextRetryDelay: OUTDATED_RETRY_MS,
     })

@@ -612,7 +612,7 @@ export interface SensorMemo {
   readonly behindSince?: number;
   /** Why its idle ticks do not fold, so that each costs history. */
   readonly unfolded?: string;
-  /** Of a sensor that is stopped; of one that runs, its evaluation has them. */
+  /** Of a sensor that evaluates nothing: it is stopped, or has pending requests. Else its evaluation has them. */
   readonly facts?: TickFacts;
   readonly intervalMs: number;
   readonly pending: number;

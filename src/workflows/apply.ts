@@ -46,8 +46,11 @@ export function applyMessage(state: LoopState, { kind, name, args, protocol }: M
     }
     case UPDATES.reset:
       return rules.choose(rules.audit(state, 'reset', note, now), undefined, now);
-    case SIGNALS.tick:
-      return rules.wakeUp(rules.audit(state, 'tick', note, now), 'tick');
+    case SIGNALS.tick: {
+      const refused = kind === 'update' && rules.refusesTick(state);
+      const what = refused ? 'tick (refused: pending requests come first)' : 'tick';
+      return rules.wakeUp(rules.audit(state, what, note, now), 'tick');
+    }
     case SIGNALS.push:
       return rules.pushEvents(
         state,

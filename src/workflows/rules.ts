@@ -12,6 +12,7 @@ export {
   newState,
   nextStep,
   operatorChoice,
+  refusesTick,
   resumeWhenDue,
   wakeUp,
 } from './state.js';

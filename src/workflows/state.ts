@@ -189,6 +189,11 @@ export function isHolding(state: LoopState): boolean {
   return state.launch !== undefined && state.launch.record === undefined;
 }
 
+/** Whether nobody can wait for a tick: a stop holds back requests that come before it. */
+export function refusesTick(state: LoopState): boolean {
+  return isHolding(state) && !isRunning(state);
+}
+
 /**
  * The state after an evaluation that was only interrupted. The loop does not hear of quiet attempts, so it continues
  * their rhythm; what the evaluation was asked for has still to happen.

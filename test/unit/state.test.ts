@@ -20,6 +20,7 @@ import { bytesOf } from '../../src/workflows/inbox.js';
 import { parseWaitingAssets } from '../../src/workflows/parse.js';
 import * as rules from '../../src/workflows/rules.js';
 import { addDeadLetters } from '../../src/workflows/records.js';
+import { isTold, memoOf } from '../../src/workflows/views.js';
 
 const options: LoopOptions = {
   intervalMs: 1000,
@@ -157,6 +158,25 @@ describe('rhythm', () => {
     const rested = [{ reason: 'no csv files', since: 2100 }];
     expect(at(2500, { streak: { reasons: rested, endedAt: 2500 } })).toEqual(rested);
     expect(at(1200, { tick: input.tick + 1 })).toBeUndefined();
+  });
+
+  test('a memo tells of the ticks of a sensor with pending requests, and costs no event more than without', () => {
+    const requests = [1, 2].map((n) => ({ id: `s:job:${n}`, job: 'job', args: [] }));
+    const committed = (state: LoopState, now: number): LoopState => {
+      const { evaluated, state: begun } = begin(state, now);
+      return rules.commit(begun, evaluated, { ...result, requests }, now);
+    };
+    const limited = { ...options, maxRunsPerTick: 1 };
+    const holding = ended(committed(rules.newState(limited, 0), 0), requests, 5);
+    const { facts, ...told } = memoOf(holding);
+    expect(facts).toMatchObject({ lastTick: { tick: 1 } });
+    expect(isTold(told, memoOf(holding))).toBe(true);
+    expect(isTold({ ...told, pending: 1 }, memoOf(holding))).toBe(false);
+    expect(memoOf(tick(rules.newState(options, 0), 0))).not.toHaveProperty('facts');
+    const stopped = rules.choose(holding, rules.operatorChoice('stopped', {}, 10), 10);
+    const { facts: _, ...without } = memoOf(stopped);
+    expect(isTold(without, memoOf(stopped))).toBe(false);
+    expect(memoOf(holding, 2)).not.toHaveProperty('facts');
   });
 
   test('a tick that was asked for is not forgotten by an interruption or another reason', () => {

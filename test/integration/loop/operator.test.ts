@@ -187,6 +187,8 @@ test('maxRunsPerTick leaves the rest pending; the next ticks start it in order, 
     pending: 3,
   });
   expect((await h.sensors.state(name)).pending).toMatchObject({ count: 3, sample: [{ runKey: 'k4' }, {}, {}] });
+  // nothing is evaluated, and the list tells of its ticks all the same
+  expect(await h.sensors.describe(name)).toMatchObject({ lastTick: { tick: 2 }, runsLastDay: 4, pending: 3 });
   await h.sensors.discardPending(name, { by: 'ann' });
   expect((await h.sensors.state(name)).pending.count).toBe(0);
   const gone = { kind: 'discarded', tick: 1, requestedAt: expect.any(Date) as Date, by: 'ann' };
