@@ -2,7 +2,7 @@
  * The JSON of `explain`. As in views.ts, fields are listed one by one: a cursor's value is there only when it was asked
  * for.
  */
-import type { Explanation, KeyAnswer, RunAnswer, SensorRun, Standing, TimeAnswer } from '../client/index.js';
+import type { Explanation, KeyAnswer, RunAnswer, Standing, TimeAnswer } from '../client/index.js';
 import type { WebUrlOf } from './session.js';
 import { iso, runView, tickView } from './views.js';
 

@@ -17,6 +17,7 @@ export { ReadOnlyError } from './read-only.js';
 export type { SensorClientOptions } from './read-only.js';
 export type { CursorBeforeOptions, SensorDescription, SensorSummary, SensorWorker } from './sensor-client.js';
 export type { ExplainOptions, Explanation, Question, RunAnswer } from './explain.js';
+export type { RunAgain } from './explain-again.js';
 export type { KeyAnswer } from './explain-key.js';
 export type { TimeAnswer } from './explain-time.js';
 export type { Standing } from './standing.js';
