@@ -14,19 +14,26 @@ import { measureAttempt, measureFolded } from './attempt-metrics.js';
 import type { SensorActivityDependencies } from './index.js';
 import { deferToNewer, refuseOutdated } from './newest.js';
 import { KeysUnavailableError, noKeys, notLoaded, waiting } from './postponed.js';
-import { extendStreak } from './streak.js';
+import { KnownStreaks } from './known-streaks.js';
+import { addReason, extendStreak, readStreak } from './streak.js';
 
 const TIMER_SLACK_MS = 5;
 
 export function createEvaluateActivity({ registry }: SensorActivityDependencies, evaluator: Evaluator) {
+  const known = new KnownStreaks();
+
   async function evaluateSensor(input: EvaluationInput): Promise<EvaluationResult | RestResult> {
     const { info } = Context.current();
     const waitedMs = info.currentAttemptScheduledTimestampMs - info.scheduledTimestampMs;
-    if (waitedMs + TIMER_SLACK_MS < input.delayMs) throw waiting(input, input.delayMs - waitedMs);
+    const before = readStreak(info.heartbeatDetails) ?? known.before(input);
+    if (waitedMs + TIMER_SLACK_MS < input.delayMs) {
+      hand(before);
+      throw waiting(input, input.delayMs - waitedMs);
+    }
     const definition = registry.sensors.get(input.sensor);
     if (definition === undefined) throw notLoaded(input, [...registry.sensors.keys()]);
     await refuseOutdated();
-    const streak = deferToNewer(input, registeredOptions(registry, definition).definition);
+    const streak = deferToNewer(input, registeredOptions(registry, definition).definition, before);
     const times = { scheduledAt: info.currentAttemptScheduledTimestampMs, waitedMs };
     return await evaluateLoaded(new Evaluating(input, definition, times, streak));
   }
@@ -45,7 +52,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies,
       const failure = failedEvaluation(input, times, error, evaluating.report);
       if (failureFolds(input, error)) {
         measureFolded(evaluating);
-        recordInStreak(streak, failure.message);
+        recordInStreak(evaluating, failure.message, Number(failure.nextRetryDelay));
       }
       throw failure;
     }
@@ -53,17 +60,26 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies,
     const end = endOf(input, result, times);
     if (end === 'report') return result;
     measureFolded(evaluating, result);
-    if (end === 'rest') return { kind: 'rest' };
     const { reason, pauseMs } = quietEnd(input, result, times);
-    recordInStreak(streak, reason);
+    if (end === 'rest') return { kind: 'rest', quiet: addReason(streak, reason, Date.now()).reasons };
+    recordInStreak(evaluating, reason, pauseMs);
     throw quietFailure(reason, pauseMs, input.facts);
+  }
+
+  /** Adds why this attempt folds to the record that the next one finds, if it says something new. */
+  function recordInStreak({ input, times, streak, began }: Evaluating, reason: string, pauseMs: number): void {
+    const now = Date.now();
+    known.keep(input, addReason(streak, reason, now), times.scheduledAt + (now - began) + pauseMs);
+    const extended = extendStreak(streak, reason, now);
+    if (extended === undefined) hand(streak);
+    else Context.current().heartbeat(extended);
   }
 
   return { evaluateSensor };
 }
 
-/** Adds why this attempt folds to the record that the next one finds, if it says something new. */
-function recordInStreak(streak: StreakRecord | undefined, reason: string): void {
-  const extended = extendStreak(streak, reason, Date.now());
-  if (extended !== undefined) Context.current().heartbeat(extended);
+/** Gives the record to the next attempt, unless it has it. */
+function hand(streak: StreakRecord | undefined): void {
+  const context = Context.current();
+  if (streak !== undefined && context.info.heartbeatDetails === undefined) context.heartbeat(streak);
 }

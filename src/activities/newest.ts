@@ -5,7 +5,6 @@ import { FAILURE_TYPES } from '../sensors/errors.js';
 import { withoutStack } from '../sensors/failures.js';
 import { HEARTBEAT_TIMEOUT_MS } from '../sensors/limits.js';
 import type { EvaluationInput, StreakRecord } from '../sensors/protocol.js';
-import { readStreak } from './streak.js';
 
 /** How soon a newer worker is tried when this one has an older definition, and how long it is waited for. */
 const OUTDATED_RETRY_MS = 500;
@@ -16,10 +15,14 @@ const OUTDATED_FOR_MS = 30_000;
  * attempt, and evaluates only if none comes for 30 s. Gives the record of the quiet streak to go on with.
  *
  * @param definition of this worker: what `LoopOptions.definition` would be
+ * @param streak as the attempt before left it
  */
-export function deferToNewer(input: EvaluationInput, definition: string): StreakRecord | undefined {
+export function deferToNewer(
+  input: EvaluationInput,
+  definition: string,
+  streak: StreakRecord | undefined
+): StreakRecord | undefined {
   const context = Context.current();
-  const streak = readStreak(context.info.heartbeatDetails);
   const { outdatedSince, ...rest } = streak ?? { reasons: [], at: 0 };
   if (definition === input.definition) {
     if (outdatedSince === undefined) return streak;
@@ -33,6 +36,7 @@ export function deferToNewer(input: EvaluationInput, definition: string): Streak
     ApplicationFailure.create({
       message: `waiting for a worker with the newest definition of sensor '${input.sensor}'; this one has an older one`,
       type: FAILURE_TYPES.outdated,
+      details: [input.facts],
       category: ApplicationFailureCategory.BENIGN,
       nextRetryDelay: OUTDATED_RETRY_MS,
     })

@@ -5,10 +5,9 @@
  * the throughput.
  */
 import { cutText } from '../sensors/json.js';
+import { MAX_QUIET_REASON_BYTES, MAX_QUIET_REASONS } from '../sensors/limits.js';
 import type { QuietReason, StreakRecord } from '../sensors/protocol.js';
 
-const MAX_REASONS = 20;
-const MAX_REASON_BYTES = 256;
 const WRITE_EVERY_MS = 60_000;
 
 /** The record in the heartbeat details of the previous attempt, if it is one. */
@@ -20,9 +19,16 @@ export function readStreak(details: unknown): StreakRecord | undefined {
 
 /** The record with `reason`, or `undefined` when it need not be written (again). */
 export function extendStreak(streak: StreakRecord | undefined, reason: string, now: number): StreakRecord | undefined {
-  const text = cutText(reason, MAX_REASON_BYTES);
-  if (streak !== undefined && (streak.reasons.at(-1)?.reason === text || now - streak.at < WRITE_EVERY_MS))
-    return undefined;
+  if (streak !== undefined && now - streak.at < WRITE_EVERY_MS) return undefined;
+  const next = addReason(streak, reason, now);
+  return next === streak ? undefined : next;
+}
+
+/** The record with `reason`, or as it was when its last one is the same and still goes on. */
+export function addReason(streak: StreakRecord | undefined, reason: string, now: number): StreakRecord {
+  const text = cutText(reason, MAX_QUIET_REASON_BYTES);
+  const last = streak?.reasons.at(-1);
+  if (streak !== undefined && last?.reason === text && last.until === undefined) return streak;
   const next: QuietReason = { reason: text, since: now };
-  return { ...streak, reasons: [...(streak?.reasons ?? []), next].slice(-MAX_REASONS), at: now };
+  return { ...streak, reasons: [...(streak?.reasons ?? []), next].slice(-MAX_QUIET_REASONS), at: now };
 }

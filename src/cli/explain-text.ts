@@ -68,10 +68,12 @@ function commandFor(
 function keySentence(answer: KeyAnswer, about: AboutKey): string {
   switch (answer.kind) {
     case 'started':
-      return `${requested(answer)} and started run ${runText(answer)}.`;
+      return answer.repeats === undefined
+        ? `${requested(answer)} and started run ${runText(answer)}.`
+        : `${requested(answer)}; this is run ${runText(answer)}.`;
     case 'duplicate':
       return (
-        `duplicate of run ${runText(answer)}, first requested ${tickAt(answer.run.tick, answer.requestedAt)}; requested ` +
+        `duplicate of run ${runText(answer)}, ${answer.repeats === undefined ? 'first ' : ''}${requested(answer)}; requested ` +
         `again at tick ${answer.again?.tick} (${when(answer.again?.at)}), which started nothing.` +
         commandFor('rerun', 'To run it again', answer, about)
       );
@@ -92,6 +94,15 @@ function keySentence(answer: KeyAnswer, about: AboutKey): string {
       const why = what === 'owner' ? 'its workflow ID is taken' : 'it cannot be accepted';
       const kept = deadLetter === undefined ? ' Its dead letter was discarded or found no room.' : '';
       return `rejected since ${when(since)}, ${count(times, 'time')}, the last ${relative(lastAt)} at tick ${tick}, because ${why}: ${plain(error)}.${kept}`;
+    }
+    case 'discarded': {
+      const { tick, requestedAt, at, run } = answer;
+      const ran = run === undefined ? '' : ` It ran before, as ${runText({ run })}.`;
+      return (
+        `requested ${requestedAt === undefined ? `at tick ${tick}` : tickAt(tick, requestedAt)}, accepted, and discarded ` +
+        `before it was started, ${byText(answer)}, ${when(at)}.${ran} Its next request starts it; to have it requested ` +
+        `again when the cursor has passed it: sensors cursor rewind ${plain(about.sensor)} ${tick}`
+      );
     }
     case 'pending':
       return `accepted, and pending: ${pendingText(answer, plain(about.sensor))}`;
@@ -198,11 +209,9 @@ function runSentence(answer: RunAnswer, name: string, id: string): string {
     case 'started': {
       const { run } = answer;
       const key = run.runKey === undefined ? 'without a run key' : `with run key '${plain(run.runKey, 100)}'`;
-      const asked =
-        run.by === undefined
-          ? ''
-          : ` An operator asked for it: ${plain(run.by)}${run.reason === undefined ? '' : ` (${plain(run.reason)})`}.`;
-      return `Run ${runText(answer)} was requested by ${name} ${tickAt(run.tick, answer.requestedAt)}, ${key}.${asked}`;
+      return answer.repeats === undefined
+        ? `Run ${runText(answer)} was requested by ${name} ${tickAt(run.tick, answer.requestedAt)}, ${key}.`
+        : `Run ${runText(answer)} of ${name}, ${key}: ${requested(answer)}; this is that run.`;
     }
     case 'foreign':
       return `Workflow ${plain(answer.workflowId)} was not started by ${name}, but by ${answer.sensor === undefined ? 'no sensor' : plain(answer.sensor)}.`;
@@ -238,8 +247,22 @@ function runText({ run }: { readonly run: SensorRun }): string {
   return `${plain(run.workflowId)} (${run.status})`;
 }
 
-function requested({ run, requestedAt }: { readonly run: SensorRun; readonly requestedAt: Date }): string {
-  return `requested ${tickAt(run.tick, requestedAt)}`;
+function requested({
+  run,
+  requestedAt,
+  repeats,
+}: Pick<Extract<KeyAnswer, { kind: 'started' | 'duplicate' }>, 'run' | 'requestedAt' | 'repeats'>): string {
+  if (repeats === undefined) return `requested ${tickAt(run.tick, requestedAt)}`;
+  const { how, at, first } = repeats;
+  const began = first === undefined ? '' : `first requested ${tickAt(first.tick, first.at)}; `;
+  if (how === 'rerun') return `${began}run again ${byText(repeats)}, ${when(at)}`;
+  const rearmed = at === undefined ? 're-armed by an operator' : `re-armed ${byText(repeats)}, ${when(at)}`;
+  return `${began}${rearmed}; requested again ${tickAt(run.tick, requestedAt)}`;
+}
+
+/** Which operator, and why. */
+function byText({ by, reason }: { readonly by?: string; readonly reason?: string }): string {
+  return `by ${plain(by ?? 'an operator')}${reason === undefined ? '' : ` (${plain(reason, 300)})`}`;
 }
 
 function tickAt(tick: number | undefined, at: Date): string {

@@ -2,7 +2,7 @@
  * The JSON of `explain`. As in views.ts, fields are listed one by one: a cursor's value is there only when it was asked
  * for.
  */
-import type { BackfillOfRun, Explanation, KeyAnswer, RunAnswer, SensorRun, TimeAnswer } from '../client/index.js';
+import type { BackfillOfRun, Explanation, KeyAnswer, RunAnswer, TimeAnswer } from '../client/index.js';
 import { eventView } from './explain-event-view.js';
 import type { WebUrlOf } from './session.js';
 import { standingView } from './standing-view.js';
@@ -34,6 +34,8 @@ export function explanationView(explanation: Explanation, options: ExplanationOp
   }
 }
 
+type RanAnswer = Extract<KeyAnswer, { kind: 'started' | 'duplicate' }>;
+
 function keyAnswerView(answer: KeyAnswer, options: ExplanationOptions) {
   const { kind, job, rearmed, backfill } = answer;
   const common = { kind, job, rearmed, backfill };
@@ -60,6 +62,11 @@ function keyAnswerView(answer: KeyAnswer, options: ExplanationOptions) {
       const earlier = run === undefined ? undefined : runView(run, undefined, options.webUrlOf(run));
       return { ...common, ahead, of, waitsFor, dueAt: iso(dueAt), standing: standingView(standing), run: earlier };
     }
+    case 'discarded': {
+      const { tick, requestedAt, at, by, reason, run } = answer;
+      const earlier = run === undefined ? undefined : runView(run, undefined, options.webUrlOf(run));
+      return { ...common, tick, requestedAt: iso(requestedAt), at: iso(at), by, reason, run: earlier };
+    }
     default:
       return {
         ...common,
@@ -73,10 +80,24 @@ function keyAnswerView(answer: KeyAnswer, options: ExplanationOptions) {
 }
 
 function ran(
-  { run, error, requestedAt }: { readonly run: SensorRun; readonly error?: string; readonly requestedAt: Date },
+  { run, error, requestedAt, repeats }: Pick<RanAnswer, 'run' | 'error' | 'requestedAt' | 'repeats'>,
   { webUrlOf }: ExplanationOptions
 ) {
-  return { run: runView(run, error, webUrlOf(run)), requestedAt: iso(requestedAt) };
+  return {
+    run: runView(run, error, webUrlOf(run)),
+    requestedAt: iso(requestedAt),
+    repeats: repeats === undefined ? undefined : repeatsView(repeats),
+  };
+}
+
+function repeatsView({ how, at, by, reason, first }: NonNullable<RanAnswer['repeats']>) {
+  return {
+    how,
+    at: iso(at),
+    by,
+    reason,
+    first: first === undefined ? undefined : { tick: first.tick, at: iso(first.at) },
+  };
 }
 
 function runAnswerView(answer: RunAnswer, options: ExplanationOptions) {

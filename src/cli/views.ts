@@ -14,6 +14,7 @@ import type {
   SensorWorker,
   TickRecord,
 } from '../client/index.js';
+import type { QuietReason } from '../sensors/protocol.js';
 import type { WebUrlOf } from './session.js';
 import { consumedIn, positionIn } from '../sensors/asset-position.js';
 
@@ -179,8 +180,8 @@ export function deadLetterView(letter: DeadLetter) {
   return { ...rejectionView(letter), tick, firstAt: iso(firstAt), lastAt: iso(lastAt), count };
 }
 
-function quietView({ reason, since }: { readonly reason: string; readonly since: number }) {
-  return { reason, since: iso(since) };
+function quietView({ reason, since, until }: QuietReason) {
+  return { reason, since: iso(since), until: iso(until) };
 }
 
 /** The object of `tick`, and one element of `ticks`. */

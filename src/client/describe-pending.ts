@@ -51,6 +51,7 @@ const WITH_FACTS: readonly string[] = [
   FAILURE_TYPES.failed,
   FAILURE_TYPES.notLoaded,
   FAILURE_TYPES.noKeys,
+  FAILURE_TYPES.outdated,
 ];
 
 /** The loop's evaluation among its pending activities, if there is one. */

@@ -2,6 +2,8 @@
 import { unpackKeys, type Ledger } from '../sensors/key-ledger.js';
 import type { StoredCursor } from '../sensors/cursor.js';
 import type { DeadLetter, Launch, LoopState, TickRecord } from '../sensors/protocol.js';
+import { noteOf } from '../workflows/records.js';
+import { requestedAt, runAgain, type RunAgain } from './explain-again.js';
 import type { SensorRun } from './list-runs.js';
 import type { Standing } from './standing.js';
 
@@ -25,7 +27,10 @@ export type KeyAnswer = {
       readonly run: SensorRun;
       /** Why the run failed. */
       readonly error?: string;
+      /** For a run that an operator started: when. */
       readonly requestedAt: Date;
+      /** It is not the key's first run. */
+      readonly repeats?: RunAgain;
       /** The last time that it was requested again, as far as ticks tell. */
       readonly again?: TickMention;
     }
@@ -35,6 +40,7 @@ export type KeyAnswer = {
       readonly run: SensorRun;
       readonly error?: string;
       readonly requestedAt: Date;
+      readonly repeats?: RunAgain;
       /** The earliest time at which it was forgotten. */
       readonly expiredAt: Date;
     }
@@ -74,6 +80,17 @@ export type KeyAnswer = {
       readonly run?: SensorRun;
     }
   | {
+      /** It was accepted, and an operator discarded it before it was started. */
+      readonly kind: 'discarded';
+      readonly tick: number;
+      readonly requestedAt?: Date;
+      readonly at: Date;
+      readonly by?: string;
+      readonly reason?: string;
+      /** Its run of an earlier epoch. */
+      readonly run?: SensorRun;
+    }
+  | {
       readonly kind: 'notSeen';
       /** Since when the ticks say so that were looked through. */
       readonly since: Date;
@@ -104,6 +121,8 @@ export interface KeyFacts {
   /** Its newest run that Temporal still knows, and why it failed. */
   readonly run?: SensorRun | undefined;
   readonly error?: string | undefined;
+  /** The key's first run, where `run` is another one. */
+  readonly first?: SensorRun | undefined;
   /** What the sealed part of the ledger says, if the key is in it. */
   readonly sealed?: Span | undefined;
   /** ID of the backfill that it asked for. */
@@ -113,7 +132,7 @@ export interface KeyFacts {
 }
 
 /** What is known of a key outside of the loop, and the names by which it is. */
-export type Outside = Pick<KeyFacts, 'names' | 'hashes' | 'ids' | 'run' | 'error' | 'sealed' | 'backfill'>;
+export type Outside = Pick<KeyFacts, 'names' | 'hashes' | 'ids' | 'run' | 'error' | 'first' | 'sealed' | 'backfill'>;
 
 /** From when to when something was remembered. */
 export interface Span {
@@ -125,7 +144,12 @@ export function decideKey(facts: KeyFacts): KeyAnswer {
   const { job, hashes, state, backfill } = facts;
   const [hash = ''] = hashes;
   const rearmed = Object.hasOwn(state.rearmed, hash) ? state.rearmed[hash] : undefined;
-  const answer = pendingAnswer(facts) ?? runAnswer(facts) ?? rejectedAnswer(facts) ?? rememberedAnswer(facts);
+  const answer =
+    pendingAnswer(facts) ??
+    discardedAnswer(facts) ??
+    runAnswer(facts) ??
+    rejectedAnswer(facts) ??
+    rememberedAnswer(facts);
   const known = { ...(rearmed === undefined ? {} : { rearmed }), ...(backfill === undefined ? {} : { backfill }) };
   return { job, ...known, ...(answer ?? notSeen(facts)) };
 }
@@ -156,12 +180,35 @@ function waitsFor(launch: Launch | undefined, { kind }: Standing): 'start' | 'ma
   return launch?.dueAt === undefined ? 'turn' : 'maxRunsPerTick';
 }
 
+/** What was discarded has not run, unless it was requested again since. */
+function discardedAnswer(facts: KeyFacts): Answer | undefined {
+  const { hashes, state, ticks, run } = facts;
+  const entry = state.audit.findLast(({ discarded }) => discarded !== undefined && isPacked(discarded.keys, hashes));
+  if (entry?.discarded === undefined) return undefined;
+  const ranAt = Math.max(run?.startTime.getTime() ?? 0, run === undefined ? (spanOf(facts)?.until ?? 0) : 0);
+  if (ranAt >= entry.at) return undefined;
+  const { tick } = entry.discarded;
+  const asked = ticks.find((each) => each.tick === tick);
+  return {
+    kind: 'discarded',
+    tick,
+    ...(asked === undefined ? {} : { requestedAt: new Date(asked.startedAt) }),
+    at: new Date(entry.at),
+    ...noteOf(entry),
+    ...(run === undefined ? {} : { run }),
+  };
+}
+
 function runAnswer(facts: KeyFacts): Answer | undefined {
-  const { run, error, state, ticks } = facts;
+  const { run, error, state, ticks, runKey, first } = facts;
   if (run === undefined) return undefined;
-  const asked = ticks.find(({ tick }) => tick === run.tick);
-  const requestedAt = asked === undefined ? run.startTime : new Date(asked.startedAt);
-  const about = { run, requestedAt, ...(error === undefined ? {} : { error }) };
+  const repeats = runAgain(run, { runKey, audit: state.audit, ticks, first });
+  const about = {
+    run,
+    requestedAt: requestedAt(run, ticks),
+    ...(repeats === undefined ? {} : { repeats }),
+    ...(error === undefined ? {} : { error }),
+  };
   const { dedupeMs } = state.options;
   if (dedupeMs !== undefined && spanOf(facts) === undefined)
     return { kind: 'expired', ...about, expiredAt: new Date(run.startTime.getTime() + dedupeMs) };

@@ -1,9 +1,12 @@
 /** Where a run came from: which sensor asked for it, alone or with a backfill. */
 import type { Client } from '@temporalio/client';
+import { aliasesOf } from '../sensors/earlier-names.js';
 import { BACKFILL_ID_PREFIX, BACKFILL_TYPE, LOOP_ID_PREFIX } from '../sensors/protocol.js';
 import { BackfillClient, BackfillNotFoundError, type Backfill } from './backfills.js';
 import { sensorNames } from './earlier-sensors.js';
 import { describeExecution, listExecutions, type Execution } from './executions.js';
+import { runAgain, type RunAgain } from './explain-again.js';
+import { findRun } from './find-run.js';
 import { foldRun } from './fold-history.js';
 import { readRunError, runOf, type SensorRun } from './list-runs.js';
 import { historyOf } from './loops.js';
@@ -18,6 +21,8 @@ export type RunAnswer =
       /** Why it failed. */
       readonly error?: string;
       readonly requestedAt: Date;
+      /** It is not its key's first run. */
+      readonly repeats?: RunAgain;
       /** The sensor asked for this backfill, of which the run is one, or which it is. */
       readonly backfill?: BackfillOfRun;
     }
@@ -66,7 +71,25 @@ export async function explainRun(client: Client, sensor: string, id: string): Pr
   const run = runOf(execution);
   const error = await readRunError(client, run);
   const requestedAt = found?.startTime ?? run.startTime;
-  return { kind: 'started', run, requestedAt, ...(error === undefined ? {} : { error }), ...backfill };
+  const repeats = await howAgain(client, sensor, run);
+  return {
+    kind: 'started',
+    run,
+    requestedAt,
+    ...(repeats === undefined ? {} : { repeats }),
+    ...(error === undefined ? {} : { error }),
+    ...backfill,
+  };
+}
+
+/** Nothing for the first run of a key. */
+async function howAgain(client: Client, sensor: string, run: SensorRun): Promise<RunAgain | undefined> {
+  const { epoch, runKey, job } = run;
+  if (epoch === undefined || runKey === undefined) return undefined;
+  const { state, ticks } = await foldRun(client, await historyOf(client, sensor));
+  const names = [job, ...aliasesOf(state.options, job)];
+  const first = await findRun(client, sensorNames(sensor, state), { names, runKey, state, newest: 1 });
+  return runAgain(run, { runKey, audit: state.audit, ticks: [...ticks.values()], first });
 }
 
 /** The backfill that a workflow is, or is part of. */

@@ -148,14 +148,17 @@ function overdueSince({ dueSince, evaluation, pauseMs }: TimeFacts): Date | unde
 function evaluatedThen(facts: TimeFacts): TimeAnswer {
   const { at, before, after, intervalMs, standing, knownSince, idleSince } = facts;
   const streak = streakOf(facts);
-  const said = streak.findLast(({ since }) => since <= at.getTime());
+  const told = streak.findLast(({ since }) => since <= at.getTime());
+  const lost = told?.until !== undefined && told.until < at.getTime();
+  const said = lost ? undefined : told;
   if (before?.status === 'failure' && before.error !== undefined)
     return { kind: 'failing', since: new Date(before.startedAt), error: said?.reason ?? before.error, before, after };
   if (said !== undefined) return { kind: 'quiet', reason: said.reason, since: new Date(said.since), before, after };
   const began = before === undefined ? knownSince?.getTime() : endOf(before) + intervalMs;
   const dueAt = began === undefined ? undefined : new Date(began);
   if (before !== undefined && dueAt !== undefined && at < dueAt) return { kind: 'waiting', before, dueAt };
-  // a long streak continues as new, and keeps no reasons of before
+  if (lost) return { kind: 'notEvaluated', dueAt, after, uncertain: true };
+  // loops of older workers kept no reasons when they continued as new
   const idle = after === undefined && idleSince !== undefined && idleSince <= at.getTime();
   if (streak.length > 0 || idle) return { kind: 'quiet', before, after };
   if (after === undefined) return { kind: 'notEvaluated', dueAt, standing };

@@ -6,10 +6,9 @@ import type { Client } from '@temporalio/client';
 import { aliasesOf } from '../sensors/earlier-names.js';
 import type { LoopState } from '../sensors/protocol.js';
 import { pauseMs } from '../sensors/rhythm.js';
-import { keyedRunId, runKeyHash, type KeyedRun } from '../sensors/run-key.js';
+import { runKeyHash } from '../sensors/run-key.js';
 import { parseRequests } from '../workflows/parse.js';
 import { sensorNames } from './earlier-sensors.js';
-import { describeExecution } from './executions.js';
 import { explainEvent } from './explain-asset-event.js';
 import { lookForBackfill } from './explain-backfill.js';
 import type { EventAnswer } from './explain-event.js';
@@ -24,11 +23,11 @@ import {
 } from './explain-key.js';
 import { decideTime, type TimeAnswer } from './explain-time.js';
 import { explainRun, type RunAnswer } from './explain-run.js';
+import { findRun, keyedIds } from './find-run.js';
 import { foldRun } from './fold-history.js';
-import { readRunError, runOf, type SensorRun } from './list-runs.js';
+import { readRunError } from './list-runs.js';
 import { historyOf } from './loops.js';
 import { PageMissingError, readPage } from './pages.js';
-import { runMemoOf } from './read-run.js';
 import type { OnHistory } from './read-ticks.js';
 import { ticksAround, withOlderTicks, type KnownTicks } from './search-ticks.js';
 import type { SensorDescription } from './sensor-client.js';
@@ -174,34 +173,9 @@ async function lookOutside(
   const sealed =
     asked && recentSpan(state.ledger, hashes) === undefined ? await sealedSpan(client, state, hashes) : undefined;
   const error = run === undefined ? undefined : await readRunError(client, run);
-  return { names, hashes, ids, run, error, sealed };
-}
-
-function epochOf({ epochs }: LoopState, hash: string): number {
-  return Object.hasOwn(epochs, hash) ? (epochs[hash] ?? 1) : 1;
-}
-
-/** The newest run of a key that Temporal still knows, and that this sensor started, whatever it and its job were called. */
-async function findRun(
-  client: Client,
-  sensors: readonly string[],
-  { names, runKey, state }: { readonly names: readonly string[]; readonly runKey: string; readonly state: LoopState }
-): Promise<SensorRun | undefined> {
-  for (const job of names) {
-    for (let epoch = epochOf(state, runKeyHash(job, runKey)); epoch >= 1; epoch--) {
-      for (const id of sensors.flatMap((sensor) => keyedIds({ sensor, job, runKey, epoch }))) {
-        const execution = await describeExecution(client, id);
-        const owner = runMemoOf(execution?.memo ?? {})?.sensor;
-        if (execution !== undefined && owner !== undefined && sensors.includes(owner)) return runOf(execution);
-      }
-    }
-  }
-  return undefined;
-}
-
-/** In each form: which one the author chose is not known here. */
-function keyedIds(run: Omit<KeyedRun, 'form'>): readonly string[] {
-  return [...new Set((['readable', 'hashed'] as const).map((form) => keyedRunId({ ...run, form })))];
+  const first =
+    run?.epoch === undefined ? undefined : await findRun(client, sensors, { names, runKey, state, newest: 1 });
+  return { names, hashes, ids, run, error, first, sealed };
 }
 
 /** Requests that wait to be started, in their order. */

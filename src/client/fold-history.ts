@@ -360,8 +360,8 @@ class HistoryFold {
     const key = parseKeyEdit(given);
     if (name === UPDATES.rerun && key !== undefined) return applyRerun(state, key, result as RerunResult, this.now);
     if (name === UPDATES.rearm && key !== undefined) {
-      const { rearmed } = result as SensorState;
-      return { ...state, rearmed };
+      const { rearmed, audit } = result as SensorState;
+      return { ...state, rearmed, audit };
     }
     if (name === UPDATES.discardPending) {
       // the fold ends a launch late: whether it was pending then, the answer says

@@ -19,6 +19,7 @@ export type { CursorBeforeOptions, SensorDescription, SensorSummary, SensorWorke
 export type { ExplainOptions, Explanation, Question } from './explain.js';
 export type { EventAnswer } from './explain-event.js';
 export type { BackfillOfRun, RunAnswer } from './explain-run.js';
+export type { RunAgain } from './explain-again.js';
 export type { KeyAnswer } from './explain-key.js';
 export type { TimeAnswer } from './explain-time.js';
 export type { Standing } from './standing.js';

@@ -19,6 +19,8 @@ export interface SensorRun {
   readonly assets?: readonly string[];
   /** A run that an operator asked for: of which epoch, by whom and why. */
   readonly epoch?: number;
+  /** Workflow ID of its key's first run, if an operator ran that again. */
+  readonly rerunOf?: string;
   readonly by?: string;
   readonly reason?: string;
   readonly tags: Readonly<Record<string, string>>;
@@ -75,6 +77,7 @@ export function runOf(
     ...(memo?.partitionKey === undefined ? {} : { partitionKey: memo.partitionKey }),
     ...(memo?.assets === undefined ? {} : { assets: memo.assets }),
     ...(memo?.epoch === undefined ? {} : { epoch: memo.epoch }),
+    ...(memo?.rerunOf === undefined ? {} : { rerunOf: memo.rerunOf }),
     ...(memo?.by === undefined ? {} : { by: memo.by }),
     ...(memo?.reason === undefined ? {} : { reason: memo.reason }),
     ...(execution.closeTime === undefined ? {} : { closeTime: execution.closeTime }),

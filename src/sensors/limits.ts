@@ -44,8 +44,15 @@ export const MAX_LOG_BYTES = 4 * KB;
 export const MAX_TRACEBACK_BYTES = 2 * KB;
 /** Skip reasons and error texts. */
 export const MAX_TEXT_BYTES = 2 * KB;
+/** Reasons of a quiet streak, and each of them. */
+export const MAX_QUIET_REASONS = 20;
+export const MAX_QUIET_REASON_BYTES = 256;
 /** Who did something and why, as an operator says it. */
 export const MAX_NOTE_BYTES = 256;
+/** A run key as the audit names it. */
+export const MAX_AUDITED_KEY_BYTES = 200;
+/** Run keys of discarded requests that one entry of the audit has: 4.4 KB. */
+export const MAX_DISCARDED_KEYS = 200;
 /** Run keys in the loop's state, packed 55 KB; beyond, the oldest go to a sealed page. */
 export const MAX_RECENT_KEYS = 2_500;
 /** Config of a rejected request, or a whole refused one, that is kept so that it can be tried again. */

@@ -213,6 +213,8 @@ export interface EvaluationInput {
   /** Since when it is failing, or has been idle before this activity. */
   readonly failingSince?: number;
   readonly idleSince?: number;
+  /** Of the quiet evaluations before it that left no record. */
+  readonly streak?: EndedStreak;
   /** Wait this long first; the wait folds too, so it needs no timer in the loop. */
   readonly delayMs: number;
   /** Whether a long quiet streak should end, so that the loop can continue as new. */
@@ -336,6 +338,14 @@ export interface Duplicate {
 export interface QuietReason {
   readonly reason: string;
   readonly since: number;
+  /** Until when that is known, if something interrupted the evaluations and what the next ones said was not kept. */
+  readonly until?: number;
+}
+
+/** What is known of a quiet streak whose evaluation ended without a record. */
+export interface EndedStreak {
+  readonly reasons: readonly QuietReason[];
+  readonly endedAt: number;
 }
 
 /** Result of the evaluation activity when it did something. */
@@ -381,6 +391,8 @@ export interface EvaluationResult {
 /** Result of the evaluation activity when nothing was new for so long that the loop may continue as new. */
 export interface RestResult {
   readonly kind: 'rest';
+  /** What its evaluations said. Absent from results of older workers. */
+  readonly quiet?: readonly QuietReason[];
 }
 
 /** `details[0]` of an `EvaluationFailed` failure. */
@@ -465,6 +477,15 @@ export interface AuditEntry {
   readonly what: string;
   readonly by?: string;
   readonly reason?: string;
+  readonly discarded?: DiscardedRequests;
+}
+
+/** Requests that were accepted, and discarded by an operator before they were started. */
+export interface DiscardedRequests {
+  /** That asked for them. */
+  readonly tick: number;
+  /** Their run keys, packed as in the ledger: the first 200. */
+  readonly keys: string;
 }
 
 /** Start or stop, as an operator chose. */
@@ -540,6 +561,8 @@ export interface LoopState {
   readonly nextAt: number;
   /** Since when nothing was new, where that is longer than the evaluation that waits. */
   readonly idleSince?: number;
+  /** Of the quiet evaluations since the last record, but for the one that goes on. */
+  readonly streak?: EndedStreak;
   /** Something wants an evaluation before `nextAt`, and what. */
   readonly wake?: Trigger;
   /** Pushed events that wait, oldest first, and nothing around them: the smaller an entry, the more of them fit. */
@@ -589,7 +612,7 @@ export interface SensorMemo {
   readonly behindSince?: number;
   /** Why its idle ticks do not fold, so that each costs history. */
   readonly unfolded?: string;
-  /** Of a sensor that is stopped; of one that runs, its evaluation has them. */
+  /** Of a sensor that evaluates nothing: it is stopped, or has pending requests. Else its evaluation has them. */
   readonly facts?: TickFacts;
   readonly intervalMs: number;
   readonly pending: number;

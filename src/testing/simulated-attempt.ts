@@ -1,7 +1,7 @@
 /** One attempt of an evaluation on a virtual clock: what the evaluation activity does, without Temporal. */
 import { CancelledFailure } from '@temporalio/common';
 import { setMaxListeners } from 'node:events';
-import { extendStreak } from '../activities/streak.js';
+import { addReason, extendStreak } from '../activities/streak.js';
 import { endOf, failedEvaluation, failureFolds, quietEnd, type AttemptTimes } from '../sensors/attempt-end.js';
 import type { CheckedOutcome } from '../sensors/check-outcome.js';
 import type { SensorDefinition } from '../sensors/define-sensor.js';
@@ -147,7 +147,10 @@ export async function simulateAttempt(facts: AttemptFacts): Promise<AttemptEnd> 
   const end = endOf(input, checked, times);
   if (end === 'report') return { kind: 'reported', result: { ...checked, ...reported() } };
   const { reason, pauseMs } = quietEnd(input, checked, times);
-  if (end === 'rest') return { kind: 'rested', result: { kind: 'rest' }, reason };
+  if (end === 'rest') {
+    const quiet = addReason(streak, reason, now).reasons;
+    return { kind: 'rested', result: { kind: 'rest', quiet }, reason };
+  }
   const extended = extendStreak(streak, reason, now) ?? streak;
   return { kind: 'folded', reason, pauseMs, streak: extended, failure: undefined };
 }

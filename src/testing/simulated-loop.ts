@@ -6,6 +6,7 @@
  */
 import { CancelledFailure } from '@temporalio/common';
 import { KnownKeys, packSeal } from '../activities/known-keys.js';
+import { KnownStreaks } from '../activities/known-streaks.js';
 import { quietFailure, type AttemptTimes } from '../sensors/attempt-end.js';
 import type { NewAssetEvent } from '../sensors/asset-event.js';
 import { eventsOfTick } from '../sensors/asset-requests.js';
@@ -82,6 +83,7 @@ export class SimulatedLoop {
   #evaluations = 0;
   #starts = 0;
   #fresh = true;
+  readonly #streaks = new KnownStreaks();
   #resting = false;
   #prepared = false;
   #instant = { at: Number.NaN, evaluations: 0 };
@@ -179,7 +181,7 @@ export class SimulatedLoop {
   async #activity(current: Current, end: number): Promise<ActivityEnd | undefined> {
     const { dueAt, input } = current.evaluated;
     const nonce = `simulated${++this.server.serial}`;
-    let streak: StreakRecord | undefined;
+    let streak = this.#streaks.before(input);
     let due = dueAt;
     for (;;) {
       if (this.now < due) await this.world.advance(this, Math.min(due, end));
@@ -209,9 +211,10 @@ export class SimulatedLoop {
       }
       this.world.folded(ended.reason);
       if (ended.failure !== undefined) this.world.failed(ended.failure);
-      if (current.cancelled) return { error: quietFailure(ended.reason, ended.pauseMs, undefined) };
-      streak = ended.streak;
       due = this.now + ended.pauseMs;
+      streak = ended.streak;
+      if (streak !== undefined) this.#streaks.keep(input, streak, due);
+      if (current.cancelled) return { error: quietFailure(ended.reason, ended.pauseMs, undefined) };
     }
   }
 

@@ -3,6 +3,7 @@
  * the history of a closed loop. Pure.
  */
 import { cutText, type Json } from '../sensors/json.js';
+import { MAX_AUDITED_KEY_BYTES } from '../sensors/limits.js';
 import {
   SIGNALS,
   UPDATES,
@@ -45,8 +46,11 @@ export function applyMessage(state: LoopState, { kind, name, args, protocol }: M
     }
     case UPDATES.reset:
       return rules.choose(rules.audit(state, 'reset', note, now), undefined, now);
-    case SIGNALS.tick:
-      return rules.wakeUp(rules.audit(state, 'tick', note, now), 'tick');
+    case SIGNALS.tick: {
+      const refused = kind === 'update' && rules.refusesTick(state);
+      const what = refused ? 'tick (refused: pending requests come first)' : 'tick';
+      return rules.wakeUp(rules.audit(state, what, note, now), 'tick');
+    }
     case SIGNALS.push:
       return rules.pushEvents(
         state,
@@ -67,8 +71,9 @@ export function applyMessage(state: LoopState, { kind, name, args, protocol }: M
     case UPDATES.discardPending: {
       const count = rules.isHolding(state) && state.launch !== undefined ? rules.waitingRequests(state.launch) : 0;
       const { assetEvents } = rules.isHolding(state) ? (state.launch ?? {}) : {};
+      const discarded = count === 0 ? {} : { discarded: rules.discardedRequests(state) };
       const also = assetEvents === undefined ? '' : ` and ${assetEvents.events.length} asset events`;
-      return rules.discardPending(rules.audit(state, `discard ${count} pending requests${also}`, note, now));
+      return rules.discardPending(rules.audit(state, `discard ${count} pending requests${also}`, note, now, discarded));
     }
     default:
       return state;
@@ -106,13 +111,18 @@ export function applyPreview(state: LoopState, content: unknown, note: Note, now
 
 /** A key was run again because an operator said so. */
 export function applyRerun(state: LoopState, edit: KeyEdit, result: RerunResult, now: number): LoopState {
-  const next = rules.audit(state, `rerun ${cutText(edit.runKey, 200)} as epoch ${result.epoch}`, edit, now);
+  const next = rules.audit(
+    state,
+    `rerun ${cutText(edit.runKey, MAX_AUDITED_KEY_BYTES)} as epoch ${result.epoch}`,
+    edit,
+    now
+  );
   return rules.remember(rules.countRuns(next, 1, now), result, now);
 }
 
 /** A key whose next request starts a run, whatever ran before. */
 export function applyRearm(state: LoopState, edit: KeyEdit, hash: string, now: number): LoopState {
-  const next = rules.audit(state, `rearm ${cutText(edit.runKey, 200)}`, edit, now);
+  const next = rules.audit(state, `rearm ${cutText(edit.runKey, MAX_AUDITED_KEY_BYTES)}`, edit, now);
   const epoch = (Object.hasOwn(state.epochs, hash) ? (state.epochs[hash] ?? 1) : 1) + 1;
   return { ...next, rearmed: rules.withEpoch(state.rearmed, hash, epoch) };
 }
@@ -152,7 +162,7 @@ export function endEvaluation(state: LoopState, progress: InProgress, end: Activ
     return { state: rules.interrupted(state, evaluated, endedQuiet(end.error), now), kind: 'interrupted' };
   }
   const result = 'value' in end ? parseEvaluationResult(end.value) : undefined;
-  if (result?.kind === 'rest') return { state: rules.rest(state, evaluated, now), kind: 'rested' };
+  if (result?.kind === 'rest') return { state: rules.rest(state, evaluated, result.quiet ?? [], now), kind: 'rested' };
   if (overtaken) {
     const without = rules.release(state, result?.staged ?? []);
     return { state: rules.overtake(without, evaluated, now), kind: 'ticked' };

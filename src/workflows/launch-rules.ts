@@ -1,9 +1,10 @@
 /** Requests on their way to being runs: pending, started, refused, ended. Pure. */
 import { cutText, jsonBytes, type Json } from '../sensors/json.js';
 import { applySeal, expireKeys, isKey, rememberKey, type KeyPage, type Seal } from '../sensors/key-ledger.js';
-import { MAX_EPOCHS, MAX_KEPT_PAYLOAD_BYTES, MAX_TEXT_BYTES } from '../sensors/limits.js';
+import { MAX_DISCARDED_KEYS, MAX_EPOCHS, MAX_KEPT_PAYLOAD_BYTES, MAX_TEXT_BYTES } from '../sensors/limits.js';
 import { addRuns } from '../sensors/recent-runs.js';
 import type {
+  DiscardedRequests,
   Launch,
   LaunchRequest,
   LoopState,
@@ -348,6 +349,13 @@ export function withoutSearch({ searchAttributes: _, ...request }: LaunchRequest
 /** Whether this tick has started as many runs as the author allows. */
 export function isLimited({ launch, options }: LoopState, inFlight = 0): boolean {
   return (launch?.record?.runs.count ?? 0) + inFlight >= (options.maxRunsPerTick ?? Number.POSITIVE_INFINITY);
+}
+
+/** What the audit says of pending requests that are dropped: their keys, as far as the state has them and they are not too many. */
+export function discardedRequests({ launch, ring, tick }: LoopState): DiscardedRequests {
+  const hashes = (launch?.remaining ?? []).flatMap(({ hash }) => (isKey(hash) ? [hash] : []));
+  const asked = ring.findLast(({ trigger }) => trigger !== 'pending');
+  return { tick: asked?.tick ?? tick, keys: hashes.slice(0, MAX_DISCARDED_KEYS).join('') };
 }
 
 /** Drops what is pending, on purpose. */

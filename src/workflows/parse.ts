@@ -5,9 +5,16 @@
  * workflow code would block the sensor for ever. These never throw. Pure.
  */
 import { isAssetName } from '../sensors/asset-name.js';
-import { isObject, isTexts, jsonBytes, utf8Bytes, type Json } from '../sensors/json.js';
+import { cutText, isObject, isTexts, jsonBytes, utf8Bytes, type Json } from '../sensors/json.js';
 import type { KeyPage } from '../sensors/key-ledger.js';
-import { MAX_INTERVAL_MS, MAX_OPTIONS_BYTES, MAX_RUN_KEY_BYTES, MAX_WORKFLOW_ID_BYTES } from '../sensors/limits.js';
+import {
+  MAX_INTERVAL_MS,
+  MAX_OPTIONS_BYTES,
+  MAX_QUIET_REASON_BYTES,
+  MAX_QUIET_REASONS,
+  MAX_RUN_KEY_BYTES,
+  MAX_WORKFLOW_ID_BYTES,
+} from '../sensors/limits.js';
 import type {
   CursorEdit,
   DeadLetterEdit,
@@ -20,6 +27,7 @@ import type {
   Note,
   PartitionChange,
   PreviewContent,
+  QuietReason,
   RequestPage,
   RestResult,
   WaitingAssets,
@@ -146,7 +154,7 @@ export function parseRequests(value: unknown): readonly LaunchRequest[] {
 /** The result of an evaluation, or `undefined` when something else completed the activity. */
 export function parseEvaluationResult(value: unknown): EvaluationResult | RestResult | undefined {
   if (!isObject(value)) return undefined;
-  if (value['kind'] === 'rest') return { kind: 'rest' };
+  if (value['kind'] === 'rest') return { kind: 'rest', quiet: parseQuiet(value['quiet']) };
   if (value['kind'] !== 'evaluated') return undefined;
   const { requests, staged, partitions = [], assetEvents, cleared, rejected, duplicates, cursor, logs, quiet } = value;
   const whole =
@@ -177,6 +185,24 @@ export function parseEvaluationResult(value: unknown): EvaluationResult | RestRe
     ...(typeof lastRunKey === 'string' ? { lastRunKey } : {}),
     ...parseTrace(trace),
   };
+}
+
+/** What quiet evaluations said, as long as it may be: the loop carries it on. */
+function parseQuiet(value: unknown): readonly QuietReason[] {
+  const whole = (each: unknown): each is QuietReason =>
+    isObject(each) &&
+    typeof each['reason'] === 'string' &&
+    typeof each['since'] === 'number' &&
+    (each['until'] === undefined || typeof each['until'] === 'number');
+  if (!Array.isArray(value)) return [];
+  return value
+    .filter(whole)
+    .slice(-MAX_QUIET_REASONS)
+    .map(({ reason, since, until }) => ({
+      reason: cutText(reason, MAX_QUIET_REASON_BYTES),
+      since,
+      ...(until === undefined ? {} : { until }),
+    }));
 }
 
 function isPartitionChange(value: unknown): value is PartitionChange {

@@ -129,8 +129,14 @@ export function addDeadLetters(
 }
 
 /** The last 50 things operators did. */
-export function addAudit(audit: readonly AuditEntry[], what: string, note: Note, at: number): readonly AuditEntry[] {
-  const entry: AuditEntry = { at, what: cutText(what, MAX_NOTE_BYTES), ...noteOf(note) };
+export function addAudit(
+  audit: readonly AuditEntry[],
+  what: string,
+  note: Note,
+  at: number,
+  more: Pick<AuditEntry, 'discarded'> = {}
+): readonly AuditEntry[] {
+  const entry: AuditEntry = { at, what: cutText(what, MAX_NOTE_BYTES), ...noteOf(note), ...more };
   let kept = [...audit, entry].slice(-MAX_AUDIT_ENTRIES);
   while (jsonBytes(kept) > MAX_AUDIT_BYTES) kept = kept.slice(1);
   return kept;

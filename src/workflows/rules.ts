@@ -12,6 +12,7 @@ export {
   newState,
   nextStep,
   operatorChoice,
+  refusesTick,
   resumeWhenDue,
   wakeUp,
 } from './state.js';
@@ -23,6 +24,7 @@ export {
   applyRecorded,
   countRuns,
   discardPending,
+  discardedRequests,
   endBatch,
   delayAssetEvents,
   dropAssetEvents,

@@ -28,7 +28,6 @@ import type { SensorActivities } from '../activities/index.js';
 import { describeTick } from '../sensors/describe-tick.js';
 import { FAILURE_TYPES } from '../sensors/errors.js';
 import { rejected } from '../sensors/failures.js';
-import { sameJson } from '../sensors/json.js';
 import { keyCount, ledgerKeys, planSeal, type KeyPage, type Seal } from '../sensors/key-ledger.js';
 import {
   GRACE_MS,
@@ -60,7 +59,7 @@ import * as rules from './rules.js';
 import { createTickMetrics } from './tick-metrics.js';
 import { versioning } from './versioning.js';
 import { detailsOf, waitsFor } from './sensor-details.js';
-import { memoOf, stateView } from './views.js';
+import { isTold, memoOf, stateView } from './views.js';
 
 /** Waiters are turned away beyond this history length, so that a stream of them cannot keep a run from ending. */
 const BUSY_HISTORY_EVENTS = 4 * MAX_HISTORY_EVENTS;
@@ -164,7 +163,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     const waiter: Waiter = { after: evaluations };
     waiters.add(waiter);
     take('update', UPDATES.tick, [input]);
-    const holding = (): boolean => rules.isHolding(state) && !rules.isRunning(state);
+    const holding = (): boolean => rules.refusesTick(state);
     try {
       await condition(
         () => waiter.record !== undefined || ending || holding(),
@@ -317,7 +316,7 @@ export async function sensorLoop(loopInput: LoopInput): Promise<void> {
     if (state !== shown) setCurrentDetails(detailsOf(sensor, state));
     shown = state;
     const next = memoOf(state, protocol);
-    if (sameJson(memo, next)) return;
+    if (isTold(memo, next)) return;
     memo = next;
     upsertMemo({ [SENSOR_MEMO]: next });
   }

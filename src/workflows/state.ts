@@ -5,12 +5,15 @@
  * state; `sensor-loop.ts` only sequences them, so that every rule can be tested without Temporal and replays the same.
  */
 import type {
+  AuditEntry,
+  EndedStreak,
   EvaluationInput,
   Health,
   LoopOptions,
   LoopState,
   Note,
   OperatorChoice,
+  QuietReason,
   TickFacts,
   Trigger,
 } from '../sensors/protocol.js';
@@ -109,8 +112,14 @@ function started(before: LoopState, after: LoopState, now: number): LoopState {
   return { ...after, startedAt: now, first: true, health: { ...after.health, failures: 0 } };
 }
 
-export function audit(state: LoopState, what: string, note: Note, now: number): LoopState {
-  return { ...state, audit: addAudit(state.audit, what, note, now) };
+export function audit(
+  state: LoopState,
+  what: string,
+  note: Note,
+  now: number,
+  more?: Pick<AuditEntry, 'discarded'>
+): LoopState {
+  return { ...state, audit: addAudit(state.audit, what, note, now, more) };
 }
 
 /** What an operator's start or stop becomes. */
@@ -180,13 +189,20 @@ export function isHolding(state: LoopState): boolean {
   return state.launch !== undefined && state.launch.record === undefined;
 }
 
+/** Whether nobody can wait for a tick: a stop holds back requests that come before it. */
+export function refusesTick(state: LoopState): boolean {
+  return isHolding(state) && !isRunning(state);
+}
+
 /**
  * The state after an evaluation that was only interrupted. The loop does not hear of quiet attempts, so it continues
  * their rhythm; what the evaluation was asked for has still to happen.
  *
  * @param quiet whether the last attempt ran to its end and found nothing new
  */
-export function interrupted(state: LoopState, { trigger, dueAt }: Evaluated, quiet: boolean, now: number): LoopState {
+export function interrupted(before: LoopState, evaluated: Evaluated, quiet: boolean, now: number): LoopState {
+  const state = { ...before, ...interruptedStreak(before, evaluated, now) };
+  const { trigger, dueAt } = evaluated;
   const { options, health, idleSince } = state;
   const [backoff, since] =
     health.status === 'failing' ? [options.failureBackoff, health.since] : [options.idleBackoff, idleSince ?? dueAt];
@@ -196,4 +212,22 @@ export function interrupted(state: LoopState, { trigger, dueAt }: Evaluated, qui
   const next = again ? wakeUp(state, trigger) : state;
   if (state.first || now < dueAt) return next;
   return { ...next, nextAt: dueAt + Math.max(1, Math.ceil((now - dueAt) / intervalMs)) * intervalMs };
+}
+
+/** Of an evaluation that waited for its next attempt, the loop is not told what the attempts before said. */
+function interruptedStreak(
+  { streak }: LoopState,
+  { dueAt }: Evaluated,
+  now: number
+): { readonly streak?: EndedStreak } {
+  // nothing was evaluated
+  if (now < dueAt) return {};
+  const { reasons, endedAt } = streak ?? { reasons: [], endedAt: now };
+  return { streak: { reasons: knownUntil(reasons, endedAt), endedAt: now } };
+}
+
+/** The reasons when what came after them is not known. */
+export function knownUntil(reasons: readonly QuietReason[], until: number): readonly QuietReason[] {
+  const last = reasons.at(-1);
+  return last === undefined ? [] : [...reasons.slice(0, -1), { until, ...last }];
 }

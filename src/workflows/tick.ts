@@ -13,6 +13,7 @@ import {
   type Health,
   type LoopState,
   type PartitionChange,
+  type QuietReason,
   type TickRecord,
   type Trigger,
 } from '../sensors/protocol.js';
@@ -54,6 +55,7 @@ export function beginEvaluation(
     failing,
     ...(failing ? { failingSince: health.since } : {}),
     ...(state.idleSince === undefined ? {} : { idleSince: state.idleSince }),
+    ...(state.streak === undefined ? {} : { streak: state.streak }),
     intervalMs: options.intervalMs,
     ...(options.idleBackoff === undefined ? {} : { idleBackoff: options.idleBackoff }),
     ...(options.failureBackoff === undefined ? {} : { failureBackoff: options.failureBackoff }),
@@ -64,10 +66,16 @@ export function beginEvaluation(
     ...(state.cursor === undefined ? {} : { cursor: state.cursor }),
     ...(state.lastTickAt === undefined ? {} : { lastTickAt: state.lastTickAt }),
     ...(state.lastRunKey === undefined ? {} : { lastRunKey: state.lastRunKey }),
-    ...(last === undefined ? {} : { lastOutcome: `tick ${last.tick}: ${last.status}: ${describeTick(last)}` }),
+    ...(last === undefined ? {} : { lastOutcome: outcomeOf(last) }),
     facts: factsOf(state),
   };
   return { state: rest, evaluated: { input, trigger, dueAt: now + begin.delayMs } };
+}
+
+/** What the last tick did. What it left pending is older than any evaluation, unless it was discarded. */
+function outcomeOf(last: TickRecord): string {
+  const since = last.pending > 0 ? ' (discarded since)' : '';
+  return `tick ${last.tick}: ${last.status}: ${describeTick(last)}${since}`;
 }
 
 function newRecord({ input, trigger, dueAt }: Evaluated, details: FailureDetails, now: number): TickRecord {
@@ -100,7 +108,7 @@ export function commit(before: LoopState, evaluated: Evaluated, result: Evaluati
     now
   );
   const { partitions, assetEvents } = result;
-  const { cursor: _, idleSince: __, ...rest } = state;
+  const { cursor: _, idleSince: __, streak: ___, ...rest } = state;
   const cursor =
     result.cursor.kind === 'keep'
       ? state.cursor
@@ -172,7 +180,7 @@ export function fail(
   const { input } = evaluated;
   const text = cutText(error, MAX_TEXT_BYTES);
   const record: TickRecord = { ...newRecord(evaluated, details, now), status: 'failure', endedAt: now, error: text };
-  const { idleSince: _, ...rest } = state;
+  const { idleSince: _, streak: __, ...rest } = state;
   const { options } = state;
   const health = failing(state.health, text, now);
   const next: LoopState = {
@@ -208,15 +216,18 @@ function stopIfFailingTooOften(state: LoopState, error: string, now: number): Lo
 }
 
 /** A long quiet streak rests: the loop continues as new, so that an idle sensor has five history events. */
-export function rest(state: LoopState, { dueAt }: Evaluated, now: number): LoopState {
+export function rest(state: LoopState, { dueAt }: Evaluated, quiet: readonly QuietReason[], now: number): LoopState {
   const { idleBackoff, intervalMs } = state.options;
   const idleSince = state.idleSince ?? dueAt;
-  return { ...state, idleSince, lastTickAt: now, nextAt: now + pauseMs(idleBackoff, intervalMs, now - idleSince) };
+  const nextAt = now + pauseMs(idleBackoff, intervalMs, now - idleSince);
+  return { ...state, idleSince, streak: { reasons: quiet, endedAt: now }, lastTickAt: now, nextAt };
 }
 
 /** Drops the result of an evaluation that a cursor edit overtook: nothing of it takes effect, and it is repeated. */
 export function overtake(state: LoopState, evaluated: Evaluated, now: number): LoopState {
-  const details = { logs: [], logLinesDropped: 0, durationMs: Math.max(0, now - evaluated.dueAt), quiet: [] };
+  const { streak, ...before } = state;
+  const durationMs = Math.max(0, now - evaluated.dueAt);
+  const details = { logs: [], logLinesDropped: 0, durationMs, quiet: streak?.reasons ?? [] };
   // a preview that was applied meanwhile had its number
   const tick = Math.max(state.tick + 1, evaluated.input.tick);
   const record: TickRecord = {
@@ -227,6 +238,6 @@ export function overtake(state: LoopState, evaluated: Evaluated, now: number): L
     skipReason: 'the cursor was edited while this tick was evaluated; its result was dropped and it is evaluated again',
   };
   const counters = { ...state.counters, ticks: state.counters.ticks + 1 };
-  const next = { ...state, tick, ring: addTick(state.ring, record), counters };
+  const next = { ...before, tick, ring: addTick(state.ring, record), counters };
   return wakeUp(next, evaluated.trigger === 'tick' ? 'tick' : 'cursor');
 }

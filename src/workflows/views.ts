@@ -1,5 +1,5 @@
 /** What programs and lists see of a sensor: memo and `state` query. Pure. */
-import { cutText } from '../sensors/json.js';
+import { cutText, isObject, sameJson } from '../sensors/json.js';
 import { keyCount } from '../sensors/key-ledger.js';
 import { PROTOCOL, type LoopState, type SensorMemo, type SensorState, type TickRecord } from '../sensors/protocol.js';
 import { waitingRequests } from './launch-rules.js';
@@ -22,7 +22,7 @@ export function memoOf(state: LoopState, protocol: number = PROTOCOL): SensorMem
     health: health.status,
     ...(protocol < 2 ? {} : times(state)),
     ...unfolded(state),
-    ...(protocol < 3 || isRunning(state) ? {} : { facts: factsOf(state) }),
+    ...(protocol < 3 || (isRunning(state) && !isHolding(state)) ? {} : { facts: factsOf(state) }),
     intervalMs: options.intervalMs,
     pending: pendingOf(state).count,
     ...(pendingUntil === undefined ? {} : { pendingUntil }),
@@ -34,6 +34,15 @@ export function memoOf(state: LoopState, protocol: number = PROTOCOL): SensorMem
     options: JSON.stringify(options),
     protocol,
   };
+}
+
+/**
+ * Whether a memo need not be told again. What it says of ticks goes with what else changes: of a sensor that runs, it
+ * costs no event of its own, and loops that told nothing of them replay.
+ */
+export function isTold(told: unknown, memo: SensorMemo): boolean {
+  if (memo.status === 'stopped' || !isObject(told)) return sameJson(told, memo);
+  return sameJson({ ...told, facts: undefined }, { ...memo, facts: undefined });
 }
 
 const SAMPLE = 20;

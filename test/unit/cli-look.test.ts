@@ -11,7 +11,7 @@ import { fitting, table, type Output } from '../../src/cli/output.js';
 import type { Session } from '../../src/cli/session.js';
 import { speaksUnicode, timeline } from '../../src/cli/timeline.js';
 import { tickView } from '../../src/cli/views.js';
-import type { KeyAnswer, TickHistoryOptions } from '../../src/client/index.js';
+import type { KeyAnswer, SensorDescription, TickHistoryOptions } from '../../src/client/index.js';
 import { sensorFilter } from '../../src/client/sensor-filter.js';
 import { emptyRecord } from '../../src/workflows/records.js';
 import { addRuns, runsOfLastDay, type RecentRuns } from '../../src/sensors/recent-runs.js';
@@ -124,6 +124,21 @@ test('runs of the last 24 hours are those of this hour and the 23 before it', ()
       expect(recent?.counts.length ?? 0).toBeLessThanOrEqual(24);
     })
   );
+});
+
+test('a sensor that evaluates nothing says in the list what it waits for', () => {
+  const place = { namespace: 'default', address: 'localhost' };
+  const said = (more: Parameters<typeof describedSensor>[1]): string | undefined =>
+    listLines([describedSensor('orders', more)], {}, place, createColors(false)).at(-1);
+  const pendingUntil = new Date(Date.now() + 59.5 * 60_000);
+  expect(said({ pending: 2, pendingUntil })).toMatch(
+    / 2 pending requests, the next of them in 59 min \(maxRunsPerTick\)$/
+  );
+  expect(said({ pending: 1 })).toMatch(/ 1 pending request being started$/);
+  const paused = { phase: 'waiting', paused: true, lastOutcome: 'no new files' } as NonNullable<
+    SensorDescription['evaluation']
+  >;
+  expect(said({ evaluation: paused })).toMatch(/ its evaluation was paused in Temporal Web$/);
 });
 
 test('a sensor whose workflow task fails is not shown as one that is well', () => {

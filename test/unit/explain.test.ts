@@ -134,6 +134,51 @@ test('a pending key says how many start before it, and what it waits for', () =>
   expect(key({ waiting, state: state({ launch }) })).toMatchObject({ waitsFor: 'turn' });
 });
 
+test('a key that was discarded while it was pending is told so, until it has run', () => {
+  const discarded = {
+    at: T + 4 * MIN,
+    what: 'discard 2 pending requests',
+    by: 'ann',
+    discarded: { tick: 3, keys: HASH },
+  };
+  const asked = state({ audit: [discarded] });
+  expect(key({ state: asked, ticks: [tick(3)] })).toEqual({
+    kind: 'discarded',
+    job: 'process',
+    tick: 3,
+    requestedAt: new Date(T + 3 * MIN),
+    at: new Date(T + 4 * MIN),
+    by: 'ann',
+  });
+  expect(printed([key({ state: asked })])).toContain(
+    'requested at tick 3, accepted, and discarded before it was started, by ann, '
+  );
+  expect(key({ state: asked, run })).toMatchObject({ kind: 'discarded', run });
+  expect(key({ state: asked, run: { ...run, startTime: new Date(T + 5 * MIN) } })).toMatchObject({ kind: 'started' });
+  expect(key({ state: { ...asked, ...remembered(T + 5 * MIN) } })).toMatchObject({ kind: 'remembered' });
+  expect(key({ state: asked, hashes: [OLD_HASH] })).toMatchObject({ kind: 'notSeen' });
+});
+
+test('a run that is not the first of its key names the first request, and the operator', () => {
+  const first = { ...run, startTime: new Date(T + 3 * MIN) };
+  const note = { by: 'ann', reason: 'fixed the parser' };
+  const second = { ...run, workflowId: 's:process@2:a', epoch: 2, startTime: new Date(T + 5 * MIN) };
+  const rerun = key({ run: { ...second, rerunOf: run.workflowId, ...note }, first, ticks: [tick(3)] });
+  expect(rerun).toMatchObject({
+    requestedAt: new Date(T + 5 * MIN),
+    repeats: { how: 'rerun', at: new Date(T + 5 * MIN), ...note, first: { tick: 3, at: new Date(T + 3 * MIN) } },
+  });
+  expect(printed([rerun])).toMatch(
+    /: first requested at tick 3, .*; run again by ann \(fixed the parser\), .*; this is run s:process@2:a/
+  );
+  const audit = [{ at: T + 4 * MIN, what: 'rearm a', ...note }];
+  const rearmed = key({ run: { ...second, tick: 5 }, first, ticks: [tick(5)], state: state({ audit }) });
+  expect(printed([rearmed])).toMatch(
+    /: first requested at tick 3, .*; re-armed by ann \(fixed the parser\), .*; requested again at tick 5, /
+  );
+  expect(printed([key({ run: second })])).toContain(': re-armed by an operator; requested again at tick 3, ');
+});
+
 test('a key that nobody asked for is not seen, wherever the cursor is', () => {
   const ticks = [tick(1, { cursorChanged: true }), tick(2)];
   expect(key({ state: state({ cursor: { value: 7 }, rearmed: { [HASH]: 2 } }), ticks })).toEqual({
@@ -264,6 +309,17 @@ test('a stopped sensor was stopped by somebody, until it was started or a stop e
     kind: 'stopped',
     from: 'code',
   });
+});
+
+test('nothing is made up for a time of which what evaluations said was not kept', () => {
+  const quiet = [
+    { reason: 'no files', since: T + 4 * MIN, until: T + 6 * MIN },
+    { reason: 'no csv files', since: T + 8 * MIN },
+  ];
+  const at = (minutes: number) => time(T + minutes * MIN, { before: tick(2), after: tick(10, { quiet }) });
+  expect(at(5)).toMatchObject({ kind: 'quiet', reason: 'no files' });
+  expect(at(7)).toMatchObject({ kind: 'notEvaluated', uncertain: true, after: { tick: 10 } });
+  expect(at(9)).toMatchObject({ kind: 'quiet', reason: 'no csv files' });
 });
 
 test('what is to come, and what nobody knows any more, is said', () => {

@@ -1,20 +1,26 @@
+import { CancelledFailure } from '@temporalio/common';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { KnownStreaks } from '../../src/activities/known-streaks.js';
 import { eventsOfTick } from '../../src/sensors/asset-requests.js';
 import { describeTick } from '../../src/sensors/describe-tick.js';
 import { jsonBytes, type Json } from '../../src/sensors/json.js';
 import { KEY_CHARS, planSeal, unpackKeys } from '../../src/sensors/key-ledger.js';
 import type {
+  EvaluationInput,
   EvaluationResult,
   LaunchRequest,
   LoopOptions,
   LoopState,
+  QuietReason,
   TickRecord,
 } from '../../src/sensors/protocol.js';
+import { endEvaluation } from '../../src/workflows/apply.js';
 import { bytesOf } from '../../src/workflows/inbox.js';
 import { parseWaitingAssets } from '../../src/workflows/parse.js';
 import * as rules from '../../src/workflows/rules.js';
 import { addDeadLetters } from '../../src/workflows/records.js';
+import { isTold, memoOf } from '../../src/workflows/views.js';
 
 const options: LoopOptions = {
   intervalMs: 1000,
@@ -113,6 +119,64 @@ describe('rhythm', () => {
     expect(rules.interrupted(state, evaluated, false, 500).nextAt).toBe(1000);
     expect(rules.interrupted(state, evaluated, false, 4200).nextAt).toBe(5000);
     expect(rules.interrupted(state, evaluated, true, 4200).nextAt).toBe(5200);
+  });
+
+  test('what a rest says of its streak is kept, and so is until when that is known', () => {
+    const quiet = [{ reason: 'no files', since: 500 }];
+    const again = { sensor: 's', evaluation: 2, rest: true };
+    const end = (given: LoopState, value: unknown, now: number): LoopState => {
+      const { evaluated, state } = rules.beginEvaluation(given, { ...again, delayMs: 0 }, now - 100);
+      const how = value === undefined ? { error: new CancelledFailure('woken') } : { value };
+      return endEvaluation(state, { evaluated, cursorEdits: 0, cancelled: true }, how, now).state;
+    };
+    const rested = end(tick(rules.newState(options, 0), 0), { kind: 'rest', quiet: [...quiet, { reason: 7 }] }, 1000);
+    expect(rested.streak).toEqual({ reasons: quiet, endedAt: 1000 });
+    const { input } = rules.beginEvaluation(rested, { ...again, delayMs: 500 }, 1000).evaluated;
+    expect(input.streak).toEqual(rested.streak);
+    // before its time nothing was evaluated
+    const early = { input, trigger: 'interval', dueAt: 1500 } as const;
+    expect(rules.interrupted(rested, early, false, 1200).streak).toEqual(rested.streak);
+    const twice = end(end(rested, undefined, 2000), undefined, 3000);
+    expect(twice.streak).toEqual({ reasons: [{ reason: 'no files', since: 500, until: 1000 }], endedAt: 3000 });
+    expect(tick(twice, 4000)).not.toHaveProperty('streak');
+    const many = Array.from({ length: 99 }, (_, since) => ({ reason: 'x'.repeat(9_999), since }));
+    expect(jsonBytes(end(rested, { kind: 'rest', quiet: many }, 2000).streak)).toBeLessThan(7 * 1024);
+  });
+
+  test('a worker tells of the evaluations that left no record, as far as it knows of them', () => {
+    const known = new KnownStreaks();
+    const { input } = begin(tick(rules.newState(options, 0), 0), 0).evaluated;
+    const at = (endedAt: number, more: Partial<EvaluationInput> = {}): readonly QuietReason[] | undefined =>
+      known.before({ ...input, streak: { reasons: [], endedAt }, ...more })?.reasons;
+    const reasons = [{ reason: 'no files', since: 500 }];
+    expect(at(1200)).toBeUndefined();
+    known.keep(input, { reasons, at: 1000 }, 2000);
+    expect(known.before(input)).toBeUndefined();
+    expect(at(1200)).toEqual(reasons);
+    // there may have been an attempt on another worker since
+    expect(at(2500)).toEqual([{ reason: 'no files', since: 500, until: 2000 }]);
+    const rested = [{ reason: 'no csv files', since: 2100 }];
+    expect(at(2500, { streak: { reasons: rested, endedAt: 2500 } })).toEqual(rested);
+    expect(at(1200, { tick: input.tick + 1 })).toBeUndefined();
+  });
+
+  test('a memo tells of the ticks of a sensor with pending requests, and costs no event more than without', () => {
+    const requests = [1, 2].map((n) => ({ id: `s:job:${n}`, job: 'job', args: [] }));
+    const committed = (state: LoopState, now: number): LoopState => {
+      const { evaluated, state: begun } = begin(state, now);
+      return rules.commit(begun, evaluated, { ...result, requests }, now);
+    };
+    const limited = { ...options, maxRunsPerTick: 1 };
+    const holding = ended(committed(rules.newState(limited, 0), 0), requests, 5);
+    const { facts, ...told } = memoOf(holding);
+    expect(facts).toMatchObject({ lastTick: { tick: 1 } });
+    expect(isTold(told, memoOf(holding))).toBe(true);
+    expect(isTold({ ...told, pending: 1 }, memoOf(holding))).toBe(false);
+    expect(memoOf(tick(rules.newState(options, 0), 0))).not.toHaveProperty('facts');
+    const stopped = rules.choose(holding, rules.operatorChoice('stopped', {}, 10), 10);
+    const { facts: _, ...without } = memoOf(stopped);
+    expect(isTold(without, memoOf(stopped))).toBe(false);
+    expect(memoOf(holding, 2)).not.toHaveProperty('facts');
   });
 
   test('a tick that was asked for is not forgotten by an interruption or another reason', () => {

@@ -1,7 +1,7 @@
 /** `sensors list`: what there is, how it is, and what each sensor did last. No query, so it needs no worker. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SensorDescription, SensorFilter } from '../../client/index.js';
-import { formatDuration, plain, relative } from '../../sensors/text.js';
+import { count, formatDuration, plain, relative } from '../../sensors/text.js';
 import { explainError, UsageError } from '../errors.js';
 import { colored, table, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
@@ -99,11 +99,17 @@ function lag({ behindSince, dueSince }: SensorDescription): string {
 /** Its last skip reason, its error, or why it does nothing. */
 function said(sensor: SensorDescription): string {
   const { status, statusFrom, statusBy, statusReason, evaluation, error, failedTaskAttempts } = sensor;
+  const { pending, pendingUntil } = sensor;
   if (status === 'closed') return 'its loop was cancelled or terminated';
   if (failedTaskAttempts !== undefined) return 'its workflow task fails again and again, so it stands still';
   if (status === 'stopped') {
     const by = statusFrom === 'code' ? 'its code' : (statusBy ?? 'an operator');
     return plain(`stopped by ${by}${statusReason === undefined ? '' : `: ${statusReason}`}`, MAX_SAID);
   }
+  if (evaluation?.paused === true) return 'its evaluation was paused in Temporal Web';
+  if (evaluation === undefined && pending > 0)
+    return pendingUntil === undefined
+      ? `${count(pending, 'pending request')} being started`
+      : `${count(pending, 'pending request')}, the next of them ${relative(pendingUntil)} (maxRunsPerTick)`;
   return plain(evaluation?.lastOutcome ?? error ?? evaluation?.lastTickOutcome ?? '', MAX_SAID);
 }

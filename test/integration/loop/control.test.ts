@@ -145,6 +145,7 @@ test('a stop while launching holds the rest as pending; start runs them, each on
   expect(stopped.counters.runs + stopped.pending.count).toBe(120);
   expect(stopped.counters.runs).toBeGreaterThan(0);
   await expect(h.sensors.tick(name)).rejects.toThrow('holds back pending requests');
+  expect((await h.sensors.state(name)).audit.at(-1)?.what).toBe('tick (refused: pending requests come first)');
   await h.sensors.start(name);
   await waitFor(async () => (await h.sensors.state(name)).counters.runs === 120, '120 runs');
   expect((await h.sensors.state(name)).pending.count).toBe(0);

@@ -31,6 +31,10 @@ test('rerun starts a key again under an ID of its own, linked to its first run; 
   });
   expect((await h.sensors.rerun(name, { runKey: 'a' })).workflowId).toBe(`${name}:echo@3:a`);
   expect(await h.sensors.tick(name)).toMatchObject({ status: 'skipped', duplicates: { count: 1 } });
+  const reason = 'fixed the parser';
+  expect(await h.sensors.explain(name, { run: workflowId })).toMatchObject({
+    answer: { kind: 'started', repeats: { how: 'rerun', by: 'ann', reason, first: { tick: 1 } } },
+  });
   const { audit, counters } = await h.sensors.state(name);
   expect(audit.map(({ what, by }) => [what, by])).toContainEqual(['rerun a as epoch 2', 'ann']);
   expect(counters.runs).toBe(3);
@@ -62,6 +66,9 @@ test('rerun refuses what has no run or still runs; rearm lets the next request r
   await h.sensors.rearm(name, { runKey: 'a', job: 'echo', by: 'ann' });
   expect(await h.sensors.tick(name)).toMatchObject({ status: 'success', runs: { sample: [`${name}:echo@2:a`] } });
   expect(await h.sensors.tick(name)).toMatchObject({ status: 'skipped', duplicates: { count: 2 } });
+  expect(await h.sensors.explain(name, { runKey: 'a', job: 'echo' })).toMatchObject({
+    answers: [{ kind: 'duplicate', repeats: { how: 'rearm', by: 'ann', first: { tick: 1 } }, again: { tick: 3 } }],
+  });
   await h.sensors.rearm(name, { runKey: 'a', job: 'echo' });
   // it survives a restart of the loop
   await h.loop(sensor).terminate();
@@ -180,13 +187,23 @@ test('maxRunsPerTick leaves the rest pending; the next ticks start it in order, 
     pending: 3,
   });
   expect((await h.sensors.state(name)).pending).toMatchObject({ count: 3, sample: [{ runKey: 'k4' }, {}, {}] });
+  // nothing is evaluated, and the list tells of its ticks all the same
+  expect(await h.sensors.describe(name)).toMatchObject({ lastTick: { tick: 2 }, runsLastDay: 4, pending: 3 });
   await h.sensors.discardPending(name, { by: 'ann' });
   expect((await h.sensors.state(name)).pending.count).toBe(0);
+  const gone = { kind: 'discarded', tick: 1, requestedAt: expect.any(Date) as Date, by: 'ann' };
+  expect(await h.sensors.explain(name, { runKey: 'k4' })).toMatchObject({ answers: [gone] });
+  const waits = await waitFor(
+    async () => (await h.sensors.describe(name)).evaluation?.lastTickOutcome,
+    'an evaluation that waits'
+  );
+  expect(waits).toBe('tick 2: success: 2 runs started, 3 pending (discarded since)');
   // dropped on purpose is dropped, also for a loop that comes back from its history
   await h.loop(sensor).terminate();
   await h.sensors.start(name);
   expect((await h.sensors.state(name)).pending.count).toBe(0);
   expect(await h.sensors.tick(name)).toMatchObject({ runs: { count: 2 }, pending: 5 });
+  expect(await h.sensors.explain(name, { runKey: 'k6' })).toMatchObject({ answers: [gone] });
   const runs = await h.settledRuns(sensor, 6);
   expect(runs.map(({ runKey = '' }) => runKey).toSorted()).toEqual(['k0', 'k1', 'k2', 'k3', 'k7', 'k8']);
 });

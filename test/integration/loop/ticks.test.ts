@@ -188,6 +188,11 @@ test('more() drains at once; the interval counts from the end of an evaluation',
   expect(gaps[4]).toBeGreaterThanOrEqual(1990);
   // inside a quiet streak: the previous attempt's time
   expect(Math.abs((calls[5]?.last?.getTime() ?? 0) - (calls[4]?.at ?? 0))).toBeLessThan(1000);
+  // two interruptions, and what was said before them is on record all the same
+  const { evaluation } = await h.folded(sensor);
+  await h.sensors.push(h.name(sensor));
+  const { quiet } = await h.sensors.tick(h.name(sensor));
+  expect(quiet).toEqual([{ reason: 'drained', since: evaluation?.streak[0]?.since }]);
 });
 
 test('several jobs, positional arguments and a job on another task queue', async () => {
