@@ -343,9 +343,9 @@ describe('what cannot be backfilled is refused where it is said', () => {
     const { taskQueue } = h;
     const range = (from: string, to: string) => ({ partitions: { from, to } });
     const cases: readonly (readonly [object, string])[] = [
-      [range('2026-02-30', '2026-03-01'), 'partitions.from is not in the daily partitions'],
+      [range('2026-02-30', '2026-03-01'), "partitions.from '2026-02-30' is not in the daily partitions"],
       [range('2026-02-02', '2026-02-01'), 'partitions.from (2026-02-02) comes after partitions.to (2026-02-01)'],
-      [{ partitions: ['2026-01-01', 'never'] }, 'partitions[1] is not in the daily partitions'],
+      [{ partitions: ['2026-01-01', 'never'] }, "partitions[1] 'never' is not in the daily partitions"],
       [{ job: 'noop' }, "job 'noop' has no partitions"],
       [{ job: 'echo' }, "the dynamic partitions of job 'echo' are none at this time"],
       [{}, "the assets of job 'partitioned' have different backfill policies"],
