@@ -11,6 +11,7 @@ import type {
 import { describeTick } from '../sensors/describe-tick.js';
 import { count, formatDuration, plain, relative } from '../sensors/text.js';
 import type { ExplanationOptions } from './explain-view.js';
+import { lateText } from './late-text.js';
 import { shellQuoted } from './shell.js';
 
 /** Of a run key. */
@@ -287,7 +288,8 @@ function standingText(standing: Standing, name: string): string {
   switch (standing.kind) {
     case 'running': {
       const said = standing.lastOutcome === undefined ? '' : `, and last said: ${plain(standing.lastOutcome, 300)}`;
-      return `The sensor is running${standing.nextAt === undefined ? '' : `, the next evaluation is ${relative(standing.nextAt)}`}${said}.`;
+      const next = standing.nextAt === undefined ? '' : `, the next evaluation is ${relative(standing.nextAt)}`;
+      return `The sensor is running${lateText(standing) ?? next}${said}.`;
     }
     case 'stopped':
       return `${stoppedText(standing)}${standing.until === undefined ? '' : `, until ${standing.until.toISOString()}`}. Start it with: sensors start ${name}`;

@@ -132,7 +132,12 @@ function standingView(standing: Standing) {
   const { kind } = standing;
   switch (standing.kind) {
     case 'running':
-      return { kind, lastOutcome: standing.lastOutcome, nextAt: iso(standing.nextAt) };
+      return {
+        kind,
+        lastOutcome: standing.lastOutcome,
+        nextAt: iso(standing.nextAt),
+        dueSince: iso(standing.dueSince),
+      };
     case 'stopped': {
       const { from, by, reason, at, until } = standing;
       return { kind, from, by, reason, at: iso(at), until: iso(until) };
