@@ -272,6 +272,7 @@ export class BackfillClient {
     const isNothing = last !== undefined && isNeverPlanned(last);
     if (last !== undefined && !isNothing) await this.refuseOther(id, request);
     const decided = last === undefined ? undefined : decidedOf(backfillOf(last));
+    const asked = last?.memo?.[RUN_MEMO];
     const now = Date.now();
     const queue = taskQueue ?? last?.taskQueue ?? (await this.taskQueueOf(request.job));
     let started = true;
@@ -280,7 +281,11 @@ export class BackfillClient {
         workflowId: BACKFILL_ID_PREFIX + id,
         taskQueue: queue,
         args: [{ request, ...(decided === undefined ? {} : { decided }) } satisfies BackfillInput],
-        memo: { [BACKFILL_MEMO]: progressOf(newBackfill(now, decided), request, now) },
+        memo: {
+          // who asked for it first: of a sensor's it stays the sensor
+          ...(asked === undefined ? {} : { [RUN_MEMO]: asked }),
+          [BACKFILL_MEMO]: progressOf(newBackfill(now, decided), request, now),
+        },
         workflowIdConflictPolicy: 'FAIL',
         // one that was terminated, or could not go on, goes on: its runs have the same IDs
         workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',

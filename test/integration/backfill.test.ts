@@ -9,6 +9,7 @@ import {
   type Explanation,
 } from '../../src/client/index.js';
 import { defineAsset, defineJob, defineSensor, dailyPartitions, dynamicPartitions } from '../../src/index.js';
+import { RUN_MEMO } from '../../src/sensors/protocol.js';
 import { Harness, waitFor, type RunningWorker } from '../support/harness.js';
 
 const days = dailyPartitions({ start: '2026-01-01', end: '2026-03-31' });
@@ -317,6 +318,22 @@ test('a sensor asks for a backfill, once for a key; its runs say which sensor it
     }),
   ]);
   expect(answers[0]).toMatchObject({ run: { workflowId: `backfill/${id}`, status: 'COMPLETED', tick: tick.tick } });
+});
+
+test('one of a sensor that somebody starts again stays that of the sensor', async () => {
+  const request = { job: 'partitioned', partitions: 'all' } as const;
+  const id = `${h.prefix}asked`;
+  // as a sensor starts it, on a task queue without a worker
+  const taskQueue = `${h.prefix}nobody`;
+  const asked = { sensor: 'asking', job: 'sensorBackfill', tick: 3, runKey: 'k' };
+  const start = { workflowId: `backfill/${id}`, taskQueue, args: [{ request }], memo: { [RUN_MEMO]: asked } };
+  const first = await h.client.workflow.start('sensorBackfill', start);
+  await first.terminate();
+  const again = await h.sensors.backfills.start({ ...request, id, by: 'ann' });
+  expect(again).toMatchObject({ started: true, sensor: 'asking', by: 'ann', taskQueue });
+  const { memo } = await h.client.workflow.getHandle(again.workflowId).describe();
+  expect(memo?.[RUN_MEMO]).toEqual(asked);
+  await h.client.workflow.getHandle(again.workflowId).terminate();
 });
 
 describe('what cannot be backfilled is refused where it is said', () => {
