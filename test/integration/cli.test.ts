@@ -302,6 +302,7 @@ describe('a sensor with a worker', () => {
     const [page, ticked] = await Promise.all([text('describe', name), sensors('tick', name, '--json')]);
     expect(page).toContain(`${name}: running, but not evaluated`);
     expect(page).toContain(`SensorsPlugin on task queue '${h.taskQueue}'`);
+    expect(page).toContain(`gone for good: sensors prune ${name}`);
     expect(ticked).toMatchObject({ code: 5, stdout: '' });
     expect(JSON.parse(ticked.stderr)).toMatchObject({ error: { code: 'no-worker', exitCode: 5 } });
 
