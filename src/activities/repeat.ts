@@ -14,10 +14,10 @@ import type { LedgerView } from '../sensors/key-ledger.js';
 import { RUN_MEMO, type DeadLetter, type LaunchRequest, type RunMemo } from '../sensors/protocol.js';
 import { keyedRunId, requestHash, runKeyHash } from '../sensors/run-key.js';
 import { requestOf, type GivenBackfill } from '../sensors/run-request.js';
-import { backfillKeyProblem } from './backfill-key.js';
 import { definitionOf } from './definition.js';
 import type { SensorActivityDependencies } from './index.js';
 import { readSets } from './partitions.js';
+import { backfillKeyProblem, rememberedKey, type RememberedKey } from './remembered-key.js';
 import type { SearchAttributes } from './search-attributes.js';
 import { shortHash } from '../sensors/short-hash.js';
 
@@ -46,14 +46,21 @@ export interface PreparedRetries {
 
 export function createRepeatActivities({ registry }: SensorActivityDependencies, searchAttributes: SearchAttributes) {
   return {
-    /** What the ledger has for a key. */
+    /** What the ledger has for a key. Fails for one that has not run: its next request runs without being re-armed. */
     async findKey({ sensor, job, runKey, ledger }: NamedKey): Promise<{ readonly hash: string }> {
       const definition = definitionOf(registry, sensor);
       const found = jobOf(definition, job);
       const id = keyedRunId({ sensor, job: found.name, runKey, form: definition.runIds });
+      const { client } = Context.current();
       // most keys have their run, and then nothing else is to be read
-      const isRun = (await ourRun(Context.current().client, sensor, id)) !== undefined;
-      if (!isRun) await refuseBackfillKey(sensor, found, runKey, ledger);
+      const isRun = (await ourRun(client, sensor, id)) !== undefined;
+      const remembered = isRun ? 'run' : await notOfBackfill(sensor, found, runKey, ledger);
+      // one whose workflow ID is somebody else's has not run, and gets another ID
+      if (remembered === 'nothing' && (await describeExecution(client, id)) === undefined)
+        throw rejected(
+          `key ${quote(runKey)} of job '${found.name}' has not run, as far as the sensor and Temporal know, so there is nothing ` +
+            `to re-arm: its next request starts a run anyway`
+        );
       return { hash: runKeyHash(found.name, runKey) };
     },
 
@@ -74,7 +81,7 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies,
       const known = Object.hasOwn(epochs, hash) ? (epochs[hash] ?? 1) : 1;
       let last = await ourRun(client, sensor, idOf(known));
       if (last === undefined) {
-        await refuseBackfillKey(sensor, found, runKey, ledger);
+        await notOfBackfill(sensor, found, runKey, ledger);
         throw rejected(
           `there is no run of key ${quote(runKey)} (workflow '${idOf(known)}') on the server: it never ran, or retention removed it ` +
             `with its config. To let the sensor's next request of this key run, re-arm it`
@@ -154,14 +161,16 @@ function jobOf({ name, jobs }: SensorDefinition, job: string | undefined): JobDe
   throw rejected(`sensor '${name}' has no job ${quote(job)}; accepted: ${names}`);
 }
 
-async function refuseBackfillKey(
+/** What the sensor remembers of the key; fails when that is a backfill. */
+async function notOfBackfill(
   sensor: string,
   job: JobDefinition,
   runKey: string,
   ledger: LedgerView | undefined
-): Promise<void> {
-  const problem = ledger === undefined ? undefined : await backfillKeyProblem(sensor, job, runKey, ledger);
-  if (problem !== undefined) throw rejected(problem);
+): Promise<RememberedKey> {
+  const remembered = await rememberedKey(sensor, job, runKey, ledger);
+  if (typeof remembered === 'object') throw rejected(backfillKeyProblem(runKey, remembered.backfill));
+  return remembered;
 }
 
 /** A run that this sensor started, or `undefined`. */

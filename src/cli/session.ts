@@ -9,6 +9,7 @@ import {
   makeGrpcRetryInterceptor,
   type ConnectionOptions,
 } from '@temporalio/client';
+import { setMaxListeners } from 'node:events';
 import { SensorClient } from '../client/index.js';
 import { webLink } from '../client/web-url.js';
 import { accepts } from './dev-server.js';
@@ -126,7 +127,12 @@ export async function withSession<T>(
           );
         }
       },
-      abortable: (signal, run) => client.withAbortSignal(signal, run),
+      async abortable(signal, run) {
+        // each call adds a listener and leaves it there: to a signal that ends with them, and may have as many as there are calls
+        const own = AbortSignal.any([signal]);
+        setMaxListeners(0, own);
+        return await client.withAbortSignal(own, run);
+      },
       webUrlOf: (workflow) => (web === undefined ? undefined : webLink(web, namespace, workflow)),
     });
   } finally {

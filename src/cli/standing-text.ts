@@ -1,6 +1,7 @@
 /** How a sensor stands, in a sentence that says what to do. Pure. */
 import type { Standing } from '../client/index.js';
 import { plain, relative } from '../sensors/text.js';
+import { lateText } from './late-text.js';
 
 export function when(at: Date | undefined): string {
   return at === undefined ? 'at an unknown time' : `${relative(at)} (${at.toISOString()})`;
@@ -21,7 +22,8 @@ export function standingText(standing: Standing, name: string): string {
   switch (standing.kind) {
     case 'running': {
       const said = standing.lastOutcome === undefined ? '' : `, and last said: ${plain(standing.lastOutcome, 300)}`;
-      return `The sensor is running${standing.nextAt === undefined ? '' : `, the next evaluation is ${relative(standing.nextAt)}`}${said}.`;
+      const next = standing.nextAt === undefined ? '' : `, the next evaluation is ${relative(standing.nextAt)}`;
+      return `The sensor is running${lateText(standing) ?? next}${said}.`;
     }
     case 'stopped':
       return `${stoppedText(standing)}${standing.until === undefined ? '' : `, until ${standing.until.toISOString()}`}. Start it with: sensors start ${name}`;

@@ -5,8 +5,10 @@ import { iso } from './views.js';
 export function standingView(standing: Standing) {
   const { kind } = standing;
   switch (standing.kind) {
-    case 'running':
-      return { kind, lastOutcome: standing.lastOutcome, nextAt: iso(standing.nextAt) };
+    case 'running': {
+      const { lastOutcome, nextAt, dueSince } = standing;
+      return { kind, lastOutcome, nextAt: iso(nextAt), dueSince: iso(dueSince) };
+    }
     case 'stopped': {
       const { from, by, reason, at, until } = standing;
       return { kind, from, by, reason, at: iso(at), until: iso(until) };

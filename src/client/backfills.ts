@@ -43,6 +43,7 @@ import { newBackfill, progressOf } from '../workflows/backfill-state.js';
 import type { BackfillInput } from '../workflows/parse-backfill.js';
 import { LOOPS_PER_PAGE, describeExecution, listExecutions } from './executions.js';
 import { eachLast, listEnds } from './latest-runs.js';
+import { namePartitions } from './name-partition.js';
 import { readInput } from './pages.js';
 import { refuseChange, type SensorClientOptions } from './read-only.js';
 import { statusOf } from './read-run.js';
@@ -76,6 +77,12 @@ export interface Backfill extends Omit<BackfillProgress, 'status' | 'startedAt' 
   readonly at: Date;
 }
 
+/** A backfill that somebody asked for. */
+export interface StartedBackfill extends Backfill {
+  /** `false`: one with this ID and request was there already, and is left as it is; one that was terminated goes on. */
+  readonly started: boolean;
+}
+
 /** There is no such backfill on this namespace. */
 export class BackfillNotFoundError extends Error {
   override readonly name = 'BackfillNotFoundError';
@@ -102,11 +109,12 @@ export class BackfillClient {
   ) {}
 
   /**
-   * Starts a backfill, and returns when the server has it: needs no worker. {@link planned} says whether it can be.
+   * Starts a backfill, and returns when the server has it: needs no worker. {@link planned} says whether it can be, and
+   * {@link StartedBackfill.started} whether there was one already.
    *
    * @throws {@link BackfillRejectedError} for a request that cannot be, an ID that another one has, or no task queue
    */
-  async start({ id: given, taskQueue, ...request }: BackfillOptions): Promise<Backfill> {
+  async start({ id: given, taskQueue, ...request }: BackfillOptions): Promise<StartedBackfill> {
     refuseChange(this.options, 'start a backfill');
     check(request);
     const id = given ?? `${request.job}-${randomUUID()}`;
@@ -133,7 +141,7 @@ export class BackfillClient {
     try {
       return (await handle.result()) as BackfillPreview;
     } catch (error) {
-      if (error instanceof WorkflowFailedError) throw explained(error);
+      if (error instanceof WorkflowFailedError) throw explained(error, request);
       // nobody answered: nobody will want to know later
       await handle.terminate('the preview was given up').catch(() => undefined);
       throw error;
@@ -149,7 +157,7 @@ export class BackfillClient {
     try {
       return await this.handle(id).executeUpdate<BackfillProgress, []>(BACKFILL_PLAN_UPDATE);
     } catch (error) {
-      if (error instanceof WorkflowUpdateFailedError) throw explained(error);
+      if (error instanceof WorkflowUpdateFailedError) throw explained(error, await this.requestOf(id));
       if (!(error instanceof WorkflowNotFoundError)) throw error;
       return await this.progress(id);
     }
@@ -167,7 +175,9 @@ export class BackfillClient {
   async describe(id: string): Promise<Backfill> {
     const execution = await describeExecution(this.client, BACKFILL_ID_PREFIX + id);
     if (execution === undefined) throw new BackfillNotFoundError(id, this.client.options.namespace);
-    return backfillOf(execution);
+    const shown = backfillOf(execution);
+    if (shown.status !== 'rejected' || shown.error === undefined) return shown;
+    return { ...shown, error: namePartitions(shown.error, await this.requestOf(id)) };
   }
 
   /**
@@ -195,7 +205,7 @@ export class BackfillClient {
       const { cause } = error;
       // it could not go on: the rest of what it tells is with the reason
       const [result] = cause instanceof ApplicationFailure ? (cause.details ?? []) : [];
-      if (result === undefined) throw explained(error);
+      if (result === undefined) throw explained(error, await this.requestOf(id));
       return result as BackfillResult;
     }
   }
@@ -219,10 +229,11 @@ export class BackfillClient {
 
   /**
    * Runs the partitions of its failed runs again, as a backfill of its own: `<id>.retry1`, `<id>.retry2`, …
+   * One that was retried already is not started again: {@link StartedBackfill.started} is `false`.
    *
    * @throws {@link BackfillRejectedError} when it is not over, or nothing failed
    */
-  async retry(id: string, { by, reason }: Note = {}): Promise<Backfill> {
+  async retry(id: string, { by, reason }: Note = {}): Promise<StartedBackfill> {
     refuseChange(this.options, 'retry');
     const { status, taskQueue } = await this.describe(id);
     if (!isOver(status))
@@ -255,20 +266,26 @@ export class BackfillClient {
     return this.client.workflow.getHandle(BACKFILL_ID_PREFIX + id);
   }
 
-  private async startAs(id: string, request: BackfillRequest, taskQueue: string | undefined): Promise<Backfill> {
+  private async startAs(id: string, request: BackfillRequest, taskQueue: string | undefined): Promise<StartedBackfill> {
     const last = await describeExecution(this.client, BACKFILL_ID_PREFIX + id);
     // one that was rejected before it was planned has started nothing
     const isNothing = last !== undefined && isNeverPlanned(last);
     if (last !== undefined && !isNothing) await this.refuseOther(id, request);
     const decided = last === undefined ? undefined : decidedOf(backfillOf(last));
+    const asked = last?.memo?.[RUN_MEMO];
     const now = Date.now();
     const queue = taskQueue ?? last?.taskQueue ?? (await this.taskQueueOf(request.job));
+    let started = true;
     try {
       await this.client.workflow.start(BACKFILL_TYPE, {
         workflowId: BACKFILL_ID_PREFIX + id,
         taskQueue: queue,
         args: [{ request, ...(decided === undefined ? {} : { decided }) } satisfies BackfillInput],
-        memo: { [BACKFILL_MEMO]: progressOf(newBackfill(now, decided), request, now) },
+        memo: {
+          // who asked for it first: of a sensor's it stays the sensor
+          ...(asked === undefined ? {} : { [RUN_MEMO]: asked }),
+          [BACKFILL_MEMO]: progressOf(newBackfill(now, decided), request, now),
+        },
         workflowIdConflictPolicy: 'FAIL',
         // one that was terminated, or could not go on, goes on: its runs have the same IDs
         workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
@@ -278,8 +295,9 @@ export class BackfillClient {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       // somebody else was faster, or it has run: the same request is the same backfill
       await this.refuseOther(id, request);
+      started = false;
     }
-    return await this.describe(id);
+    return { ...(await this.describe(id)), started };
   }
 
   /** @throws {@link BackfillRejectedError} when the backfill of this ID is for something else */
@@ -335,10 +353,12 @@ function check(request: BackfillRequest): void {
   if (problem !== undefined) throw new BackfillRejectedError(problem);
 }
 
-function explained(error: WorkflowFailedError | WorkflowUpdateFailedError): Error {
+function explained(error: WorkflowFailedError | WorkflowUpdateFailedError, request: BackfillRequest): Error {
   const { cause } = error;
   return new BackfillRejectedError(
-    cause instanceof ApplicationFailure ? cause.message : `the backfill was ended: ${cause?.message ?? error.message}`,
+    cause instanceof ApplicationFailure
+      ? namePartitions(cause.message, request)
+      : `the backfill was ended: ${cause?.message ?? error.message}`,
     { cause: error }
   );
 }

@@ -8,7 +8,7 @@
 import { WorkflowFailedError, WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { optionalTsToDate } from '@temporalio/common/lib/time.js';
-import type { StoredCursor } from '../sensors/cursor.js';
+import { CURSOR_MISFIT, type StoredCursor } from '../sensors/cursor.js';
 import { jsonBytes, type Json } from '../sensors/json.js';
 import { MAX_EVENT_BYTES } from '../sensors/limits.js';
 import {
@@ -308,7 +308,8 @@ export class SensorClient {
    * run again.
    *
    * @param tick one of {@link ticks} or {@link tickHistory}
-   * @throws {@link SensorRejectedError} when nobody knows that cursor any more: a tick that the server has forgotten too, or a large cursor
+   * @throws {@link SensorRejectedError} when nobody knows that cursor any more: a tick that the server has forgotten too, or a large
+   *   cursor; or when it does not fit today's schema
    */
   async rewindCursor(sensor: string, tick: number, note: Note = {}): Promise<SensorState> {
     refuseChange(this.options, 'rewindCursor');
@@ -327,7 +328,16 @@ export class SensorClient {
     note: Note = {}
   ): Promise<SensorState> {
     const edit = cursor === undefined ? { clear: true } : { cursor: cursor.value };
-    return await this.update<SensorState>(sensor, UPDATES.setCursor, { ...note, ...edit, beforeTick: tick });
+    try {
+      return await this.update<SensorState>(sensor, UPDATES.setCursor, { ...note, ...edit, beforeTick: tick });
+    } catch (error) {
+      if (!(error instanceof SensorRejectedError) || !error.message.startsWith(CURSOR_MISFIT)) throw error;
+      const where = error.message.slice(CURSOR_MISFIT.length);
+      const message =
+        `the cursor as it was before tick ${tick} does not fit the schema that sensor '${sensor}' has today${where}; ` +
+        `set one that does, from where it should go on: sensors cursor set ${sensor} <json>`;
+      throw new SensorRejectedError(sensor, message, error);
+    }
   }
 
   /**
@@ -394,7 +404,11 @@ export class SensorClient {
     return await this.update<RerunResult>(sensor, UPDATES.rerun, edit);
   }
 
-  /** Lets the next request of a key start a run, once, whatever ran before. */
+  /**
+   * Lets the next request of a key start a run, once, whatever ran before.
+   *
+   * @throws {@link SensorRejectedError} when the key has not run, as far as is known: its next request runs anyway
+   */
   async rearm(sensor: string, edit: KeyEdit): Promise<SensorState> {
     return await this.update<SensorState>(sensor, UPDATES.rearm, edit);
   }

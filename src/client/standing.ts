@@ -5,7 +5,13 @@ import type { SensorDescription } from './sensor-client.js';
 const LATE_MS = 10_000;
 
 export type Standing =
-  | { readonly kind: 'running'; readonly lastOutcome?: string | undefined; readonly nextAt?: Date | undefined }
+  | {
+      readonly kind: 'running';
+      readonly lastOutcome?: string | undefined;
+      readonly nextAt?: Date | undefined;
+      /** It is due for a moment, and no worker has taken it yet. */
+      readonly dueSince?: Date | undefined;
+    }
   | {
       readonly kind: 'stopped';
       /** Whose decision it is. */
@@ -44,5 +50,5 @@ export function standingOf(sensor: SensorDescription, workers: number, now: numb
   if (evaluation?.paused === true) return { kind: 'paused' };
   if (sensor.health === 'failing')
     return { kind: 'failing', since: sensor.failingSince, error: evaluation?.lastOutcome ?? sensor.error };
-  return { kind: 'running', lastOutcome: evaluation?.lastOutcome, nextAt: evaluation?.nextAt };
+  return { kind: 'running', lastOutcome: evaluation?.lastOutcome, nextAt: evaluation?.nextAt, dueSince };
 }

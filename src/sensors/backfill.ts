@@ -57,6 +57,11 @@ export function asDecided(request: BackfillRequest, { policy, first, last }: Dec
   return { ...request, policy, partitions: Array.isArray(partitions) ? partitions : { from: first, to: last } };
 }
 
+/** From which partition to which it goes; of one, that one. */
+export function extentOf({ first = '', last = '' }: Partial<DecidedBackfill>, between: string): string {
+  return first === last ? first : `${first}${between}${last}`;
+}
+
 /** A run that did not end well. */
 export interface BackfillFailure {
   /** Its partition; of a run for many, the first and the last: `2026-01-01..2026-01-31`. */

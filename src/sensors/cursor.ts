@@ -11,6 +11,9 @@ import { EvaluationError } from './errors.js';
 import { deepFreeze, jsonBytes, sameJson, toJson, type Json } from './json.js';
 import { MAX_CURSOR_BYTES } from './limits.js';
 
+/** How the refusal of a cursor begins that does not fit; where it does not follows. */
+export const CURSOR_MISFIT = `the cursor does not fit the sensor's schema`;
+
 /** A cursor in the loop's state; absent and "stored" are distinct, whatever the value is. */
 export interface StoredCursor {
   readonly value: Json;
@@ -67,9 +70,7 @@ export function checkCursor(definition: SensorDefinition, value: unknown): Json 
   }
   const parsed = definition.cursor.safeParse(value);
   if (!parsed.success) {
-    throw new EvaluationError(
-      `the cursor does not fit the sensor's schema (${describeIssues(parsed.error, 'cursor')})`
-    );
+    throw new EvaluationError(`${CURSOR_MISFIT} (${describeIssues(parsed.error, 'cursor')})`);
   }
   let json: Json;
   try {

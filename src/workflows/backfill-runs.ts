@@ -13,7 +13,7 @@ import {
   proxyActivities,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
-import { ChildWorkflowFailure, type Workflow } from '@temporalio/common';
+import type { Workflow } from '@temporalio/common';
 import type { SensorActivities } from '../activities/index.js';
 import type { LaunchRequest, RunMemo } from '../sensors/protocol.js';
 import type { BackfillState } from './backfill-state.js';
@@ -132,7 +132,9 @@ export function createBackfillRuns(
   return { start, watch, cancel };
 }
 
+/** What the innermost cause says that says something, as of the runs that are watched: an activity's own failure says nothing. */
 function describe(thrown: unknown): string {
-  const cause = thrown instanceof ChildWorkflowFailure ? (thrown.cause ?? thrown) : thrown;
-  return cause instanceof Error ? cause.message || cause.name : String(cause);
+  let said = String(thrown);
+  for (let each = thrown; each instanceof Error; each = each.cause) if (each.message !== '') said = each.message;
+  return said;
 }

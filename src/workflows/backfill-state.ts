@@ -3,15 +3,16 @@
  *
  * Everything that is kept is bounded in bytes, so that the state fits one payload whatever happens.
  */
-import type {
-  BackfillFailure,
-  BackfillNote,
-  BackfillProgress,
-  BackfillRequest,
-  BackfillResult,
-  BackfillRun,
-  BackfillStatus,
-  DecidedBackfill,
+import {
+  extentOf,
+  type BackfillFailure,
+  type BackfillNote,
+  type BackfillProgress,
+  type BackfillRequest,
+  type BackfillResult,
+  type BackfillRun,
+  type BackfillStatus,
+  type DecidedBackfill,
 } from '../sensors/backfill.js';
 import { cutText, jsonBytes } from '../sensors/json.js';
 import {
@@ -24,6 +25,7 @@ import {
   MAX_STARTS_IN_FLIGHT,
 } from '../sensors/limits.js';
 import type { Note } from '../sensors/protocol.js';
+import { count } from '../sensors/text.js';
 import { commands, escaped, table } from './markdown.js';
 
 /** What is to be done, as a worker found out. Keys beyond what the state holds are in pages. */
@@ -254,7 +256,7 @@ export function resultOf(state: BackfillState, request: BackfillRequest, now: nu
 
 /** Markdown for Temporal Web. It has no config. @param id what commands name the backfill by */
 export function backfillDetails(id: string, progress: BackfillProgress): string {
-  const { job, status, policy, first, last, partitions, runs, waiting, running, done, failed, failures } = progress;
+  const { job, status, policy, partitions, runs, waiting, running, done, failed, failures } = progress;
   const { concurrency, note, error } = progress;
   const by = [note?.by === undefined ? '' : ` by ${note.by}`, note?.reason === undefined ? '' : ` (${note.reason})`];
   return [
@@ -262,9 +264,13 @@ export function backfillDetails(id: string, progress: BackfillProgress): string 
     ...(error === undefined ? [] : ['', escaped(error)]),
     ...(partitions === 0
       ? []
-      : ['', `${partitions} partitions from ${escaped(first)} to ${escaped(last)}, policy ${policy}.`]),
-    '',
-    `Runs ${runs} · done ${done} · failed ${failed} · running ${running} of at most ${concurrency} · waiting ${waiting}`,
+      : ['', `${count(partitions, 'partition')}, ${escaped(extentOf(progress, ' to '))}, policy ${policy}.`]),
+    ...(status === 'rejected'
+      ? []
+      : [
+          '',
+          `Runs ${runs} · done ${done} · failed ${failed} · running ${running} of at most ${concurrency} · waiting ${waiting}`,
+        ]),
     '',
     ...table(
       ['partition', 'error'],

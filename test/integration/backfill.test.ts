@@ -9,6 +9,7 @@ import {
   type Explanation,
 } from '../../src/client/index.js';
 import { defineAsset, defineJob, defineSensor, dailyPartitions, dynamicPartitions } from '../../src/index.js';
+import { RUN_MEMO } from '../../src/sensors/protocol.js';
 import { Harness, waitFor, type RunningWorker } from '../support/harness.js';
 
 const days = dailyPartitions({ start: '2026-01-01', end: '2026-03-31' });
@@ -307,7 +308,6 @@ test('a sensor asks for a backfill, once for a key; its runs say which sensor it
   const key = { runKey: 'k1', job: 'partitioned' };
   await expect(h.sensors.rearm(name, key)).rejects.toThrow(`sensors backfills retry ${id}`);
   await expect(h.sensors.rerun(name, key)).rejects.toThrow(`sensors backfills retry ${id}`);
-  await h.sensors.rearm(name, { ...key, runKey: 'never' });
   const { answers } = (await h.sensors.explain(name, { runKey: 'k1' })) as Extract<Explanation, { about: 'key' }>;
   expect(answers).toEqual([
     expect.objectContaining({
@@ -327,6 +327,22 @@ test('a sensor asks for a backfill, once for a key; its runs say which sensor it
   const run = { workflowId, tick: tick.tick };
   expect(await cameFrom(workflowId)).toMatchObject({ kind: 'started', run, backfill: { ...known, isIt: false } });
   expect(await cameFrom(`backfill/${id}`)).toMatchObject({ kind: 'started', backfill: { ...known, isIt: true } });
+});
+
+test('one of a sensor that somebody starts again stays that of the sensor', async () => {
+  const request = { job: 'partitioned', partitions: 'all' } as const;
+  const id = `${h.prefix}asked`;
+  // as a sensor starts it, on a task queue without a worker
+  const taskQueue = `${h.prefix}nobody`;
+  const asked = { sensor: 'asking', job: 'sensorBackfill', tick: 3, runKey: 'k' };
+  const start = { workflowId: `backfill/${id}`, taskQueue, args: [{ request }], memo: { [RUN_MEMO]: asked } };
+  const first = await h.client.workflow.start('sensorBackfill', start);
+  await first.terminate();
+  const again = await h.sensors.backfills.start({ ...request, id, by: 'ann' });
+  expect(again).toMatchObject({ started: true, sensor: 'asking', by: 'ann', taskQueue });
+  const { memo } = await h.client.workflow.getHandle(again.workflowId).describe();
+  expect(memo?.[RUN_MEMO]).toEqual(asked);
+  await h.client.workflow.getHandle(again.workflowId).terminate();
 });
 
 describe('what cannot be backfilled is refused where it is said', () => {
@@ -352,9 +368,9 @@ describe('what cannot be backfilled is refused where it is said', () => {
     const { taskQueue } = h;
     const range = (from: string, to: string) => ({ partitions: { from, to } });
     const cases: readonly (readonly [object, string])[] = [
-      [range('2026-02-30', '2026-03-01'), 'partitions.from is not in the daily partitions'],
+      [range('2026-02-30', '2026-03-01'), "partitions.from '2026-02-30' is not in the daily partitions"],
       [range('2026-02-02', '2026-02-01'), 'partitions.from (2026-02-02) comes after partitions.to (2026-02-01)'],
-      [{ partitions: ['2026-01-01', 'never'] }, 'partitions[1] is not in the daily partitions'],
+      [{ partitions: ['2026-01-01', 'never'] }, "partitions[1] 'never' is not in the daily partitions"],
       [{ job: 'noop' }, "job 'noop' has no partitions"],
       [{ job: 'echo' }, "the dynamic partitions of job 'echo' are none at this time"],
       [{}, "the assets of job 'partitioned' have different backfill policies"],

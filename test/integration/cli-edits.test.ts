@@ -7,13 +7,19 @@ import { Harness, waitFor } from '../support/harness.js';
 
 const order = defineJob({ name: 'echo', config: z.object({ n: z.number(), secret: z.string() }) });
 
+/** The least cursor that fits: a later version of the code may have another one. */
+const schema = { min: 0 };
+
 const orders = defineSensor({
   name: 'orders',
   job: order,
   interval: '1 hour',
   defaultStatus: 'running',
   tags: { team: 'sales' },
-  cursor: z.number().default(0),
+  cursor: z
+    .number()
+    .default(0)
+    .refine((n) => n >= schema.min, 'it is too old'),
   *evaluate(ctx) {
     yield ctx.run({ runKey: `k${ctx.cursor}`, config: { n: ctx.cursor, secret: SECRET } });
     yield ctx.run({ runKey: 'bad', config: { n: SECRET as unknown as number, secret: SECRET } });
@@ -124,6 +130,15 @@ test('sensors are changed by commands, which ask first and leave a record', { ti
   expect(await text('cursor', 'set', name, '5', '--yes', '--reason', 'skip')).toMatch(/ {2}old: 1\n {2}new: 5\n$/);
   const { tick } = await h.sensors.tick(name);
   expect((await h.sensors.state(name)).cursor).toEqual({ value: 6 });
+  schema.min = 6;
+  expect(await refused('cursor', 'rewind', name, String(tick), '--yes')).toEqual({
+    code: 'refused',
+    exitCode: 5,
+    message:
+      `the cursor as it was before tick ${tick} does not fit the schema that sensor '${name}' has today (cursor: it is too old); ` +
+      `set one that does, from where it should go on: sensors cursor set ${name} <json>`,
+  });
+  schema.min = 0;
   expect(await json('cursor', 'rewind', name, String(tick), '--yes')).toEqual({
     sensor: name,
     before: { value: 6 },

@@ -302,6 +302,7 @@ describe('a sensor with a worker', () => {
     const [page, ticked] = await Promise.all([text('describe', name), sensors('tick', name, '--json')]);
     expect(page).toContain(`${name}: running, but not evaluated`);
     expect(page).toContain(`SensorsPlugin on task queue '${h.taskQueue}'`);
+    expect(page).toContain(`gone for good: sensors prune ${name}`);
     expect(ticked).toMatchObject({ code: 5, stdout: '' });
     expect(JSON.parse(ticked.stderr)).toMatchObject({ error: { code: 'no-worker', exitCode: 5 } });
 
@@ -359,7 +360,8 @@ describe('a sensor without a worker', () => {
       sensors('tick', h.name(idle), '--timeout', '5'),
       sensors('ticks', h.name(idle), '--timeout', '5'),
     ]);
-    expect(ticked.stderr).toMatch(/^error: no worker answered/);
+    // without a warning of Node's, too
+    expect(ticked.stderr).toMatch(/^error: no worker has answered .* but the tick is asked for.*\n$/);
     expect(ticked.code).toBe(5);
     expect(ticks.stdout).toMatch(/^1 +skipped /m);
     expect(ticks.code).toBe(0);
@@ -679,18 +681,10 @@ test('a backfill is tried dry, started, followed, paused, and its failed runs ar
   await h.work([defineSensor({ name: 'reports', job, interval: '1h', evaluate: () => null })]);
   const id = `${h.prefix}abc`;
   const backfill = ['backfill', 'partitioned', '--task-queue', h.taskQueue];
+  const all = [...backfill, '--partitions', 'all', '--id', id, '--config', `{"fail":["b"],"secret":"${SECRET}"}`];
   const [dry, failed, waiting, refused, unknown, misspelt] = await Promise.all([
     json(...backfill, '--partitions', 'a..b', '--policy', 'single', '--dry-run'),
-    sensors(
-      ...backfill,
-      '--partitions',
-      'all',
-      '--id',
-      id,
-      '--wait',
-      '--config',
-      `{"fail":["b"],"secret":"${SECRET}"}`
-    ),
+    sensors(...all, '--wait'),
     json(...backfill, '--partitions', 'c,a', '--concurrency', '1', '--tag', 'x=y', '--config', '{"wait":["*"]}'),
     sensors(...backfill, '--partitions', 'b..a'),
     sensors('backfills', 'show', 'nobody'),
@@ -708,7 +702,7 @@ test('a backfill is tried dry, started, followed, paused, and its failed runs ar
     by: expect.any(String) as string,
   });
   expect(refused).toMatchObject({ code: 5 });
-  expect(refused.stderr).toContain('partitions.from comes after partitions.to in the static partitions');
+  expect(refused.stderr).toContain("partitions.from 'b' comes after partitions.to 'a' in the static partitions");
   expect(unknown).toMatchObject({ code: 4 });
   expect(misspelt).toMatchObject({ code: 2 });
 
@@ -723,8 +717,8 @@ test('a backfill is tried dry, started, followed, paused, and its failed runs ar
     sensors('backfills', 'cancel', nobody.id, '--timeout', '2'),
     json('backfills', 'retry', id),
     waitFor(async () => {
-      const all = await json<Record<string, unknown>[]>('backfills', '--limit', '50');
-      return all.some((each) => each['id'] === id) ? all : undefined;
+      const newest = await json<Record<string, unknown>[]>('backfills', '--limit', '50');
+      return newest.some((each) => each['id'] === id) ? newest : undefined;
     }, 'the list'),
     text('backfills', 'list'),
   ]);
@@ -738,9 +732,17 @@ test('a backfill is tried dry, started, followed, paused, and its failed runs ar
   expect(untold).toMatchObject({ code: 0 });
   expect(untold.stdout).toContain(', planning');
   expect(untold.stderr).toContain('The cancel is delivered; no worker of task queue');
-  expect(again).toMatchObject({ id: `${id}.retry1`, retryOf: id });
+  expect(again).toMatchObject({ id: `${id}.retry1`, retryOf: id, started: true });
   expect(listed).toContainEqual(expect.objectContaining({ id, status: 'failed', done: 2, failed: 1 }));
   expect(table).toMatch(/^STARTED\s+STATUS\s+JOB\s+PARTITIONS\s+RUNS/);
-  const cancelled = await json('backfills', 'cancel', String(waiting['id']), '--runs', '--yes');
+  const [cancelled, retried, there] = await Promise.all([
+    json('backfills', 'cancel', String(waiting['id']), '--runs', '--yes'),
+    sensors('backfills', 'retry', id),
+    sensors(...all),
+  ]);
   expect(cancelled).toMatchObject({ id: waiting['id'], note: { what: 'cancelled' } });
+  expect(retried).toMatchObject({ code: 5, stdout: expect.stringContaining('1 partition, b, policy') as string });
+  expect(retried.stderr).toContain(`'${id}' was retried already, as '${id}.retry1'; nothing was started`);
+  expect(there).toMatchObject({ code: 0, stdout: failed.stdout });
+  expect(there.stderr).toMatch(new RegExp(`'${id}' is there already, started .* ago; nothing was started`));
 });

@@ -58,6 +58,14 @@ test('orders made by one worker process become reports made by another', async (
   const runKeys = [1, 2].map((position) => `sales/orders@${id}.${position}`);
   expect(new Set(made.map(({ producer }) => producer.runKey))).toEqual(new Set(runKeys));
   expect(await readFile(join(folder, 'outbox', 'berlin.txt'), 'utf8')).toMatch(/^berlin: \d+ orders, \d+\.\d\d\n$/);
+  // a backfill finds out itself what the sensor gives; lisbon has no orders
+  const { id: backfill } = await sensors.backfills.start({ job: 'makeReport', partitions: 'all' });
+  expect(await sensors.backfills.result(backfill)).toMatchObject({
+    done: 2,
+    failures: [{ partition: 'lisbon', error: 'no orders of lisbon are known' }],
+  });
+  const [first, ...others] = (await readAsset(client, report)).filter(({ partitionKey }) => partitionKey === 'berlin');
+  expect(others).toMatchObject([{ metadata: first?.metadata, producer: { job: 'makeReport' } }]);
   // also not when it looked at a log that had only just been started
   expect((await sensors.state('onOrders')).counters.failures).toBe(0);
   const queues = await Promise.all(

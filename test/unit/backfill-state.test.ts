@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { asDecided, backfillProblem, type BackfillRequest } from '../../src/sensors/backfill.js';
 import { checkRequests, type RequestRules } from '../../src/sensors/check-requests.js';
+import { describeProgress } from '../../src/cli/commands/backfill.js';
+import { namePartitions } from '../../src/client/name-partition.js';
 import { dailyPartitions, defineAsset, defineJob, dynamicPartitions, type Json } from '../../src/index.js';
 import { jsonBytes } from '../../src/sensors/json.js';
 import { MAX_BACKFILL_FAILURES, MAX_BACKFILL_PARTITIONS, MAX_NOTE_BYTES } from '../../src/sensors/limits.js';
@@ -176,6 +178,24 @@ test('parsers take anything', () => {
       parseEnds([value]);
     })
   );
+});
+
+test('one that was rejected tells why and no numbers; the client, not the failure, names the partition', () => {
+  const request = { job: 'report', partitions: ['a', 'paris'] } as const;
+  const refused = plan(request);
+  expect(refused).toBe("partitions[1] is not in the dynamic partitions of job 'report'");
+  const progress = rules.progressOf(rules.reject(rules.newBackfill(0), refused as string), request, 0);
+  expect(describeProgress(progress)).toBe('rejected');
+  expect(rules.backfillDetails('x', progress)).toContain('is **rejected**');
+  expect(rules.backfillDetails('x', progress)).not.toContain('Runs 0');
+  expect(namePartitions(refused as string, request)).toContain("partitions[1] 'paris' is not in");
+  const ends = { partitions: { from: 'x', to: 'y' } };
+  expect(namePartitions('partitions.from comes after partitions.to in', ends)).toBe(
+    "partitions.from 'x' comes after partitions.to 'y' in"
+  );
+  const named = 'partitions.from (x) comes after';
+  expect(namePartitions(named, ends)).toBe(named);
+  expect(namePartitions(named, { partitions: 'all' })).toBe(named);
 });
 
 describe('a request of a sensor', () => {

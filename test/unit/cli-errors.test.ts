@@ -1,11 +1,12 @@
 /** What people read when the server refuses: errors as Temporal's client gives them for real connections. */
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { createServer, type Http2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { ReadOnlyError } from '../../src/client/index.js';
 import { explainError } from '../../src/cli/errors.js';
+import { withSession } from '../../src/cli/session.js';
 
 let server: Http2Server | undefined;
 afterEach(() => {
@@ -18,7 +19,12 @@ async function answering(code: number, message: string): Promise<string> {
   server.on('sessionError', () => undefined);
   server.on('stream', (stream) => {
     const type = { ':status': 200, 'content-type': 'application/grpc' };
-    stream.respond({ ...type, 'grpc-status': code, 'grpc-message': message }, { endStream: true });
+    const status = { 'grpc-status': code, 'grpc-message': message };
+    if (code !== 0) return stream.respond({ ...type, ...status }, { endStream: true });
+    stream.on('wantTrailers', () => stream.sendTrailers(status));
+    stream.respond(type, { waitForTrailers: true });
+    // one message, without any field
+    stream.end(Buffer.alloc(5));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -116,4 +122,24 @@ test('a refusal of a read-only client says how to do it all the same', () => {
       /^refused: stop changes something, .*nothing was sent\nWithout --read-only/
     ) as string,
   });
+});
+
+test('a wait that looks again and again leaves no listeners behind that Node would warn of', async () => {
+  const address = await answering(0, '');
+  const warnings: Error[] = [];
+  const keep = (warning: Error): unknown => warnings.push(warning);
+  process.on('warning', keep);
+  const { signal } = new AbortController();
+  try {
+    await withSession({ connectionOptions: { address }, namespace: 'shop' }, { timeoutMs: 5_000 }, async (session) => {
+      const { workflowService } = session.client.connection as Connection;
+      const look = async (): Promise<unknown> => await workflowService.getSystemInfo({});
+      for (let looks = 0; looks < 12; looks++) await session.abortable(signal, look);
+      await session.abortable(signal, async () => await Promise.all(Array.from({ length: 12 }, look)));
+    });
+  } finally {
+    process.off('warning', keep);
+  }
+  expect(warnings).toEqual([]);
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
 });

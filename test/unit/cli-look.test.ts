@@ -12,6 +12,7 @@ import type { Session } from '../../src/cli/session.js';
 import { speaksUnicode, timeline } from '../../src/cli/timeline.js';
 import { tickView } from '../../src/cli/views.js';
 import type { KeyAnswer, SensorDescription, TickHistoryOptions } from '../../src/client/index.js';
+import { standingOf } from '../../src/client/standing.js';
 import { sensorFilter } from '../../src/client/sensor-filter.js';
 import { emptyRecord } from '../../src/workflows/records.js';
 import { addRuns, runsOfLastDay, type RecentRuns } from '../../src/sensors/recent-runs.js';
@@ -148,6 +149,18 @@ test('a sensor whose workflow task fails is not shown as one that is well', () =
     'its workflow task fails again and again'
   );
   expect(why(broken)).toContain('it stands still');
+});
+
+test('a sensor that nobody has taken yet is said to be late, however little', () => {
+  const dueSince = new Date(Date.now() - 7_000);
+  const late = describedSensor('orders', { dueSince });
+  expect(why(late)).toBe('running, but late: it was due 7 s ago, and no worker has taken it yet.');
+  expect(why(describedSensor('orders', { dueSince: new Date() }))).toBe('running; it is between two evaluations.');
+  const answer: KeyAnswer = { kind: 'notSeen', job: 'report', since: dueSince, standing: standingOf(late, 1) };
+  const loop = { sensor: 'orders', workflowId: 'sensor/orders', runId: 'r' };
+  const about = { about: 'key', ...loop, runKey: 'k', jobs: ['report'] } as const;
+  const [line] = explanationLines({ ...about, answers: [answer] }, { showCursor: false, webUrlOf: () => undefined });
+  expect(line).toContain('The sensor is running, but late: it was due 7 s ago');
 });
 
 test('a key that asked for a backfill is not sent to rerun or rearm, which are about runs', () => {

@@ -1,5 +1,5 @@
 /** Every example, tick by tick, without Temporal: against folders, a bucket in memory and a local HTTP server. */
-import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildResources, env, RetryAfterError, type SensorDefinition } from 'temporal-sensors';
@@ -289,4 +289,11 @@ test('outages: one run for each outage, whatever the system answers while it is 
   expect(failures).toEqual([]);
   // an hour at 10 s: the first tick, three outages, two recoveries
   expect(ticks).toHaveLength(6);
+});
+
+test('what docs/assets.md shows of a program that records an asset is the example', async () => {
+  const read = (path: string): Promise<string> => readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const snippets = [...(await read('docs/assets.md')).matchAll(/^```ts\n(await sensors\.materialize.*?)^```/gms)];
+  expect(snippets).toHaveLength(1);
+  for (const [, code = ''] of snippets) expect(await read('examples/assets/record.ts')).toContain(code);
 });

@@ -5,12 +5,14 @@ import { orders, report } from '../assets.js';
 
 export const makeReport = defineJob({
   name: 'makeReport',
-  config: z.object({ orders: z.int(), cents: z.int() }),
+  // a backfill has one config for all cities, so without the counts the job looks them up
+  config: z.object({ counts: z.object({ orders: z.int(), cents: z.int() }).optional() }),
   assets: [report],
 });
 
 const count = z.object({ value: z.int() }).transform(({ value }) => value);
-const Counts = z.object({ orders: count, cents: count });
+/** What the metadata of orders say. */
+export const Counts = z.object({ orders: count, cents: count });
 
 export const onOrders = defineAssetSensor({
   name: 'onOrders',
@@ -18,5 +20,5 @@ export const onOrders = defineAssetSensor({
   job: makeReport,
   defaultStatus: 'running',
   // an event without the counts is tried again, and then waits in the dead letters; the others go on
-  handle: (ctx, { partitionKey, metadata }) => ctx.run({ partitionKey, config: Counts.parse(metadata) }),
+  handle: (ctx, { partitionKey, metadata }) => ctx.run({ partitionKey, config: { counts: Counts.parse(metadata) } }),
 });

@@ -4,9 +4,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backfill, BackfillOptions, BackfillPreview, BackfillProgress } from '../../client/index.js';
-import type { BackfillPartitions, BackfillPolicy } from '../../sensors/backfill.js';
+import { extentOf, type BackfillPartitions, type BackfillPolicy } from '../../sensors/backfill.js';
 import type { Json } from '../../sensors/json.js';
-import { count, plain } from '../../sensors/text.js';
+import { count, plain, relative } from '../../sensors/text.js';
 import { isUnanswered, NoWorkerError } from '../errors.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { operator } from '../operator.js';
@@ -40,16 +40,21 @@ export async function backfill(
   const request: BackfillOptions = { job, by: operator(), ...options, ...(tag === undefined ? {} : { tags: tag }) };
   if (dryRun === true) return await preview(session, output, request);
   const { backfills } = session.sensors;
-  const { id } = await session.call(() => backfills.start(request));
+  const { id, started, startTime } = await session.call(() => backfills.start(request));
+  if (!started)
+    output.note(
+      `Backfill '${plain(id)}' is there already, started ${relative(startTime)}; nothing was started. ` +
+        `Another one of the same partitions has another ID: --id, or none.`
+    );
   const planned = await plan(session, id);
   if (!planned) {
     output.note(`No worker has looked at it yet: whether it can be, 'sensors backfills show ${plain(id)}' will say.`);
   } else if (wait === true) {
     const ended = await follow(session, output, id);
-    printBackfill(session, output, ended);
+    printBackfill(session, output, ended, { started });
     return ended.status === 'done' ? EXIT.ok : EXIT.tickFailed;
   }
-  printBackfill(session, output, await session.call(() => latest(session, id)));
+  printBackfill(session, output, await session.call(() => latest(session, id)), { started });
   return EXIT.ok;
 }
 
@@ -63,10 +68,10 @@ async function preview(session: Session, output: Output, request: BackfillOption
       cause: error,
     });
   }
-  const { job, policy, first, last, partitions, runs, concurrency } = shown;
+  const { job, policy, partitions, runs, concurrency } = shown;
   output.result(shown, () => [
-    `A backfill of ${plain(job)} would start ${count(runs, 'run')} for ${count(partitions, 'partition')}, ${plain(first)} to ` +
-      `${plain(last)} (policy ${policy}), ${concurrency} at a time. Nothing was started.`,
+    `A backfill of ${plain(job)} would start ${count(runs, 'run')} for ${count(partitions, 'partition')}, ` +
+      `${plain(extentOf(shown, ' to '))} (policy ${policy}), ${concurrency} at a time. Nothing was started.`,
   ]);
   return EXIT.ok;
 }
@@ -125,16 +130,23 @@ export function describeProgress({
   done,
   failed,
 }: BackfillProgress | Backfill): string {
-  if (status === 'planning') return status;
+  if (status === 'planning' || status === 'rejected') return status;
   return `${status}: ${done + failed} of ${count(runs, 'run')} ended, ${failed} failed, ${running} running, ${waiting} waiting`;
 }
 
-/** @param applied whether it has taken what it was told just now */
-export function printBackfill(session: Session, output: Output, shown: Backfill, applied?: boolean): void {
+/** What a command did to the backfill that it shows. */
+interface Did {
+  /** Whether it was started by the command, or had been before. */
+  readonly started?: boolean;
+  /** Whether it has taken what it was told just now. */
+  readonly applied?: boolean;
+}
+
+export function printBackfill(session: Session, output: Output, shown: Backfill, did: Did = {}): void {
   const { webUrlOf } = session;
   const webUrl = webUrlOf(shown);
-  output.result({ ...backfillView(shown, webUrlOf), applied }, (colors) => {
-    const { id, job, policy, partitions, first, last, failures, failed, waiting, note, status, error } = shown;
+  output.result({ ...backfillView(shown, webUrlOf), ...did }, (colors) => {
+    const { id, job, policy, partitions, failures, failed, waiting, note, status, error } = shown;
     const { running, runningRuns = [] } = shown;
     const hidden = failed - failures.length;
     const more = runningRuns.length === 0 ? 0 : running - runningRuns.length;
@@ -142,7 +154,7 @@ export function printBackfill(session: Session, output: Output, shown: Backfill,
       `${plain(id)}: backfill of ${plain(job)}, ${plain(describeProgress(shown))}.`,
       ...(policy === undefined || partitions === 0
         ? []
-        : [`  ${count(partitions, 'partition')}, ${plain(first ?? '')} to ${plain(last ?? '')}, policy ${policy}`]),
+        : [`  ${count(partitions, 'partition')}, ${plain(extentOf(shown, ' to '))}, policy ${policy}`]),
       ...(note === undefined
         ? []
         : [
@@ -150,7 +162,7 @@ export function printBackfill(session: Session, output: Output, shown: Backfill,
           ]),
       ...(error === undefined
         ? []
-        : [`  ${colors.red(status === 'rejected' ? status : 'could not go on:')} ${plain(error)}`]),
+        : [`  ${colors.red(status === 'rejected' ? 'rejected:' : 'could not go on:')} ${plain(error)}`]),
       ...runningRuns.flatMap(({ partition, id: run }) => {
         const url = webUrlOf({ workflowId: run });
         return [

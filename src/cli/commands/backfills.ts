@@ -1,7 +1,9 @@
 /** `sensors backfills …`: those that there are, and what an operator does with one. */
 import type { Backfill } from '../../client/index.js';
+import { extentOf } from '../../sensors/backfill.js';
 import { count, plain, relative } from '../../sensors/text.js';
 import { confirm } from '../confirm.js';
+import { EXIT, type ExitCode } from '../exit-codes.js';
 import { noteOf, type ReasonOption } from '../note.js';
 import { colored, table, type Output } from '../output.js';
 import type { Session } from '../session.js';
@@ -30,7 +32,7 @@ export async function listBackfills(
         relative(each.startTime),
         colored(each.status, colors),
         plain(each.job),
-        each.first === undefined ? '' : plain(`${each.first}..${each.last}`, 60),
+        plain(extentOf(each, '..'), 60),
         String(each.runs),
         String(each.done),
         String(each.failed),
@@ -67,7 +69,7 @@ export async function operateBackfill(
   const note = { ...noteOf(options), ...(runs === true ? { runs } : {}) };
   await session.call(() => backfills[what](id, note));
   const { shown, answered } = await session.call(() => look(session, id));
-  printBackfill(session, output, shown, answered);
+  printBackfill(session, output, shown, { applied: answered });
   if (!answered)
     output.note(
       `The ${what} is delivered; no worker of task queue '${plain(shown.taskQueue)}' has answered, so it takes effect when one runs. ` +
@@ -86,13 +88,20 @@ async function confirmRuns(session: Session, id: string, yes: boolean | undefine
   });
 }
 
-/** `sensors backfills retry <id>` */
+/** `sensors backfills retry <id>`; of one that was retried already it shows that retry. */
 export async function retryBackfill(
   session: Session,
   output: Output,
   id: string,
   options: ReasonOption
-): Promise<void> {
+): Promise<ExitCode> {
   const again = await session.call(() => session.sensors.backfills.retry(id, noteOf(options)));
-  printBackfill(session, output, again);
+  const { started } = again;
+  printBackfill(session, output, again, { started });
+  if (started) return EXIT.ok;
+  output.note(
+    `Backfill '${plain(id)}' was retried already, as '${plain(again.id)}'; nothing was started. ` +
+      `To run partitions once more, start another one: sensors backfill ${plain(again.job)} --partitions <partitions>`
+  );
+  return EXIT.refused;
 }

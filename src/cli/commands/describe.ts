@@ -7,6 +7,7 @@
 import type { SensorDescription, SensorState, SensorWorker, TickRecord } from '../../client/index.js';
 import { describeTick } from '../../sensors/describe-tick.js';
 import { explainError, isUnanswered } from '../errors.js';
+import { lateText } from '../late-text.js';
 import { colored, fields, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
 import { count, formatDuration, plain, relative } from '../../sensors/text.js';
@@ -101,12 +102,14 @@ export function why(sensor: SensorDescription): string {
     return `encrypted: all but what Temporal itself says of it is encoded by a payload codec that this command does not have.`;
   if (evaluation === undefined && pendingUntil !== undefined)
     return `running; ${count(pending, 'request')} of its last tick are pending (maxRunsPerTick); the next start ${relative(pendingUntil)}, or with: sensors tick ${name}`;
-  if (evaluation === undefined) return 'running; it is between two evaluations.';
+  const late = lateText(sensor);
+  if (evaluation === undefined) return `running${late ?? '; it is between two evaluations'}.`;
   if (health === 'notLoaded') return 'running, but not evaluated: no worker that was asked has its definition.';
   if (evaluation.paused) {
     return `running, but its evaluation was paused in Temporal Web. Unpause it there, or evaluate now with: sensors tick ${name}`;
   }
-  if (evaluation.phase === 'running') return 'running; it is evaluated now, or as soon as a worker takes it.';
+  if (evaluation.phase === 'running')
+    return `running${late ?? '; it is evaluated now, or as soon as a worker takes it'}.`;
   const next = evaluation.nextAt === undefined ? '' : `; next evaluation ${relative(evaluation.nextAt)}`;
   return `running${health === 'failing' ? ' and failing' : ''}: ${plain(evaluation.lastOutcome ?? evaluation.lastTickOutcome ?? 'waiting', 300)}${next}.`;
 }
@@ -131,7 +134,7 @@ function warnings(
   if (health === 'notLoaded') {
     found.push(
       `${plain(evaluation?.lastOutcome ?? '')}\n  Add it to the sensors of a SensorsPlugin on task queue '${queue}' and start that ` +
-        `worker. If it is gone for good: sensors stop ${plain(sensor)}`
+        `worker. If it is gone for good: sensors prune ${plain(sensor)} (forgets it; its runs stay), or sensors stop ${plain(sensor)}`
     );
   }
   if (failedTaskAttempts !== undefined) {

@@ -12,8 +12,14 @@ import { waitForEvaluation } from './wait-for-evaluation.js';
 
 /** `sensors tick <sensor>`: evaluates now and waits for the tick. */
 export async function tick(session: Session, output: Output, sensor: string, options: ReasonOption): Promise<ExitCode> {
-  const { result: record, description } = await waitForEvaluation(session, sensor, () =>
-    session.sensors.tick(sensor, noteOf(options))
+  const unanswered =
+    `no worker has answered for sensor '${sensor}' yet, but the tick is asked for, and takes place when one comes; asking ` +
+    `again asks for another one. Whether it took place: sensors ticks ${sensor}. If a worker runs: sensors describe ${sensor}`;
+  const { result: record, description } = await waitForEvaluation(
+    session,
+    sensor,
+    () => session.sensors.tick(sensor, noteOf(options)),
+    unanswered
   );
   printTick(session, output, sensor, record, description);
   return record.status === 'failure' ? EXIT.tickFailed : EXIT.ok;

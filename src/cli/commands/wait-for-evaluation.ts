@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SensorDescription } from '../../client/index.js';
 import { GRACE_MS } from '../../sensors/limits.js';
-import { NoWorkerError } from '../errors.js';
+import { isUnanswered, NoWorkerError, UnansweredError } from '../errors.js';
 import type { Session } from '../session.js';
 import { plain } from '../../sensors/text.js';
 import { requireWorker } from './require-worker.js';
@@ -20,11 +20,16 @@ const LOOK_EVERY_MS = 1_000;
 /** One failure may be a worker that went away. */
 const MAX_FAILED_TASKS = 3;
 
-/** @throws NoWorkerError when nobody can evaluate the sensor */
+/**
+ * @param unanswered what to say when it was asked for and no worker has taken it yet
+ * @throws NoWorkerError when nobody can evaluate the sensor
+ * @throws UnansweredError with `unanswered`
+ */
 export async function waitForEvaluation<T>(
   session: Session,
   sensor: string,
-  act: () => Promise<T>
+  act: () => Promise<T>,
+  unanswered?: string
 ): Promise<{ readonly result: T; readonly description: SensorDescription }> {
   const description = await requireWorker(session, sensor);
   const timeoutMs = (description.timeoutMs ?? DEFAULT_TIMEOUT_MS) + GRACE_MS + ANSWER_GRACE_MS;
@@ -37,6 +42,9 @@ export async function waitForEvaluation<T>(
       obstacle(session, description, done.signal),
     ]);
     return { result, description };
+  } catch (error) {
+    if (unanswered === undefined || !(error instanceof NoWorkerError) || !isUnanswered(error.cause)) throw error;
+    throw new UnansweredError(unanswered, { cause: error });
   } finally {
     done.abort();
   }

@@ -61,6 +61,9 @@ test('rerun refuses what has no run or still runs; rearm lets the next request r
   );
   await expect(h.sensors.rerun(name, { runKey: 'a', job: 'waiting' })).rejects.toThrow('still runs');
   await expect(h.sensors.rerun(name, { runKey: 'b', job: 'echo' })).rejects.toThrow('there is no run of key');
+  await expect(h.sensors.rearm(name, { runKey: 'b', job: 'echo' })).rejects.toThrow(
+    `key 'b' of job 'echo' has not run, as far as the sensor and Temporal know, so there is nothing to re-arm`
+  );
   await expect(h.sensors.rerun(name, {} as never)).rejects.toThrow('rerun needs { "runKey"');
 
   await h.sensors.rearm(name, { runKey: 'a', job: 'echo', by: 'ann' });
