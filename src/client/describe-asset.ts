@@ -39,6 +39,8 @@ export interface AssetRelative {
 
 /** What only the log itself knows. */
 export interface AssetLogFacts {
+  /** Identity of the log: another when it began anew, its positions from 1. */
+  readonly id: string;
   /** Positions of the oldest event that is kept and of the newest. */
   readonly first: number;
   readonly last: number;

@@ -31,7 +31,7 @@ import {
   type SensorState,
   type TickRecord,
 } from '../sensors/protocol.js';
-import type { AssetEvent, AssetRetention } from '../sensors/asset-event.js';
+import type { AssetRetention } from '../sensors/asset-event.js';
 import { assetNameOf, type AssetReference } from '../sensors/asset-name.js';
 import { logQueueOf } from './asset-queue.js';
 import { retainAsset } from './assets.js';
@@ -44,7 +44,7 @@ import { inBatches } from './batches.js';
 import { lookUpExecution, withMemo, type Description } from './executions.js';
 import { explain, type ExplainOptions, type Explanation, type Question } from './explain.js';
 import { isPruned, latestRuns } from './latest-runs.js';
-import { listAssetEvents, type AssetEventsOptions } from './list-asset-events.js';
+import { listAssetEvents, type AssetEventsOptions, type ListedAssetEvent } from './list-asset-events.js';
 import { listRuns, readRunError, type RunFilter, type SensorRun } from './list-runs.js';
 import { loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
 import { Outbox } from './outbox.js';
@@ -486,7 +486,7 @@ export class SensorClient {
    *
    * @throws {@link AssetNotFoundError}
    */
-  async assetEvents(asset: AssetReference, options: AssetEventsOptions = {}): Promise<readonly AssetEvent[]> {
+  async assetEvents(asset: AssetReference, options: AssetEventsOptions = {}): Promise<readonly ListedAssetEvent[]> {
     const name = assetNameOf(asset);
     const events = await listAssetEvents(this.client, name, options);
     if (events.length === 0 && (await lookUpExecution(this.client, ASSET_LOG_ID_PREFIX + name)) === undefined)

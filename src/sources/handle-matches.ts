@@ -2,7 +2,7 @@
 import type { AssetCondition } from '../sensors/asset-condition.js';
 import { matchOf, type AssetMatch } from '../sensors/asset-match.js';
 import type { AssetSensorEvent } from '../sensors/asset-sensor-event.js';
-import { assetEventId, placeText } from '../sensors/asset-sensor-event.js';
+import { assetEventKey, placeText } from '../sensors/asset-sensor-event.js';
 import { EvaluationError } from '../sensors/errors.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
 import { feedOf } from '../sensors/feed-host.js';
@@ -98,7 +98,7 @@ function handlingOf(
   };
   const idOf = (ref: Json): string =>
     Object.entries(refSchema.parse(ref))
-      .map(([key, place]) => assetEventId(feed.readerOf(key)?.asset ?? key, place))
+      .map(([key, place]) => assetEventKey(feed.readerOf(key)?.asset ?? key, place))
       .toSorted()
       .join('+');
   return new EventHandling<AssetMatch>(

@@ -526,10 +526,15 @@ describe('assets', () => {
       `does not answer; is a worker with SensorsPlugin running on task queue '${taskQueue}-nobody'?`
     );
 
-    expect(eventTable).toMatch(/^EVENT +RECORDED +KIND +PARTITION.*\n2 .* materialization +b\n3 .* observation\n$/);
+    expect(eventTable).toMatch(/^EVENT +RECORDED +KIND +PARTITION.*\n2 .* materialization +b +a program +/);
+    const key = (position: number): string =>
+      `${orders.name}@${(shown as { state: { id: string } }).state.id}.${position}`;
+    expect(eventTable).toMatch(new RegExp(` observation +a program +${key(3)}\n$`));
+    expect(page).toMatch(new RegExp(`^ +Log .* identity ${key(0).slice(orders.name.length + 1, -2)}$`, 'm'));
     expect(events).toEqual([
       {
         position: 1,
+        key: key(1),
         kind: 'materialization',
         at: ISO,
         partitionKey: 'a',

@@ -48,7 +48,7 @@ test('metadata and producers are one line that a terminal does not obey', () => 
     'load (files, key a.csv)'
   );
   expect(producerText({ sensor: 'files' })).toBe('sensor files');
-  expect(producerText({})).toBe('');
+  expect(producerText({})).toBe('a program');
 });
 
 test('only the cursor of a sensor of assets says how far it has read', () => {
