@@ -21,6 +21,11 @@ function valueText(value: MetadataValue): string {
   return String(value.value);
 }
 
+/** `, 2 being retried`. */
+export function retriedText(retried = 0): string {
+  return retried === 0 ? '' : `, ${retried} being retried`;
+}
+
 /** Cells of an event in the order of {@link EVENT_HEADER}. */
 export function eventCells({ position, at, kind, partitionKey = '', producer, metadata }: AssetEvent): string[] {
   return [

@@ -80,8 +80,8 @@ export function assetDescriptionView(asset: AssetDescription, webUrlOf: WebUrlOf
   };
 }
 
-function readerView({ sensor, status, position, lag, at }: AssetReader) {
-  return { sensor, status, position, lag, at: iso(at) };
+function readerView({ sensor, status, position, lag, retried, at, keptAfter }: AssetReader) {
+  return { sensor, status, position, lag, retried, at: iso(at), keptAfter };
 }
 
 /** One element of `assets events`. */

@@ -228,7 +228,7 @@ export async function readAssetLog(
 export async function lookAtAsset(
   client: Client,
   asset: AssetReference,
-  { sensor, after }: { readonly sensor: string; readonly after: number }
+  { sensor, after, timeoutMs }: { readonly sensor: string; readonly after: number; readonly timeoutMs?: number }
 ): Promise<Pick<AssetRead, 'id' | 'last' | 'subscriber'> | undefined> {
   const workflow = openOnlyOf(client);
   return await query<AssetRead>(
@@ -236,7 +236,7 @@ export async function lookAtAsset(
     assetNameOf(asset),
     ASSET_QUERIES.read,
     { sensor, after, limit: 1 },
-    { workflow }
+    { workflow, ...(timeoutMs === undefined ? {} : { timeoutMs }) }
   );
 }
 

@@ -57,7 +57,7 @@ import { sensorFilter, type SensorFilter } from './sensor-filter.js';
 import { isSignalLimit } from './signal-limit.js';
 import { standingOf } from './standing.js';
 import { recentTicks, type RecentTicks } from './tick-facts.js';
-import { watchedAssets, type WatchedAsset } from './watched-assets.js';
+import { lastPositions, watchedAssets, type WatchedAsset } from './watched-assets.js';
 
 const DESCRIBES_AT_ONCE = 50;
 /** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
@@ -479,6 +479,14 @@ export class SensorClient {
    */
   async describeAsset(asset: AssetReference): Promise<AssetDescription> {
     return await describeAsset(this.client, assetNameOf(asset));
+  }
+
+  /**
+   * Positions of the newest events of assets, by name, as their logs say now: without those that do not answer within 3 s,
+   * and those that have no log. Asks workers.
+   */
+  async lastPositions(assets: readonly AssetReference[]): Promise<ReadonlyMap<string, number>> {
+    return await lastPositions(this.client, assets.map(assetNameOf));
   }
 
   /**

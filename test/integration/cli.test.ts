@@ -452,7 +452,9 @@ describe('assets', () => {
       interval: '1h',
       defaultStatus: 'running',
       observations: true,
-      handle: () => undefined,
+      handle(_, { metadata }) {
+        if (metadata['late'] !== undefined) throw new Error('too late');
+      },
     });
     const { taskQueue } = h;
     await h.work([maker, onOrders]);
@@ -466,9 +468,10 @@ describe('assets', () => {
     await waitFor(async () => ((await cursor()) as { position?: number } | undefined)?.position === 3, 'all events');
     // nobody runs this log
     await h.sensors.materialize(`${folder}/lost`, { taskQueue: `${taskQueue}-nobody` });
+    // also of a log that had told that there was nothing yet
     await waitFor(async () => {
       const assets = await h.sensors.assets({ name: `${folder}/*` });
-      return assets.length === 4 && assets.some(({ recorded }) => recorded !== undefined);
+      return assets.length === 4 && assets.some(({ recorded }) => recorded?.materializedAt !== undefined);
     }, 'the list');
 
     const [table, page, shown] = await Promise.all([
@@ -577,6 +580,12 @@ describe('assets', () => {
       'a new event'
     );
     expect(lines.map((line) => (JSON.parse(line) as { position: number }).position)).toEqual([3, 4]);
+    const late = await waitFor(
+      async () => (await h.sensors.describeAsset(orders)).readers.find(({ retried }) => retried === 1),
+      'the event that is tried again'
+    );
+    expect(late).toMatchObject({ position: 4, lag: 0 });
+    expect(await h.sensors.lastPositions([orders])).toEqual(new Map([[orders.name, 4]]));
     // who reads no more ends the command with its next event
     following.stdout.destroy();
     const ended = once(following, 'close') as Promise<[number | null]>;
