@@ -35,12 +35,12 @@ export function retriedIn(cursor: unknown, asset: string, log?: string): number 
   const place = placeIn(cursor, asset, log);
   if (place === undefined || !isObject(cursor)) return 0;
   const { retries, assets } = cursor as { readonly retries: readonly unknown[]; readonly assets?: unknown };
-  const own = place['log'] ?? '';
+  const own = typeof place['log'] === 'string' ? place['log'] : '';
   const refs = retries.flatMap((each) => (isObject(each) && isObject(each['ref']) ? [each['ref']] : []));
   if (place === cursor)
     return refs.filter((ref) => (ref['asset'] ?? asset) === asset && (ref['log'] ?? '') === own).length;
   const alike = Object.values(assets ?? {}).filter((each) => isObject(each) && (each['log'] ?? '') === own);
-  const isIn = (at: unknown): boolean => typeof at === 'string' && positionOf(String(own), at) !== undefined;
+  const isIn = (at: unknown): boolean => typeof at === 'string' && positionOf(own, at) !== undefined;
   return refs.filter((ref) => Object.values(ref).filter(isIn).length >= alike.length).length;
 }
 
