@@ -2,6 +2,7 @@
 import { WorkflowUpdateRPCTimeoutOrCancelledError } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import { changeSensor, CHANGE_TIMEOUT_MS } from '../../src/cli/commands/change-sensor.js';
+import { whatGoes } from '../../src/cli/commands/assets-prune.js';
 import { holdersOf, lossOf } from '../../src/cli/commands/assets-retain.js';
 import { logs } from '../../src/cli/commands/logs.js';
 import { prune } from '../../src/cli/commands/prune.js';
@@ -135,4 +136,14 @@ test('how much of the log of an asset goes is known before it goes', () => {
   expect(holders({ events: 60 })).toEqual([20]);
   expect(holders({ events: 100 })).toEqual([]);
   expect(holders({ events: 100, ageMs: 1 })).toEqual([20, 60]);
+});
+
+test('who prunes an asset is told what its readers lose and how they notice', () => {
+  const facts = { asset: 'orders', state: { first: 1, last: 3 }, watchers: ['a'], owners: [] };
+  const details = (readers: readonly object[]): string =>
+    whatGoes({ ...facts, readers } as unknown as AssetDescription).join('\n');
+  expect(details([{ sensor: 'a', position: 2 }])).toMatch(
+    /3 events of orders.*\nRead or watched by a\.\nWhat they have still to read.* is gone, .*each fails one tick.*\nSensors still tell of it/
+  );
+  expect(details([{ sensor: 'a' }])).not.toContain('fails one tick');
 });
