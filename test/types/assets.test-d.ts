@@ -121,9 +121,10 @@ same<Equal<Parameters<typeof looking.handle>['length'], 1>>();
 defineMultiAssetSensor({ name: 'typo', assets: both, when: allOf('orders', 'reports'), handle: () => null });
 // @ts-expect-error nothing would consume the events of report
 defineMultiAssetSensor({ name: 'unnamed', assets: both, when: anyOf('orders'), handle: () => null });
+const wide: AssetMap = both;
 const someCondition: AssetCondition = allOf('orders', 'report');
 // what is known only when it runs is checked then
-defineMultiAssetSensor({ name: 'wide', assets: both as AssetMap, when: someCondition, handle: () => null });
+defineMultiAssetSensor({ name: 'wide', assets: wide, when: someCondition, handle: () => null });
 // @ts-expect-error the only key
 allOf('orders', 'customers', { by: 'day' });
 // @ts-expect-error a job is not an asset
