@@ -2,9 +2,9 @@
 import type { AssetEvent, AssetProducer, Metadata, MetadataValue } from '../sensors/asset-event.js';
 import { count, plain } from '../sensors/text.js';
 
-/** Who recorded an event: the run, and the sensor behind it. */
+/** Who recorded an event: the run, and the sensor behind it; who says nothing of itself is a program with a client. */
 export function producerText({ workflowId, job, sensor, runKey }: AssetProducer): string {
-  if (workflowId === undefined) return sensor === undefined ? '' : `sensor ${plain(sensor)}`;
+  if (workflowId === undefined) return sensor === undefined ? 'a program' : `sensor ${plain(sensor)}`;
   const by =
     sensor === undefined ? '' : ` (${plain(sensor)}${runKey === undefined ? '' : `, key ${plain(runKey, 40)}`})`;
   return `${plain(job ?? workflowId)}${by}`;
@@ -19,6 +19,11 @@ export function metadataText(metadata: Metadata, max = 80): string {
 function valueText(value: MetadataValue): string {
   if (value.type === 'table') return `(${count(value.rows.length, 'row')} of ${value.columns.join(', ')})`;
   return String(value.value);
+}
+
+/** `, 2 being retried`. */
+export function retriedText(retried = 0): string {
+  return retried === 0 ? '' : `, ${retried} being retried`;
 }
 
 /** Cells of an event in the order of {@link EVENT_HEADER}. */

@@ -1,6 +1,7 @@
 /** The JSON of `sensors assets … --json`; see views.ts for its rules. */
-import type { AssetDescription, AssetReader, AssetSummary } from '../client/index.js';
+import type { AssetDescription, AssetReader, AssetSummary, ListedAssetEvent } from '../client/index.js';
 import type { AssetEvent } from '../sensors/asset-event.js';
+import { keyOf } from '../sensors/asset-sensor-event.js';
 import type { WebUrlOf } from './session.js';
 import { iso } from './views.js';
 
@@ -37,7 +38,8 @@ export function assetView(asset: AssetSummary) {
 /** The object of `assets show`. */
 export function assetDescriptionView(asset: AssetDescription, webUrlOf: WebUrlOf) {
   const { state, stateError, taskQueue, workflowId, runId, ancestors, descendants } = asset;
-  const latest = (event: AssetEvent | undefined) => (event === undefined ? undefined : assetEventView(event, webUrlOf));
+  const latest = (event: AssetEvent | undefined) =>
+    event === undefined ? undefined : assetEventView({ ...event, key: keyOf(event, state?.id ?? '') }, webUrlOf);
   return {
     ...assetView(asset),
     ancestors,
@@ -49,6 +51,7 @@ export function assetDescriptionView(asset: AssetDescription, webUrlOf: WebUrlOf
       state === undefined
         ? undefined
         : {
+            id: state.id,
             first: state.first,
             last: state.last,
             materializations: state.materializations,
@@ -77,16 +80,17 @@ export function assetDescriptionView(asset: AssetDescription, webUrlOf: WebUrlOf
   };
 }
 
-function readerView({ sensor, status, position, lag, at }: AssetReader) {
-  return { sensor, status, position, lag, at: iso(at) };
+function readerView({ sensor, status, position, lag, retried, at, keptAfter }: AssetReader) {
+  return { sensor, status, position, lag, retried, at: iso(at), keptAfter };
 }
 
 /** One element of `assets events`. */
-export function assetEventView(event: AssetEvent, webUrlOf: WebUrlOf) {
-  const { position, kind, eventId, at, partitionKey, metadata, producer } = event;
+export function assetEventView(event: ListedAssetEvent, webUrlOf: WebUrlOf) {
+  const { position, key, kind, eventId, at, partitionKey, metadata, producer } = event;
   const { workflowId, runId, job, sensor, tick, runKey } = producer;
   return {
     position,
+    key,
     kind,
     at: iso(at),
     partitionKey,

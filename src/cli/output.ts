@@ -104,8 +104,8 @@ function widthOf(text: string): number {
 }
 
 /**
- * Lines of a table in which each row has a link: as its last column, or below the row where that would be wider than
- * the terminal.
+ * Lines of a table in which each row has a link, or another long text: as its last column, or below the row where that
+ * would be wider than the terminal.
  *
  * @param width of the terminal, in characters
  */
@@ -114,10 +114,11 @@ export function linkedTable(
   rows: readonly (readonly string[])[],
   links: readonly string[],
   colors: Colors,
-  width: number
+  width: number,
+  title = 'TEMPORAL WEB'
 ): string[] {
   const wide = table(
-    [...header, 'TEMPORAL WEB'],
+    [...header, title],
     rows.map((row, index) => [...row, links[index] ?? '']),
     colors
   );

@@ -16,7 +16,7 @@ import type {
 } from '../client/index.js';
 import type { QuietReason } from '../sensors/protocol.js';
 import type { WebUrlOf } from './session.js';
-import { consumedIn, positionIn } from '../sensors/asset-position.js';
+import { consumedIn, positionIn, retriedIn } from '../sensors/asset-position.js';
 
 type LogLine = NonNullable<TickRecord['logs']>[number];
 type Rejected = TickRecord['rejected']['sample'][number];
@@ -87,6 +87,8 @@ export interface DescriptionExtras {
   readonly state?: SensorState | undefined;
   /** The last recorded tick, from the same answer. */
   readonly lastTick?: TickRecord | undefined;
+  /** Positions of the newest events of the assets that it reads, where their logs said them. */
+  readonly lasts?: ReadonlyMap<string, number> | undefined;
   /** Why there is no answer of the loop. */
   readonly stateError?: string | undefined;
   readonly webUrl?: string | undefined;
@@ -95,7 +97,7 @@ export interface DescriptionExtras {
 /** The object of `describe`. */
 export function descriptionView(
   description: SensorDescription,
-  { workers, state, lastTick, stateError, webUrl }: DescriptionExtras
+  { workers, state, lastTick, stateError, webUrl, lasts }: DescriptionExtras
 ) {
   const { evaluation } = description;
   return {
@@ -104,7 +106,7 @@ export function descriptionView(
     timeoutMs: description.timeoutMs,
     historyLength: description.historyLength,
     failedTaskAttempts: description.failedTaskAttempts,
-    watches: description.watches.length === 0 ? undefined : watchedViews(description, state),
+    watches: description.watches.length === 0 ? undefined : watchedViews(description, state, lasts),
     evaluation:
       evaluation === undefined
         ? undefined
@@ -128,17 +130,34 @@ export function descriptionView(
   };
 }
 
-/** What a sensor watches, and how far it has read: its cursor says so if it is a sensor of assets. */
-export function watchedViews({ watches }: SensorDescription, state: SensorState | undefined) {
+/**
+ * What a sensor watches, and how far it has read: its cursor says so if it is a sensor of assets.
+ *
+ * @param lasts what the logs said when they were asked; without that, what they tell may be a minute old
+ */
+export function watchedViews(
+  { watches }: SensorDescription,
+  state: SensorState | undefined,
+  lasts?: ReadonlyMap<string, number>
+) {
   return watches.map(({ asset, last: told }) => {
     const cursor = state?.cursor?.value;
     const position = positionIn(cursor, asset);
     const consumed = consumedIn(cursor, asset);
     if (position === undefined) return { asset, last: told };
-    // what the log tells without being asked may be a minute old
-    const last = Math.max(consumed?.newest ?? position, told ?? 0);
+    const said = lasts?.get(asset);
+    const last = Math.max(consumed?.newest ?? position, said ?? told ?? 0);
     const lag = last - (consumed?.events ?? position);
-    return { asset, position, last, lag, open: consumed === undefined ? undefined : lag };
+    const open = consumed === undefined ? undefined : lag;
+    return {
+      asset,
+      position,
+      last,
+      lag,
+      open,
+      retried: retriedIn(cursor, asset),
+      old: said === undefined ? true : undefined,
+    };
   });
 }
 

@@ -184,28 +184,41 @@ async function signal(client: Client, asset: string, name: string, arg: unknown,
 export async function readAsset(
   client: Client,
   asset: AssetReference,
-  {
-    after = 0,
-    limit = DEFAULT_LIMIT,
-    log,
-  }: { readonly after?: number; readonly limit?: number; readonly log?: string } = {}
+  options: AssetReadOptions = {}
 ): Promise<readonly AssetEvent[]> {
+  return (await readAssetLog(client, asset, options)).events;
+}
+
+interface AssetReadOptions {
+  readonly after?: number;
+  readonly limit?: number;
+  readonly log?: string;
+}
+
+/** {@link readAsset}, and the identity of the log that they are of; empty when there is none. */
+export async function readAssetLog(
+  client: Client,
+  asset: AssetReference,
+  { after = 0, limit = DEFAULT_LIMIT, log }: AssetReadOptions = {}
+): Promise<{ readonly log: string; readonly events: readonly AssetEvent[] }> {
   const name = assetNameOf(asset);
   const events: AssetEvent[] = [];
   let position = after;
+  let found = log;
   while (events.length < limit) {
     const left = limit - events.length;
     const read = await query<AssetRead>(client, name, ASSET_QUERIES.read, { after: position, limit: left });
-    if (read === undefined || (log !== undefined && read.id !== log)) break;
-    const found: AssetEvent[] = [];
-    for (const { id } of read.pages) found.push(...(await readEventPage(client, name, id)));
-    found.push(...read.events);
-    const next = found.filter((event) => event.position > position).slice(0, left);
+    if (read === undefined || (found !== undefined && read.id !== found)) break;
+    found = read.id;
+    const stretch: AssetEvent[] = [];
+    for (const { id } of read.pages) stretch.push(...(await readEventPage(client, name, id)));
+    stretch.push(...read.events);
+    const next = stretch.filter((event) => event.position > position).slice(0, left);
     events.push(...next);
     position = next.at(-1)?.position ?? position;
     if (next.length === 0 || position >= read.last) break;
   }
-  return events;
+  return { log: found ?? '', events };
 }
 
 /**
@@ -215,7 +228,7 @@ export async function readAsset(
 export async function lookAtAsset(
   client: Client,
   asset: AssetReference,
-  { sensor, after }: { readonly sensor: string; readonly after: number }
+  { sensor, after, timeoutMs }: { readonly sensor: string; readonly after: number; readonly timeoutMs?: number }
 ): Promise<Pick<AssetRead, 'id' | 'last' | 'subscriber'> | undefined> {
   const workflow = openOnlyOf(client);
   return await query<AssetRead>(
@@ -223,7 +236,7 @@ export async function lookAtAsset(
     assetNameOf(asset),
     ASSET_QUERIES.read,
     { sensor, after, limit: 1 },
-    { workflow }
+    { workflow, ...(timeoutMs === undefined ? {} : { timeoutMs }) }
   );
 }
 

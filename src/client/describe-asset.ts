@@ -4,7 +4,7 @@
  */
 import type { Client } from '@temporalio/client';
 import type { AssetEvent, AssetRetention, AssetState, AssetSubscriber, PartitionMark } from '../sensors/asset-event.js';
-import { consumedIn, positionIn } from '../sensors/asset-position.js';
+import { consumedIn, positionIn, retriedIn } from '../sensors/asset-position.js';
 import { allDownstream, allUpstream } from '../sensors/lineage.js';
 import type { PartitionMapping } from '../sensors/partition-mapping.js';
 import { QUERIES, SENSOR_MEMO, type SensorMemo, type SensorState } from '../sensors/protocol.js';
@@ -23,10 +23,14 @@ export interface AssetReader {
   readonly status?: 'running' | 'stopped' | 'closed';
   /** The last event up to which it is done with all; absent for one that watches the asset and does not read its log. */
   readonly position?: number;
-  /** How many events it is not done with. */
+  /** How many events it has still to read; of a sensor of several assets, those that are not consumed. */
   readonly lag?: number;
-  /** When it last told the log how far it is. */
+  /** Of those that it has read: how many are tried again; of a sensor of several assets, matches. Absent where only the sensor could tell. */
+  readonly retried?: number;
+  /** Of when this is: now when the sensor itself has answered, else when it last told the log. */
   readonly at?: Date;
+  /** The log keeps all events after this position for it. */
+  readonly keptAfter?: number;
 }
 
 /** An asset among those that one is made from, or that are made from it. */
@@ -39,6 +43,8 @@ export interface AssetRelative {
 
 /** What only the log itself knows. */
 export interface AssetLogFacts {
+  /** Identity of the log: another when it began anew, its positions from 1. */
+  readonly id: string;
   /** Positions of the oldest event that is kept and of the newest. */
   readonly first: number;
   readonly last: number;
@@ -144,29 +150,40 @@ function memoOf({ memo }: { readonly memo?: Record<string, unknown> }): SensorMe
   return memo?.[SENSOR_MEMO] as SensorMemo | undefined;
 }
 
-/** A sensor tells the log how far it is at its next evaluation, so one that seems to be behind is asked itself. */
+/** Where a sensor is, as it says itself, or if nobody answers as the log knows. All of it from the same one of the two. */
 async function placeOf(
   client: Client,
   asset: string,
   sensor: string,
   subscriber: AssetSubscriber | undefined,
   state: AssetState | undefined
-): Promise<Pick<AssetReader, 'position' | 'lag' | 'at'>> {
-  if (subscriber === undefined) return {};
-  const { at } = subscriber;
-  const { id, last = 0 } = state ?? {};
-  let { position } = subscriber;
-  let done = position;
-  if (position < last) {
-    try {
-      const { cursor } = await client.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, () =>
-        client.workflow.getHandle(loopId(sensor)).query<SensorState>(QUERIES.state)
-      );
-      position = Math.max(position, positionIn(cursor?.value, asset, id) ?? 0);
-      done = Math.max(position, consumedIn(cursor?.value, asset, id)?.events ?? 0);
-    } catch {
-      // closed or without a worker: what the log knows
-    }
+): Promise<Omit<AssetReader, 'sensor' | 'status'>> {
+  if (subscriber === undefined || state === undefined) return {};
+  const { id, last } = state;
+  const { position: keptAfter } = subscriber;
+  const cursor = await askCursor(client, sensor);
+  const position = positionIn(cursor, asset, id);
+  if (position === undefined)
+    return { position: keptAfter, lag: last - keptAfter, at: new Date(subscriber.at), keptAfter };
+  return {
+    // it may have read an event that came since the log was asked
+    position: Math.min(position, last),
+    lag: Math.max(0, last - (consumedIn(cursor, asset, id)?.events ?? position)),
+    retried: retriedIn(cursor, asset, id),
+    at: new Date(),
+    keptAfter,
+  };
+}
+
+/** A sensor tells the log how far it is only with its next evaluation, so it is asked itself. */
+async function askCursor(client: Client, sensor: string): Promise<unknown> {
+  try {
+    const { cursor } = await client.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, () =>
+      client.workflow.getHandle(loopId(sensor)).query<SensorState>(QUERIES.state)
+    );
+    return cursor?.value;
+  } catch {
+    // pruned, or without a worker
+    return undefined;
   }
-  return { position, lag: Math.max(0, last - done), at: new Date(at) };
 }

@@ -5,7 +5,7 @@
 import { assetRefSchema, assetCursorSchema, matchRefSchema, multiAssetCursorSchema } from '../sensors/asset-cursor.js';
 import type { AssetEvent } from '../sensors/asset-event.js';
 import { isAssetName } from '../sensors/asset-name.js';
-import { assetEventId, placeText } from '../sensors/asset-sensor-event.js';
+import { assetEventKey, placeText } from '../sensors/asset-sensor-event.js';
 import { deadLetterId, handlingSchema } from '../sensors/handle-events.js';
 import { isObject, type Json } from '../sensors/json.js';
 import { doneUntil, highOf, parsePositions, upTo, type Positions } from '../sensors/positions.js';
@@ -139,13 +139,13 @@ function isRefOf(ref: Json, error: string, text: string): boolean {
   const [first] = places;
   if (first === undefined) return false;
   const { data: of } = assetRefSchema.safeParse(ref);
-  if (of !== undefined) return assetEventId(of.asset ?? first.asset, placeText(of.log, of.position)) === text;
+  if (of !== undefined) return assetEventKey(of.asset ?? first.asset, placeText(of.log, of.position)) === text;
   const { data: match } = matchRefSchema.safeParse(ref);
   const [, id = ''] = /^(\S+@\S+?)(?: \(\d+ tries\))?: /.exec(error) ?? [];
   const parts = new Set(id === '' ? Object.values(match ?? {}) : id.split('+'));
   return places.every(({ asset, log, position }) => {
     const place = placeText(log, position);
-    return parts.has(id === '' ? place : assetEventId(asset, place));
+    return parts.has(id === '' ? place : assetEventKey(asset, place));
   });
 }
 
@@ -200,7 +200,7 @@ export function decideAssetEvent(facts: AssetEventFacts): Extract<EventAnswer, A
   const { place, read, log, event, lookedAt = 0, startedAt, standing } = facts;
   const { asset, position } = place;
   const about = {
-    event: assetEventId(asset, placeText(place.log, position)),
+    event: assetEventKey(asset, placeText(place.log, position)),
     asset,
     position,
     ...(event === undefined ? {} : { recordedAt: new Date(event.at) }),

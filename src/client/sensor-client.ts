@@ -31,7 +31,7 @@ import {
   type SensorState,
   type TickRecord,
 } from '../sensors/protocol.js';
-import type { AssetEvent, AssetRetention } from '../sensors/asset-event.js';
+import type { AssetRetention } from '../sensors/asset-event.js';
 import { assetNameOf, type AssetReference } from '../sensors/asset-name.js';
 import { logQueueOf } from './asset-queue.js';
 import { retainAsset } from './assets.js';
@@ -44,7 +44,7 @@ import { inBatches } from './batches.js';
 import { lookUpExecution, withMemo, type Description } from './executions.js';
 import { explain, type ExplainOptions, type Explanation, type Question } from './explain.js';
 import { isPruned, latestRuns } from './latest-runs.js';
-import { listAssetEvents, type AssetEventsOptions } from './list-asset-events.js';
+import { listAssetEvents, type AssetEventsOptions, type ListedAssetEvent } from './list-asset-events.js';
 import { hasRuns, listRuns, readRunError, type RunFilter, type SensorRun } from './list-runs.js';
 import { loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
 import { Outbox } from './outbox.js';
@@ -57,7 +57,7 @@ import { sensorFilter, type SensorFilter } from './sensor-filter.js';
 import { isSignalLimit } from './signal-limit.js';
 import { standingOf } from './standing.js';
 import { recentTicks, type RecentTicks } from './tick-facts.js';
-import { watchedAssets, type WatchedAsset } from './watched-assets.js';
+import { lastPositions, watchedAssets, type WatchedAsset } from './watched-assets.js';
 
 const DESCRIBES_AT_ONCE = 50;
 /** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
@@ -501,11 +501,19 @@ export class SensorClient {
   }
 
   /**
+   * Positions of the newest events of assets, by name, as their logs say now: without those that do not answer within 3 s,
+   * and those that have no log. Asks workers.
+   */
+  async lastPositions(assets: readonly AssetReference[]): Promise<ReadonlyMap<string, number>> {
+    return await lastPositions(this.client, assets.map(assetNameOf));
+  }
+
+  /**
    * Events of an asset in the order in which they were recorded: the newest, or those after a position. Asks a worker.
    *
    * @throws {@link AssetNotFoundError}
    */
-  async assetEvents(asset: AssetReference, options: AssetEventsOptions = {}): Promise<readonly AssetEvent[]> {
+  async assetEvents(asset: AssetReference, options: AssetEventsOptions = {}): Promise<readonly ListedAssetEvent[]> {
     const name = assetNameOf(asset);
     const events = await listAssetEvents(this.client, name, options);
     if (events.length === 0 && (await lookUpExecution(this.client, ASSET_LOG_ID_PREFIX + name)) === undefined)

@@ -1,11 +1,13 @@
-/** The assets that a sensor watches, as its memo tells, and how much was recorded of them. Needs no worker. */
+/** The assets that a sensor watches, as its memo tells, and how much was recorded of them. */
 import type { Client } from '@temporalio/client';
 import { parseSensorAssets } from '../sensors/lineage.js';
 import { ASSET_LOG_ID_PREFIX, ASSET_MEMO, type AssetMemo } from '../sensors/protocol.js';
+import { lookAtAsset } from './assets.js';
 import { inBatches } from './batches.js';
 import { lookUpExecution } from './executions.js';
 
 const LOOKUPS_AT_ONCE = 20;
+const ANSWER_TIMEOUT_MS = 3_000;
 
 /** An asset that a sensor watches. */
 export interface WatchedAsset {
@@ -14,7 +16,7 @@ export interface WatchedAsset {
   readonly last?: number;
 }
 
-/** @param options those in the memo of the sensor's loop */
+/** As their logs told. Needs no worker. @param options those in the memo of the sensor's loop */
 export async function watchedAssets(client: Client, options: unknown): Promise<readonly WatchedAsset[]> {
   const told = Object.entries(parseSensorAssets(options)?.assets ?? {});
   const names = told.flatMap(([asset, { watched }]) => (watched === true ? [asset] : []));
@@ -25,4 +27,15 @@ export async function watchedAssets(client: Client, options: unknown): Promise<r
     found.set(asset, { asset, ...(last === undefined ? {} : { last }) });
   });
   return names.flatMap((name) => found.get(name) ?? []);
+}
+
+/** Positions of the newest events, as the logs say now: of those that answer within 3 s. Asks workers. */
+export async function lastPositions(client: Client, assets: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const found = new Map<string, number>();
+  await inBatches(assets, LOOKUPS_AT_ONCE, async (asset) => {
+    const look = { sensor: '', after: Number.MAX_SAFE_INTEGER, timeoutMs: ANSWER_TIMEOUT_MS };
+    const log = await lookAtAsset(client, asset, look).catch(() => undefined);
+    if (log !== undefined) found.set(asset, log.last);
+  });
+  return found;
 }

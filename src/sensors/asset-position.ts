@@ -1,3 +1,4 @@
+import { positionOf } from './asset-sensor-event.js';
 import { isObject } from './json.js';
 import { highOf, isStoredPositions, parsePositions, sizeOf } from './positions.js';
 
@@ -24,6 +25,23 @@ export function consumedIn(
   if (!isStoredPositions(place)) return undefined;
   const positions = parsePositions(place);
   return { events: sizeOf(positions), newest: highOf(positions) };
+}
+
+/**
+ * How many events that a sensor has read of an asset it tries again; of a sensor of several assets, matches with such an
+ * event. Where logs have the same identity, only matches with events of all of them are known to be of this one.
+ */
+export function retriedIn(cursor: unknown, asset: string, log?: string): number {
+  const place = placeIn(cursor, asset, log);
+  if (place === undefined || !isObject(cursor)) return 0;
+  const { retries, assets } = cursor as { readonly retries: readonly unknown[]; readonly assets?: unknown };
+  const own = typeof place['log'] === 'string' ? place['log'] : '';
+  const refs = retries.flatMap((each) => (isObject(each) && isObject(each['ref']) ? [each['ref']] : []));
+  if (place === cursor)
+    return refs.filter((ref) => (ref['asset'] ?? asset) === asset && (ref['log'] ?? '') === own).length;
+  const alike = Object.values(assets ?? {}).filter((each) => isObject(each) && (each['log'] ?? '') === own);
+  const isIn = (at: unknown): boolean => typeof at === 'string' && positionOf(own, at) !== undefined;
+  return refs.filter((ref) => Object.values(ref).filter(isIn).length >= alike.length).length;
 }
 
 function placeIn(cursor: unknown, asset: string, log?: string): Readonly<Record<string, unknown>> | undefined {

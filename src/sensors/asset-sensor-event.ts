@@ -3,7 +3,10 @@ import type { AssetEvent } from './asset-event.js';
 
 /** An event of an asset's log. */
 export interface AssetSensorEvent extends Omit<AssetEvent, 'eventId' | 'at'> {
-  /** The asset's name, the identity of its log, and the position, as `sales/orders@tmqgz4.3`: no other event ever has the same. */
+  /**
+   * Its key: the asset's name, the identity of its log, and the position, as `sales/orders@tmqgz4.3`. No other event ever
+   * has the same. The ID that it was recorded with is another one, and only the log's.
+   */
   readonly eventId: string;
   /** When it was recorded, by the server's clock. */
   readonly recordedAt: Date;
@@ -20,13 +23,17 @@ export function positionOf(log: string, place: string): number | undefined {
   return placeText(log, position) === place ? position : undefined;
 }
 
-/** The same whenever the event is handled. @param place its {@link placeText} */
-export function assetEventId(asset: string, place: string): string {
+/** The key of an event: the same whenever it is handled. @param place its {@link placeText} */
+export function assetEventKey(asset: string, place: string): string {
   return `${asset}@${place}`;
 }
 
 /** @param log identity of the log */
+export function keyOf({ asset, position }: Pick<AssetEvent, 'asset' | 'position'>, log: string): string {
+  return assetEventKey(asset, placeText(log, position));
+}
+
+/** @param log identity of the log */
 export function sensorEvent({ at, ...event }: AssetEvent, log: string): AssetSensorEvent {
-  const eventId = assetEventId(event.asset, placeText(log, event.position));
-  return { ...event, eventId, recordedAt: new Date(at) };
+  return { ...event, eventId: keyOf(event, log), recordedAt: new Date(at) };
 }

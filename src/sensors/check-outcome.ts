@@ -6,7 +6,7 @@
  */
 import { checkRequests, type RequestRules } from './check-requests.js';
 import type { CursorChange } from './cursor.js';
-import { describeIssues } from './define-job.js';
+import { describeIssues } from './describe-issues.js';
 import type { SensorDefinition } from './define-sensor.js';
 import { EvaluationError, quote } from './errors.js';
 import type { EvaluationOutcome } from './evaluation.js';

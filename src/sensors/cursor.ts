@@ -4,7 +4,7 @@
  * A stored cursor that no longer fits its schema is an error, never a silent reset: resetting would run everything
  * again or skip it. Messages quote path and expectation, not the value, because failure messages are not encrypted.
  */
-import { describeIssues } from './define-job.js';
+import { describeIssues } from './describe-issues.js';
 import type { SensorDefinition } from './define-sensor.js';
 import { describeError } from './describe-error.js';
 import { EvaluationError } from './errors.js';

@@ -8,6 +8,7 @@ import type { Priority, RetryPolicy } from '@temporalio/common';
 import { z } from 'zod';
 import { checkAssets, type AssetDefinition } from './define-asset.js';
 import { parseDuration, type Duration } from './duration.js';
+import { describeIssues } from './describe-issues.js';
 import { checkName, DefinitionError, quote, refuseUnknownOptions } from './errors.js';
 import { utf8Bytes, type Json } from './json.js';
 import { checkPartitions, type PartitionSet } from './partitions.js';
@@ -235,9 +236,4 @@ export function checkSchema(schema: unknown, place: string): asserts schema is z
   if (typeof schema !== 'object' || schema === null || !('safeParse' in schema)) {
     throw new DefinitionError(`${place} is ${quote(schema)}; accepted: a zod schema`);
   }
-}
-
-/** The issues of a failed parse, one a line: path and expectation, never the value. */
-export function describeIssues(error: z.core.$ZodError, root: string): string {
-  return error.issues.map((issue) => `${[root, ...issue.path.map(String)].join('.')}: ${issue.message}`).join('; ');
 }

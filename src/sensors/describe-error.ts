@@ -4,6 +4,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHmac, randomBytes } from 'node:crypto';
+import { describeIssues, isIssues } from './describe-issues.js';
 import { DefinitionError, EvaluationError } from './errors.js';
 import { cutText } from './json.js';
 import { MAX_TEXT_BYTES } from './limits.js';
@@ -27,14 +28,17 @@ export function isRedacting(): boolean {
 
 /**
  * What was thrown, as a failure message says it: our own messages as they are, others with the name of their class, or
- * redacted.
+ * redacted. What did not fit a zod schema is named on one line.
  */
 export function describeError(error: unknown, thrower: string): string {
   const ours = error instanceof EvaluationError || error instanceof DefinitionError;
   if (ours) return cutText(error.message, MAX_TEXT_BYTES);
   const report = redaction.getStore();
   if (report !== undefined) return redacted(error, thrower, report);
-  if (error instanceof Error) return cutText(`${error.name}: ${error.message}`, MAX_TEXT_BYTES);
+  if (error instanceof Error) {
+    const message = isIssues(error) ? describeIssues(error, 'input') : error.message;
+    return cutText(`${error.name}: ${message}`, MAX_TEXT_BYTES);
+  }
   return cutText(
     `${thrower} threw ${typeof error === 'string' ? `'${error}'` : `a ${typeof error}`}, which is not an Error`,
     MAX_TEXT_BYTES

@@ -4,7 +4,7 @@
  *
  * Knows nothing of Temporal.
  */
-import { describeIssues } from './define-job.js';
+import { describeIssues } from './describe-issues.js';
 import type { BuiltResources, ResourceDefinition, Resources } from './define-resource.js';
 import { resolveEnv, type Environment } from './env.js';
 import { ResourceError } from './describe-error.js';

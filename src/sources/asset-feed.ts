@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { unsubscribeAsset } from '../client/assets.js';
 import type { AssetEvent } from '../sensors/asset-event.js';
 import { assetRefSchema, type assetCursorSchema } from '../sensors/asset-cursor.js';
-import { assetEventId, placeText, sensorEvent, type AssetSensorEvent } from '../sensors/asset-sensor-event.js';
+import { assetEventKey, placeText, sensorEvent, type AssetSensorEvent } from '../sensors/asset-sensor-event.js';
 import type { InitialCursorContext, SensorContextBase } from '../sensors/define-sensor.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
 import { feedOf } from '../sensors/feed-host.js';
@@ -105,7 +105,7 @@ export class AssetFeed {
         maxAttempts,
         handleTimeoutMs,
         intervalMs: intervalMs(),
-        idOf: (ref) => assetEventId(nameIn(ref), placeOf(ref)),
+        idOf: (ref) => assetEventKey(nameIn(ref), placeOf(ref)),
         find: async (ref) =>
           nameIn(ref) === asset
             ? await this.#reader.find(ctx.client, log, placeOf(ref))

@@ -3,9 +3,10 @@ import type { AssetCondition } from '../sensors/asset-condition.js';
 import { matchRefSchema } from '../sensors/asset-cursor.js';
 import { matchOf, type AssetMatch } from '../sensors/asset-match.js';
 import type { AssetSensorEvent } from '../sensors/asset-sensor-event.js';
-import { assetEventId, placeText } from '../sensors/asset-sensor-event.js';
+import { assetEventKey, placeText } from '../sensors/asset-sensor-event.js';
 import { EvaluationError } from '../sensors/errors.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
+import { rejected } from '../sensors/failures.js';
 import { feedOf } from '../sensors/feed-host.js';
 import { EventHandling } from '../sensors/handle-events.js';
 import type { Json } from '../sensors/json.js';
@@ -41,7 +42,13 @@ interface MatchOptions {
 type Outcomes = readonly MatchOutcome<AssetSensorEvent>[];
 
 /** For events that wait and leave no room for others. */
-const REMEDY = "give the condition a shorter 'within', or record what the events wait for";
+function remedyFor({ withinMs, kind }: AssetCondition, sensor: string): string {
+  const within =
+    withinMs === undefined
+      ? `give the condition a time after which events expire, such as ${kind}(…, { within: '24h' })`
+      : "give the condition a shorter 'within'";
+  return `${within}, record what the events wait for, or begin anew without all that waits: sensors cursor clear ${sensor}`;
+}
 /** What one consumed position adds to the cursor at most. */
 const BYTES_OF_ONE = 24;
 /** Beyond the limit, events that are given up still find room: mostly they make some. */
@@ -62,7 +69,8 @@ export async function handleMatches(
   const knownUntil = knownUntilOf(opened);
   const { outcomes, waiting, byClock } = matchKnown(condition, events, { now, knownUntil });
   const full = describeFull(opened);
-  if (full !== undefined && outcomes.length === 0) handling.report(new EvaluationError(`${full}: ${REMEDY}`));
+  if (full !== undefined && outcomes.length === 0)
+    handling.report(new EvaluationError(`${full}: ${remedyFor(condition, ctx.sensor)}`));
   if (full !== undefined && byClock)
     handling.report(new EvaluationError(`${full}; what may have come for those that expired was not read`));
   const { behindSince, expired } = await takeAll(ctx, condition, outcomes, opened, handling);
@@ -77,6 +85,14 @@ export async function handleMatches(
   });
 }
 
+/** Of a match with an event of an asset that is not in the map any more. */
+function removedText(key: string, keys: readonly string[]): string {
+  return (
+    `the sensor has no asset under the name '${key}' any more (it has ${keys.join(', ')}): put it back into assets under that ` +
+    'name and hand the match back, or discard it'
+  );
+}
+
 function handlingOf(
   ctx: MultiAssetContext,
   feed: MultiAssetFeed,
@@ -86,9 +102,11 @@ function handlingOf(
   const { handlers, maxAttempts, handleTimeoutMs, intervalMs } = options;
   const logs = logsOf(opened);
   const find = async (ref: Json): Promise<AssetMatch | undefined> => {
-    const found = Object.entries(matchRefSchema.parse(ref)).map(
-      async ([key, place]) => [key, await feed.readerOf(key)?.find(ctx.client, logs.get(key) ?? '', place)] as const
-    );
+    const found = Object.entries(matchRefSchema.parse(ref)).map(async ([key, place]) => {
+      const reader = feed.readerOf(key);
+      if (reader === undefined) throw rejected(removedText(key, feed.keys));
+      return [key, await reader.find(ctx.client, logs.get(key) ?? '', place)] as const;
+    });
     const events: Record<string, AssetSensorEvent> = {};
     for (const [key, event] of await Promise.all(found)) {
       if (event === undefined) return undefined;
@@ -98,7 +116,7 @@ function handlingOf(
   };
   const idOf = (ref: Json): string =>
     Object.entries(matchRefSchema.parse(ref))
-      .map(([key, place]) => assetEventId(feed.readerOf(key)?.asset ?? key, place))
+      .map(([key, place]) => assetEventKey(feed.readerOf(key)?.asset ?? key, place))
       .toSorted()
       .join('+');
   return new EventHandling<AssetMatch>(
@@ -147,7 +165,7 @@ async function takeAll(
     }
     for (const { key, positions } of outcome.done) byKey.get(key)?.consume(positions);
   }
-  if (isFull) handling.report(tooManyOpen(opened, REMEDY));
+  if (isFull) handling.report(tooManyOpen(opened, remedyFor(condition, ctx.sensor)));
   return { expired };
 }
 

@@ -59,6 +59,11 @@ export class MultiAssetFeed {
     return this.#assets.map(({ definition }) => definition.name).join(', ');
   }
 
+  /** Their names in the sensor's map. */
+  get keys(): readonly string[] {
+    return this.#assets.map(({ key }) => key);
+  }
+
   readerOf(key: string): AssetReader | undefined {
     return this.#assets.find((each) => each.key === key)?.reader;
   }

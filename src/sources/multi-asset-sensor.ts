@@ -38,6 +38,12 @@ export type MultiAssetContext<
 > = EventContext<Jobs, R> & AssetsContext<Keys>;
 
 type KeyOf<A> = Extract<keyof A, string>;
+/** Events of an asset that the condition does not name would never be consumed. */
+type NamesAll<A, W> = [W] extends [AssetCondition<infer Named>]
+  ? [KeyOf<A>] extends [Named]
+    ? unknown
+    : AssetCondition<KeyOf<A>> & { readonly isMissing: Exclude<KeyOf<A>, Named> }
+  : unknown;
 /** What a handler gets: all assets, or with a condition the match that it is called for. */
 type HandlerArguments<A, W, Jobs extends readonly JobDefinition[], R extends Resources> = [W] extends [AssetCondition]
   ? readonly [ctx: EventContext<Jobs, R>, match: MatchOf<W>]
@@ -59,7 +65,7 @@ export interface MultiAssetSensorOptions<
    * parked like the handlers of other events.
    * @default `handle` is called once a tick while any event is not consumed, and says what it consumes
    */
-  readonly when?: W;
+  readonly when?: W & NamesAll<A, W>;
   /** Whether observations count too, and not only materializations. @default false */
   readonly observations?: boolean;
   /**

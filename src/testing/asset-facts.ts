@@ -1,7 +1,7 @@
 /** Events of assets for tests: made by hand, as a handler would get them from a log. */
 import type { MetadataInput } from '../sensors/asset-event.js';
 import { parseMetadata } from '../sensors/asset-metadata.js';
-import { assetEventId, placeText, type AssetSensorEvent } from '../sensors/asset-sensor-event.js';
+import { assetEventKey, placeText, type AssetSensorEvent } from '../sensors/asset-sensor-event.js';
 import type { AssetDefinition } from '../sensors/define-asset.js';
 import { DefinitionError, refuseUnknownOptions } from '../sensors/errors.js';
 
@@ -35,7 +35,7 @@ export function assetEventOf(
     position: at,
     asset: name,
     kind: facts.kind ?? 'materialization',
-    eventId: facts.eventId ?? assetEventId(name, placeText('', at)),
+    eventId: facts.eventId ?? assetEventKey(name, placeText('', at)),
     recordedAt: facts.recordedAt ?? now,
     ...(partitionKey === undefined ? {} : { partitionKey }),
     metadata: parsed.metadata,

@@ -97,9 +97,14 @@ async function reconcile(
       const memo = loop.memo?.[SENSOR_MEMO] as SensorMemo | undefined;
       if (memo?.options === JSON.stringify(options) && memo.protocol >= PROTOCOL) return;
       // first: once the loop is told, nobody knows any more what it watched
-      const watches = new Set(definition.watches.map(({ name }) => name));
-      for (const asset of watchedBy(loop)) if (!watches.has(asset)) await unsubscribeAsset(client, asset, sensor);
-      await client.workflow.getHandle(loop.workflowId).signal(SIGNALS.configure, { options, protocol: PROTOCOL });
+      const before = watchedBy(loop);
+      const watches = definition.watches.map(({ name }) => name);
+      for (const asset of before) if (!watches.includes(asset)) await unsubscribeAsset(client, asset, sensor);
+      const handle = client.workflow.getHandle(loop.workflowId);
+      await handle.signal(SIGNALS.configure, { options, protocol: PROTOCOL });
+      // it begins in an asset when it first looks at it: what is recorded until its next interval would pass it by
+      const takesEvents = definition.events !== undefined;
+      if (takesEvents && watches.some((asset) => !before.includes(asset))) await handle.signal(SIGNALS.push);
       return;
     } catch (error) {
       // another worker was faster, or the loop closed meanwhile: look again

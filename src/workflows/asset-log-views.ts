@@ -81,6 +81,6 @@ function subscriberTable({ subscribers, last }: LogState): string[] {
 
 /** A producer comes from a signal, which anybody may send. */
 function producedBy({ workflowId, sensor }: AssetProducer): string {
-  const by: unknown = workflowId ?? (sensor === undefined ? '' : `sensor ${sensor}`);
+  const by: unknown = workflowId ?? (sensor === undefined ? 'a program' : `sensor ${sensor}`);
   return typeof by === 'string' ? by : '?';
 }

@@ -5,7 +5,7 @@
  * `asset-log-state.ts`; this file seals what is old into pages, wakes the subscribers, and continues as new.
  *
  * The memo says what a list of assets shows; a change of it costs an event, so it is told at once after a pause and then
- * at most once a minute.
+ * at most once a minute. That there is nothing yet counts as a pause: the first event shows at once.
  *
  * Traps it avoids: what comes while the log is recovered waits; it never continues as new with more than one payload
  * holds, but seals first; a nudge is a signal to a workflow that may not exist, and no failure of it fails the log.
@@ -19,6 +19,7 @@ import {
   log,
   makeContinueAsNewFunc,
   metricMeter,
+  patched,
   proxyActivities,
   setCurrentDetails,
   setHandler,
@@ -49,6 +50,8 @@ import { versioning } from './versioning.js';
 
 /** Between two changes of the memo. */
 const TELL_PAUSE_MS = 60_000;
+/** Logs that began before this still wait for a minute before they tell of their first event. */
+const TELLS_FIRST = 'temporal-sensors: first asset event';
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   [ASSET_SIGNALS.record]: 'Records events: an array of { kind, eventId, partitionKey, metadata, producer }.',
@@ -179,7 +182,7 @@ export async function sensorAssetLog(input?: unknown): Promise<void> {
     const pauseMs = toldAt + TELL_PAUSE_MS - Date.now();
     if (pauseMs > 0) await sleep(pauseMs, { summary: 'the memo follows' });
     upsertMemo({ [ASSET_MEMO]: assetMemoOf(state) });
-    toldAt = Date.now();
+    if (state.last > 0 || !patched(TELLS_FIRST)) toldAt = Date.now();
     telling = false;
   }
 

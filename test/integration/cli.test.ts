@@ -454,7 +454,9 @@ describe('assets', () => {
       interval: '1h',
       defaultStatus: 'running',
       observations: true,
-      handle: () => undefined,
+      handle(_, { metadata }) {
+        if (metadata['late'] !== undefined) throw new Error('too late');
+      },
     });
     const { taskQueue } = h;
     await h.work([maker, onOrders]);
@@ -468,9 +470,10 @@ describe('assets', () => {
     await waitFor(async () => ((await cursor()) as { position?: number } | undefined)?.position === 3, 'all events');
     // nobody runs this log
     await h.sensors.materialize(`${folder}/lost`, { taskQueue: `${taskQueue}-nobody` });
+    // also of a log that had told that there was nothing yet
     await waitFor(async () => {
       const assets = await h.sensors.assets({ name: `${folder}/*` });
-      return assets.length === 4 && assets.some(({ recorded }) => recorded !== undefined);
+      return assets.length === 4 && assets.some(({ recorded }) => recorded?.materializedAt !== undefined);
     }, 'the list');
 
     const [table, page, shown] = await Promise.all([
@@ -528,10 +531,15 @@ describe('assets', () => {
       `does not answer; is a worker with SensorsPlugin running on task queue '${taskQueue}-nobody'?`
     );
 
-    expect(eventTable).toMatch(/^EVENT +RECORDED +KIND +PARTITION.*\n2 .* materialization +b\n3 .* observation\n$/);
+    expect(eventTable).toMatch(/^EVENT +RECORDED +KIND +PARTITION.*\n2 .* materialization +b +a program +/);
+    const key = (position: number): string =>
+      `${orders.name}@${(shown as { state: { id: string } }).state.id}.${position}`;
+    expect(eventTable).toMatch(new RegExp(` observation +a program +${key(3)}\n$`));
+    expect(page).toMatch(new RegExp(`^ +Log .* identity ${key(0).slice(orders.name.length + 1, -2)}$`, 'm'));
     expect(events).toEqual([
       {
         position: 1,
+        key: key(1),
         kind: 'materialization',
         at: ISO,
         partitionKey: 'a',
@@ -545,7 +553,7 @@ describe('assets', () => {
       sensors('assets', 'prune', orders.name),
     ]);
     for (const { code, stdout } of [unasked, unpruned]) expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(unasked.stderr).toContain(`drop 2 events from the log of asset '${orders.name}' asks first`);
+    expect(unasked.stderr).toContain(`drop up to 2 events from the log of asset '${orders.name}' asks first`);
     expect(retained).toContain('keep the newest 50 events of the last 30 d');
     await waitFor(async () => (await assetState(h.client, orders))?.retention.events === 50, 'the retention');
     const following = spawnCli(
@@ -574,6 +582,12 @@ describe('assets', () => {
       'a new event'
     );
     expect(lines.map((line) => (JSON.parse(line) as { position: number }).position)).toEqual([3, 4]);
+    const late = await waitFor(
+      async () => (await h.sensors.describeAsset(orders)).readers.find(({ retried }) => retried === 1),
+      'the event that is tried again'
+    );
+    expect(late).toMatchObject({ position: 4, lag: 0 });
+    expect(await h.sensors.lastPositions([orders])).toEqual(new Map([[orders.name, 4]]));
     // who reads no more ends the command with its next event
     following.stdout.destroy();
     const ended = once(following, 'close') as Promise<[number | null]>;

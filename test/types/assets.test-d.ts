@@ -7,6 +7,7 @@ import {
   defineJob,
   defineMultiAssetSensor,
   defineSensor,
+  type AssetCondition,
   type AssetDefinition,
   type AssetMatch,
   type AssetSensorEvent,
@@ -73,6 +74,7 @@ defineSensor({ name: 'watcher', watches: [make], evaluate: () => null });
 
 const day = defineJob({ name: 'day', config: z.object({ day: z.string() }) });
 const both = { orders, report };
+type AssetMap = Readonly<Record<string, AssetDefinition>>;
 
 const matching = defineMultiAssetSensor({
   name: 'matching',
@@ -117,6 +119,12 @@ same<Equal<Parameters<typeof looking.handle>['length'], 1>>();
 
 // @ts-expect-error not in the map
 defineMultiAssetSensor({ name: 'typo', assets: both, when: allOf('orders', 'reports'), handle: () => null });
+// @ts-expect-error nothing would consume the events of report
+defineMultiAssetSensor({ name: 'unnamed', assets: both, when: anyOf('orders'), handle: () => null });
+const wide: AssetMap = both;
+const someCondition: AssetCondition = allOf('orders', 'report');
+// what is known only when it runs is checked then
+defineMultiAssetSensor({ name: 'wide', assets: wide, when: someCondition, handle: () => null });
 // @ts-expect-error the only key
 allOf('orders', 'customers', { by: 'day' });
 // @ts-expect-error a job is not an asset

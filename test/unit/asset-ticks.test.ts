@@ -32,15 +32,15 @@ function open(key: string, many: number, ageHours: number, positions: Positions 
 }
 
 /** A tick over these assets: what it reported, and how many events are open after it. */
-async function tick(opened: readonly Opened[], when?: AssetCondition) {
+async function tick(opened: readonly Opened[], when?: AssetCondition, returned: readonly unknown[] = []) {
   let report: FeedReport | undefined;
   const ctx = {
     sensor: 's',
     cursor: { assets: {}, retries: [] },
-    events: [],
+    events: returned,
     signal: new AbortController().signal,
     now: new Date(NOW),
-    log: { warn: () => undefined },
+    log: { warn: () => undefined, error: () => undefined },
     setCursor: () => undefined,
     more: () => ({ kind: 'more' }),
     skip: (reason: string) => ({ kind: 'skip', reason }),
@@ -52,7 +52,12 @@ async function tick(opened: readonly Opened[], when?: AssetCondition) {
       report: (given: FeedReport) => (report = given),
     },
   } as unknown as MultiAssetContext;
-  const feed = { names: 'a, b', open: async () => opened, readerOf: () => undefined } as unknown as MultiAssetFeed;
+  const feed = {
+    names: 'a, b',
+    keys: ['a', 'b'],
+    open: async () => opened,
+    readerOf: () => undefined,
+  } as unknown as MultiAssetFeed;
   const handle = (): undefined => undefined;
   const handling = { handlers: { handle }, maxAttempts: 1, handleTimeoutMs: 1_000, intervalMs: () => 1_000 };
   if (when === undefined) await handleAssets(ctx, feed, handle);
@@ -60,11 +65,13 @@ async function tick(opened: readonly Opened[], when?: AssetCondition) {
   return { failure: report?.failure, open: opened.map(({ asset }) => asset.open.length) };
 }
 
+const others = 'record what the events wait for, or begin anew without all that waits: sensors cursor clear s';
+
 test('a full window of which nothing is consumed fails the tick, with a condition and without', async () => {
   const waiting = (): readonly Opened[] => [open('a', 5, 10, upTo(0), true), open('b', 5, 5)];
   const byPartition = allOf('a', 'b', { by: 'partition' });
   expect(await tick(waiting(), byPartition)).toEqual({
-    failure: `${full}: give the condition a shorter 'within', or record what the events wait for`,
+    failure: `${full}: give the condition a time after which events expire, such as allOf(…, { within: '24h' }), ${others}`,
     open: [5, 5],
   });
   expect((await tick(waiting())).failure).toBe(`${full}: call ctx.assets.….advanceAll() for those that are not needed`);
@@ -88,5 +95,14 @@ test('a tick that can remember no more of what is consumed says so, also when it
     allOf('a', 'b', { within: '1h' })
   );
   expect(failure).toMatch('takes more than 32 KB of the cursor');
+  expect(failure).toMatch(`: give the condition a shorter 'within', ${others}`);
   expect(left).toEqual([1, 1]);
+});
+
+test('a match with an event of an asset that is no longer in the map is parked at once, and says what to do', async () => {
+  const { failure } = await tick([open('a', 0, 1), open('b', 0, 1)], allOf('a', 'b'), [{ gone: 'x.1' }]);
+  expect(failure).toContain(
+    "the sensor has no asset under the name 'gone' any more (it has a, b): put it back into assets"
+  );
+  expect(failure).toMatch(/^1 event parked in the dead letters: gone@x\.1: /);
 });

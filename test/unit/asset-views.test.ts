@@ -4,7 +4,7 @@ import { metadataText, producerText, treeLines } from '../../src/cli/asset-text.
 import { watchedViews } from '../../src/cli/views.js';
 import type { SensorDescription, SensorState } from '../../src/client/index.js';
 import { similarNames } from '../../src/client/similar-names.js';
-import { consumedIn, positionIn } from '../../src/sensors/asset-position.js';
+import { consumedIn, positionIn, retriedIn } from '../../src/sensors/asset-position.js';
 import { jsonBytes } from '../../src/sensors/json.js';
 import { NEW_LOG, record, subscribe } from '../../src/workflows/asset-log-state.js';
 import { assetDetailsOf, assetMemoOf } from '../../src/workflows/asset-log-views.js';
@@ -48,7 +48,7 @@ test('metadata and producers are one line that a terminal does not obey', () => 
     'load (files, key a.csv)'
   );
   expect(producerText({ sensor: 'files' })).toBe('sensor files');
-  expect(producerText({})).toBe('');
+  expect(producerText({})).toBe('a program');
 });
 
 test('only the cursor of a sensor of assets says how far it has read', () => {
@@ -63,9 +63,42 @@ test('only the cursor of a sensor of assets says how far it has read', () => {
   expect(consumedIn({ position: 7, retries: [] }, 'orders')).toBeUndefined();
   const description = { watches: [{ asset: 'orders', last: 9 }] } as unknown as SensorDescription;
   const state = { cursor: { value: several } } as unknown as SensorState;
-  expect(watchedViews(description, state)).toEqual([{ asset: 'orders', position: 4, last: 9, lag: 4, open: 4 }]);
+  expect(watchedViews(description, state)).toEqual([
+    { asset: 'orders', position: 4, last: 9, lag: 4, open: 4, retried: 0, old: true },
+  ]);
+  // what the log has told may be a minute old, what it says when it is asked is not
+  expect(watchedViews(description, state, new Map([['orders', 12]]))).toMatchObject([
+    { position: 4, last: 12, lag: 7, open: 7, old: undefined },
+  ]);
   expect(positionIn({ position: 7 }, 'orders')).toBeUndefined();
   expect(positionIn(undefined, 'orders')).toBeUndefined();
+});
+
+test('what is tried again is of one asset, as far as that is known', () => {
+  const retry = (ref: unknown) => ({ ref, attempts: 1, at: 0, error: 'no' });
+  const one = {
+    log: 'x',
+    asset: 'orders',
+    position: 7,
+    retries: [
+      { asset: 'orders', log: 'x', position: 3 },
+      { asset: 'prices', log: 'x', position: 3 },
+      { asset: 'orders', log: 'before', position: 3 },
+      { log: 'x', position: 4 },
+    ].map(retry),
+  };
+  expect(retriedIn(one, 'orders', 'x')).toBe(2);
+  expect(retriedIn(one, 'orders', 'before')).toBe(0);
+  expect(retriedIn({ position: 7 }, 'orders')).toBe(0);
+  const place = (log: string) => ({ log, low: 4, above: '' });
+  const several = (logs: Readonly<Record<string, string>>) => ({
+    assets: Object.fromEntries(Object.entries(logs).map(([name, log]) => [name, place(log)])),
+    retries: [{ o: 'x.3', c: 'y.4' }, { o: 'x.1' }, { o: 'z.1' }].map(retry),
+  });
+  expect(retriedIn(several({ orders: 'x', customers: 'y' }), 'orders', 'x')).toBe(2);
+  expect(retriedIn(several({ orders: 'x', customers: 'y' }), 'customers', 'y')).toBe(1);
+  // logs that began in the same second: an event of x may be of either
+  expect(retriedIn(several({ orders: 'x', customers: 'x' }), 'orders', 'x')).toBe(0);
 });
 
 test("a log's details are a few lines whatever it holds, and its memo a few bytes", () => {

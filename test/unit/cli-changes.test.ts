@@ -2,7 +2,8 @@
 import { WorkflowUpdateRPCTimeoutOrCancelledError } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import { changeSensor, CHANGE_TIMEOUT_MS } from '../../src/cli/commands/change-sensor.js';
-import { lossOf } from '../../src/cli/commands/assets-retain.js';
+import { whatGoes } from '../../src/cli/commands/assets-prune.js';
+import { holdersOf, lossOf } from '../../src/cli/commands/assets-retain.js';
 import { logs } from '../../src/cli/commands/logs.js';
 import { prune } from '../../src/cli/commands/prune.js';
 import { ticks } from '../../src/cli/commands/ticks.js';
@@ -110,18 +111,39 @@ test.each([
 
 test('how much of the log of an asset goes is known before it goes', () => {
   const state = { first: 11, last: 110, retention: { events: 100_000 } };
-  const reader = (position?: number) => ({ sensor: 'a', ...(position === undefined ? {} : { position }) });
+  const reader = (keptAfter?: number) => ({
+    sensor: 'a',
+    position: 110,
+    ...(keptAfter === undefined ? {} : { keptAfter }),
+  });
   const loss = (facts: object, retention: { readonly events: number; readonly ageMs?: number }): string | undefined =>
     lossOf({ log: 'running', state, readers: [], ...facts } as unknown as AssetDescription, retention);
-  expect(loss({}, { events: 1 })).toBe('99 events');
-  expect(loss({ readers: [reader(20), reader()] }, { events: 1 })).toBe('10 events');
+  expect(loss({}, { events: 1 })).toBe('up to 99 events');
+  expect(loss({ readers: [reader(20), reader()] }, { events: 1 })).toBe('up to 10 events');
   expect(loss({ readers: [reader(0)] }, { events: 1 })).toBeUndefined();
   expect(loss({}, { events: 100 })).toBeUndefined();
   expect(loss({}, { events: 100, ageMs: 3_600_000 })).toBe('events older than 1 h');
-  expect(loss({}, { events: 99, ageMs: 3_600_000 })).toBe('1 event, and those older than 1 h,');
+  expect(loss({}, { events: 99, ageMs: 3_600_000 })).toBe('up to 1 event, and those older than 1 h,');
   expect(loss({ state: { ...state, retention: { events: 5, ageMs: 1_000 } } }, { events: 100, ageMs: 3_600_000 })).toBe(
     undefined
   );
   expect(loss({ state: undefined }, { events: 1 })).toContain('how many only a worker could tell');
   expect(loss({ log: 'none', state: undefined }, { events: 1 })).toBeUndefined();
+  const readers = [reader(60), { ...reader(20), sensor: 'b' }, reader(110), reader()];
+  const holders = (retention: { readonly events: number; readonly ageMs?: number }): unknown =>
+    holdersOf({ state, readers } as unknown as AssetDescription, retention).map(({ keptAfter }) => keptAfter);
+  expect(holders({ events: 30 })).toEqual([20, 60]);
+  expect(holders({ events: 60 })).toEqual([20]);
+  expect(holders({ events: 100 })).toEqual([]);
+  expect(holders({ events: 100, ageMs: 1 })).toEqual([20, 60]);
+});
+
+test('who prunes an asset is told what its readers lose and how they notice', () => {
+  const facts = { asset: 'orders', state: { first: 1, last: 3 }, watchers: ['a'], owners: [] };
+  const details = (readers: readonly object[]): string =>
+    whatGoes({ ...facts, readers } as unknown as AssetDescription).join('\n');
+  expect(details([{ sensor: 'a', position: 2 }])).toMatch(
+    /3 events of orders.*\nRead or watched by a\.\nWhat they have still to read.* is gone, .*each fails one tick.*\nSensors still tell of it/
+  );
+  expect(details([{ sensor: 'a' }])).not.toContain('fails one tick');
 });

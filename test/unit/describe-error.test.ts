@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { z as oldZod } from 'zod/v3';
 import { describeError, ResourceError, withRedaction } from '../../src/sensors/describe-error.js';
 import { EvaluationError } from '../../src/sensors/errors.js';
 
@@ -21,4 +23,16 @@ test('redaction leaves what an EvaluationError says, and gives the same error th
     `resource 'db' could not be created: is down`
   );
   expect(describeError(first, 'evaluate')).toBe('Error: secret');
+});
+
+test('what does not fit a zod schema is one line: path and expectation, of each version of zod', () => {
+  const { error } = z.object({ rows: z.number(), files: z.array(z.string()) }).safeParse({ rows: 'a', files: [1] });
+  expect(describeError(error, 'handle')).toBe(
+    'ZodError: input.rows: Invalid input: expected number, received string; ' +
+      'input.files.0: Invalid input: expected string, received number'
+  );
+  const three = oldZod.object({ rows: oldZod.number() }).safeParse({});
+  expect(describeError(three.error, 'handle')).toBe('ZodError: input.rows: Required');
+  const alike = Object.assign(new Error('[\n]'), { name: 'ZodError', issues: [7] });
+  expect(describeError(alike, 'handle')).toBe('ZodError: [\n]');
 });

@@ -10,7 +10,7 @@ import {
   type AssetEventFacts,
 } from '../../src/client/explain-event.js';
 import type { EventAnswer, Standing } from '../../src/client/index.js';
-import { assetEventId, placeText } from '../../src/sensors/asset-sensor-event.js';
+import { assetEventKey, placeText } from '../../src/sensors/asset-sensor-event.js';
 import { deadLetterId } from '../../src/sensors/handle-events.js';
 import type { Json } from '../../src/sensors/json.js';
 import { storePositions, upTo, withDone } from '../../src/sensors/positions.js';
@@ -47,7 +47,7 @@ test('the ID of an event says where it is, alone and in a match', () => {
   });
   fc.assert(
     fc.property(fc.array(place, { minLength: 1, maxLength: 4 }), (places) => {
-      const id = places.map(({ asset, log, position }) => assetEventId(asset, placeText(log, position))).join('+');
+      const id = places.map(({ asset, log, position }) => assetEventKey(asset, placeText(log, position))).join('+');
       expect(placesOf(id)).toEqual(places);
     })
   );

@@ -67,7 +67,8 @@ describe('a definition', () => {
     ],
     [
       "when does not name 'prices', so nothing would consume its events",
-      () => defineMultiAssetSensor({ ...base, assets: { ...assets, prices }, when: allOf('orders', 'customers') }),
+      () =>
+        defineMultiAssetSensor({ ...base, assets: { ...assets, prices }, when: allOf('orders', 'customers') as never }),
     ],
     [
       "'orders' and 'visits' have static and daily partitions",

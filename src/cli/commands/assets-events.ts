@@ -1,10 +1,10 @@
 /** `sensors assets events`: what was recorded, in its order; with `--follow` also what comes. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AssetEvent } from '../../sensors/asset-event.js';
+import type { ListedAssetEvent } from '../../client/index.js';
 import { plain } from '../../sensors/text.js';
 import { EVENT_HEADER, eventCells } from '../asset-text.js';
 import { assetEventView } from '../asset-views.js';
-import { table, type Output } from '../output.js';
+import { linkedTable, type Output } from '../output.js';
 import type { Session } from '../session.js';
 
 const FOLLOW_PAUSE_MS = 1_000;
@@ -28,9 +28,10 @@ export async function showAssetEvents(
   if (follow === true) return await followEvents(session, output, asset, { ...options, events });
   output.result(
     events.map((event) => assetEventView(event, session.webUrlOf)),
-    (colors) => {
+    (colors, width) => {
       if (events.length === 0) return [`${plain(asset)} has no such events.`];
-      return table(EVENT_HEADER, events.map(eventCells), colors);
+      const keys = events.map(({ key }) => plain(key));
+      return linkedTable(EVENT_HEADER, events.map(eventCells), keys, colors, width, 'KEY');
     }
   );
 }
@@ -40,14 +41,16 @@ async function followEvents(
   session: Session,
   output: Output,
   asset: string,
-  { events, after, partition }: { readonly events: readonly AssetEvent[] } & Partial<AssetEventsCommandOptions>
+  { events, after, partition }: { readonly events: readonly ListedAssetEvent[] } & Partial<AssetEventsCommandOptions>
 ): Promise<never> {
   let position = after ?? 0;
   for (let found = events; ;) {
     for (const event of found) {
       position = event.position;
       if (partition !== undefined && event.partitionKey !== partition) continue;
-      output.item(assetEventView(event, session.webUrlOf), () => [eventCells(event).join('  ').trimEnd()]);
+      output.item(assetEventView(event, session.webUrlOf), () => [
+        [...eventCells(event), plain(event.key)].filter((cell) => cell !== '').join('  '),
+      ]);
     }
     if (found.length < FOLLOW_LIMIT) await sleep(FOLLOW_PAUSE_MS);
     // of all partitions: the position moves on also where there is nothing to show

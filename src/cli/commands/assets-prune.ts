@@ -29,15 +29,21 @@ function ifPruned(error: unknown): undefined {
   if (!(error instanceof AssetNotFoundError)) throw error;
 }
 
-/** What is lost, and who will notice. */
+/** What is lost, and who will notice it how. */
 export function whatGoes({ asset, state, recorded, readers, watchers, owners }: AssetDescription): readonly string[] {
   const { last } = state ?? recorded ?? {};
   const kept = state === undefined ? last : state.last - state.first + 1;
   const events = kept === undefined ? 'all events' : count(kept, 'event');
-  const reading = readers.map(({ sensor }) => sensor);
+  const named = readers.map(({ sensor }) => sensor);
+  const reads = readers.some(({ position }) => position !== undefined);
   return [
     `It forgets ${events} of ${plain(asset)} and how far its readers are. The runs that made it stay.`,
-    ...(reading.length === 0 ? [] : [`Read or watched by ${plain(reading.join(', '))}.`]),
+    ...(named.length === 0 ? [] : [`Read or watched by ${plain(named.join(', '))}.`]),
+    ...(reads
+      ? [
+          'What they have still to read, or what waits for another asset, is gone, and what they try again is parked. When a new log begins, each fails one tick, which says so.',
+        ]
+      : []),
     ...(watchers.length === 0 && owners.length === 0
       ? []
       : [

@@ -26,16 +26,47 @@ export function parseRetainOptions({ events, age }: RetainOptions): {
   return { events: events ?? DEFAULT_RETENTION.events, ...(age === undefined ? {} : { ageMs: age }) };
 }
 
-/** What of its log goes now, in words; nothing when nothing does. What a sensor has still to read stays. */
+/** What of its log may go now, in words; nothing when nothing does. What a sensor has still to read stays. */
 export function lossOf({ log, state, readers }: AssetDescription, { events, ageMs }: Retention): string | undefined {
   if (log === 'none') return undefined;
   if (state === undefined) return 'events, how many only a worker could tell,';
   const { first, last, retention } = state;
-  const unread = Math.min(last, ...readers.flatMap(({ position }) => position ?? []));
+  const unread = Math.min(last, ...readers.flatMap(({ keptAfter }) => keptAfter ?? []));
   const beyond = Math.max(0, Math.min(last - events, unread) - first + 1);
   const older = ageMs !== undefined && ageMs < (retention.ageMs ?? Infinity) ? formatDuration(ageMs) : undefined;
   if (beyond === 0) return older === undefined ? undefined : `events older than ${older}`;
-  return `${count(beyond, 'event')}${older === undefined ? '' : `, and those older than ${older},`}`;
+  return `up to ${count(beyond, 'event')}${older === undefined ? '' : `, and those older than ${older},`}`;
+}
+
+/** The sensors for which events are kept that would go else, those that are furthest behind first. */
+export function holdersOf(
+  { state, readers }: AssetDescription,
+  { events, ageMs }: Retention
+): readonly { readonly sensor: string; readonly keptAfter: number }[] {
+  if (state === undefined) return [];
+  // by age, any of them may go
+  const end = ageMs === undefined ? state.last - events : state.last;
+  return readers
+    .flatMap(({ sensor, keptAfter }) => (keptAfter === undefined || keptAfter >= end ? [] : [{ sensor, keptAfter }]))
+    .sort((a, b) => a.keptAfter - b.keptAfter);
+}
+
+/** Why less goes than one may think. */
+function remarks(loss: string | undefined, holders: ReturnType<typeof holdersOf>): readonly string[] {
+  const [first] = holders;
+  const more = holders.length > 1 ? ` (and ${count(holders.length - 1, 'sensor')} less far behind)` : '';
+  return [
+    ...(first === undefined
+      ? []
+      : [
+          `Held back by ${plain(first.sensor)}${more}: what comes after event ${first.keptAfter} stays until it has handled it, or was silent for 30 days.`,
+        ]),
+    ...(loss === undefined
+      ? []
+      : [
+          'Only whole pages of events go: those that share one with an event that stays do not, nor do the newest, up to 128 KB.',
+        ]),
+  ];
 }
 
 /** `sensors assets retain <asset>`: a signal, so no worker is needed. */
@@ -46,14 +77,19 @@ export async function retainAsset(
   retention: Retention,
   { yes }: Pick<RetainOptions, 'yes'>
 ): Promise<void> {
-  const loss = lossOf(await session.call(() => session.sensors.describeAsset(asset)), retention);
+  const description = await session.call(() => session.sensors.describeAsset(asset));
+  const loss = lossOf(description, retention);
+  const heldBy = holdersOf(description, retention);
+  const why = remarks(loss, heldBy);
   if (loss !== undefined) {
-    const details = [`Kept is ${retentionLine(retention)}.`];
+    const details = [`Kept is ${retentionLine(retention)}.`, ...why];
     const action = `drop ${loss} from the log of asset '${plain(asset)}'`;
     await confirm({ action, details, yes, readOnly: session.readOnly });
   }
   await session.call(() => session.sensors.retainAsset(asset, retention));
-  output.result({ asset, retention }, () => [
+  output.result({ asset, retention, heldBy }, () => [
     `The log of ${plain(asset)} is told to keep ${retentionLine(retention)}.`,
+    // said before where it was asked
+    ...(loss === undefined || yes === true ? why : []),
   ]);
 }

@@ -1,8 +1,9 @@
 /** `sensors assets show`: lineage, partitions, and where the sensors that watch it stand. */
 import type { AssetDescription } from '../../client/index.js';
 import type { AssetEvent } from '../../sensors/asset-event.js';
+import { keyOf } from '../../sensors/asset-sensor-event.js';
 import { count, formatDuration, plain, relative } from '../../sensors/text.js';
-import { metadataText, producerText, treeLines, type Branch } from '../asset-text.js';
+import { metadataText, producerText, retriedText, treeLines, type Branch } from '../asset-text.js';
 import { assetDescriptionView } from '../asset-views.js';
 import { colored, fields, table, type Colors, type Output } from '../output.js';
 import type { Session, WebUrlOf } from '../session.js';
@@ -18,7 +19,7 @@ export async function showAsset(session: Session, output: Output, name: string):
 }
 
 function text(asset: AssetDescription, webUrlOf: WebUrlOf, colors: Colors): string[] {
-  const { state, workflowId, runId, taskQueue } = asset;
+  const { state, workflowId, runId } = asset;
   const { latestMaterialization, latestObservation } = state ?? {};
   const run = runOf(latestMaterialization);
   return [
@@ -33,10 +34,11 @@ function text(asset: AssetDescription, webUrlOf: WebUrlOf, colors: Colors): stri
         ['Partitions', partitionsLine(asset)],
         ['Events', eventsLine(asset)],
         ['Last materialized', eventLine(latestMaterialization)],
+        ['Its key', latestMaterialization && plain(keyOf(latestMaterialization, state?.id ?? ''))],
         ['By run', run === undefined ? undefined : (webUrlOf(run) ?? plain(run.workflowId))],
         ['Last observed', eventLine(latestObservation)],
         ['Kept', state === undefined ? undefined : retentionLine(state.retention)],
-        ['Log', logLine(workflowId, taskQueue)],
+        ['Log', logLine(asset)],
         ['Temporal Web', workflowId === undefined || runId === undefined ? undefined : webUrlOf({ workflowId, runId })],
       ],
       colors
@@ -92,11 +94,10 @@ function eventsLine({ recorded, state }: AssetDescription): string | undefined {
 function eventLine(event: AssetEvent | undefined): string | undefined {
   if (event === undefined) return undefined;
   const { at, position, partitionKey, producer, metadata } = event;
-  const by = producerText(producer);
   const parts = [
     `${relative(at)} (${new Date(at).toISOString()}), event ${position}`,
     partitionKey === undefined ? '' : `partition ${plain(partitionKey, 60)}`,
-    by === '' ? '' : `by ${by}`,
+    `by ${producerText(producer)}`,
     metadataText(metadata, 200),
   ];
   return parts.filter((part) => part !== '').join(', ');
@@ -108,8 +109,10 @@ export function retentionLine({ events, ageMs }: { readonly events: number; read
   return `the newest ${count(events, 'event')}${age}, and what its sensors have still to read`;
 }
 
-function logLine(workflowId: string | undefined, taskQueue: string | undefined): string | undefined {
-  return workflowId === undefined ? undefined : `${plain(workflowId)} on task queue ${plain(taskQueue ?? '')}`;
+function logLine({ workflowId, taskQueue, state }: AssetDescription): string | undefined {
+  if (workflowId === undefined) return undefined;
+  const identity = state === undefined ? '' : `, identity ${plain(state.id)}`;
+  return `${plain(workflowId)} on task queue ${plain(taskQueue ?? '')}${identity}`;
 }
 
 function lineage(title: string, asset: string, branchesOf: (asset: string) => readonly Branch[], assets: number) {
@@ -161,16 +164,16 @@ function partitions({ state }: AssetDescription, colors: Colors): string[] {
 function readers({ readers: all, stateError }: AssetDescription, colors: Colors): string[] {
   if (all.length === 0) return ['', 'No sensor watches it.'];
   const unknown = stateError === undefined ? 'does not read it' : 'unknown';
-  const rows = all.map(({ sensor, status, position, lag, at }) => [
+  const rows = all.map(({ sensor, status, position, lag, retried, at }) => [
     plain(sensor),
     colored(status ?? 'gone', colors),
     position === undefined ? unknown : `${position}`,
-    lag === undefined ? '' : String(lag),
+    lag === undefined ? '' : `${lag}${retriedText(retried)}`,
     at === undefined ? '' : relative(at),
   ]);
   return [
     '',
     'Sensors:',
-    ...table(['SENSOR', 'STATUS', 'HAS READ', 'BEHIND', 'SAID SO'], rows, colors).map((line) => `  ${line}`),
+    ...table(['SENSOR', 'STATUS', 'HAS READ', 'BEHIND', 'AS OF'], rows, colors).map((line) => `  ${line}`),
   ];
 }

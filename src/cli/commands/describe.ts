@@ -11,6 +11,8 @@ import { lateText } from '../late-text.js';
 import { colored, fields, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
 import { count, formatDuration, plain, relative } from '../../sensors/text.js';
+import { positionIn } from '../../sensors/asset-position.js';
+import { retriedText } from '../asset-text.js';
 import { descriptionView, watchedViews, type DescriptionExtras } from '../views.js';
 
 const STATE_TIMEOUT_MS = 3_000;
@@ -29,17 +31,20 @@ export async function describe(session: Session, output: Output, sensor: string)
 /** What only the loop knows, or why it did not say it: no worker, or a broken loop. */
 async function askLoop(
   session: Session,
-  { sensor, taskQueue }: SensorDescription,
+  { sensor, taskQueue, watches }: SensorDescription,
   workers: readonly SensorWorker[]
-): Promise<Pick<DescriptionExtras, 'state' | 'lastTick' | 'stateError'>> {
+): Promise<Pick<DescriptionExtras, 'state' | 'lastTick' | 'stateError' | 'lasts'>> {
   const [lastWorker] = workers;
   if (lastWorker === undefined) return { stateError: `no worker polls task queue '${taskQueue}'` };
   const timeoutMs = Math.min(STATE_TIMEOUT_MS, session.timeoutMs);
   try {
-    return await session.call(async () => {
+    const answer = await session.call(async () => {
       const state = await session.sensors.state(sensor);
       return { state, lastTick: (await session.sensors.ticks(sensor)).at(-1) };
     }, timeoutMs);
+    const cursor = answer.state.cursor?.value;
+    const read = watches.flatMap(({ asset }) => (positionIn(cursor, asset) === undefined ? [] : [asset]));
+    return { ...answer, lasts: await session.call(() => session.sensors.lastPositions(read)) };
   } catch (error) {
     const nobody = `no worker answered within ${formatDuration(timeoutMs)}; the last poll of task queue '${taskQueue}' was ${relative(lastWorker.lastSeen)}`;
     return { stateError: isUnanswered(error) ? nobody : explainError(error, session).message };
@@ -66,7 +71,7 @@ function text(sensor: SensorDescription, extras: DescriptionExtras, colors: Colo
         ['Last tick', lastTick === undefined ? lastTickOf(sensor) : tickLine(lastTick)],
         ['Idle', idleLine(sensor)],
         ['Interval', known ? `${formatDuration(sensor.intervalMs)}${timeoutLine(sensor)}` : ''],
-        ['Watches', watchesLine(sensor, state)],
+        ['Watches', watchesLine(sensor, extras)],
         ['Behind', behindLine(sensor)],
         ['Jobs', plain(sensor.jobs.join(', '))],
         ['Pending', known ? pendingLine(sensor) : ''],
@@ -202,12 +207,13 @@ function pendingLine({ pending }: SensorDescription): string {
   return pending === 0 ? '0' : `${pending}; they run first when the sensor runs`;
 }
 
-function watchesLine(sensor: SensorDescription, state: SensorState | undefined): string | undefined {
-  const all = watchedViews(sensor, state);
+function watchesLine(sensor: SensorDescription, { state, lasts }: DescriptionExtras): string | undefined {
+  const all = watchedViews(sensor, state, lasts);
   if (all.length === 0) return undefined;
-  const shown = all.slice(0, SHOWN_ASSETS).map(({ asset, position, last, open }) => {
-    if (open !== undefined) return `${plain(asset)}: ${open} of ${last} open`;
-    if (position !== undefined) return `${plain(asset)}: at ${position} of ${last ?? position}`;
+  const shown = all.slice(0, SHOWN_ASSETS).map(({ asset, position, last, open, retried, old }) => {
+    const more = `${retriedText(retried)}${old === true ? ' (counted up to a minute ago)' : ''}`;
+    if (open !== undefined) return `${plain(asset)}: ${open} of ${last} open${more}`;
+    if (position !== undefined) return `${plain(asset)}: at ${position} of ${last ?? position}${more}`;
     return last === undefined ? plain(asset) : `${plain(asset)} (${count(last, 'event')})`;
   });
   const hidden = all.length - shown.length;
