@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './test/support/longest-first.js';
 
-// tests of the loop also run with the workflow cache off: every workflow task then replays the whole history
+// tests of the loop run with the workflow cache off: every workflow task replays the whole history; in `long` with it on
 const replayed = ['test/integration/loop/{control,operator}.test.ts'];
 // thousands of messages one after the other, a thousand runs of one tick: `npm run test:long`
 const long = ['test/integration/{big-tick,load}.test.ts'];
@@ -32,8 +32,8 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      { test: { ...integration, name: 'integration', exclude: long } },
-      { test: { ...integration, name: 'long', include: long } },
+      { test: { ...integration, name: 'integration', exclude: [...long, ...replayed] } },
+      { test: { ...integration, name: 'long', include: [...long, ...replayed] } },
       { test: { ...integration, name: 'cache off', include: replayed, env: { MAX_CACHED_WORKFLOWS: '0' } } },
     ],
   },

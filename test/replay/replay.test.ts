@@ -41,8 +41,9 @@ async function read(file: string) {
 
 async function problems(histories: readonly Awaited<ReturnType<typeof read>>[]): Promise<readonly string[]> {
   const found: string[] = [];
-  const workflowBundle = { codePath: inject('bundlePath') };
-  for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle }, histories)) {
+  // in this thread: a worker thread for each of them would cost most of the time
+  const options = { workflowBundle: { codePath: inject('bundlePath') }, debugMode: true, reuseV8Context: true };
+  for await (const { workflowId, error } of Worker.runReplayHistories(options, histories)) {
     if (error !== undefined) found.push(`${workflowId}: ${error.message}`);
   }
   return found;

@@ -2,7 +2,7 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Project after project, whose files share worker processes. The short unit tests come last. */
-const PROJECTS = ['integration', 'cache off', 'unit'];
+const PROJECTS = ['cache off', 'integration', 'unit'];
 /**
  * Files that take long for their size, because they wait for timeouts of Temporal's; the second leaves the machine to the
  * first, which starts many processes. All others begin in the order of their sizes.
