@@ -587,7 +587,13 @@ describe('assets', () => {
       'the event that is tried again'
     );
     expect(late).toMatchObject({ position: 4, lag: 0 });
-    expect(await h.sensors.lastPositions([orders])).toEqual(new Map([[orders.name, 4]]));
+    expect(await h.sensors.lastPositions([orders])).toEqual(
+      new Map([[orders.name, { id: (shown as { state: { id: string } }).state.id, last: 4 }]])
+    );
+    // only the sensor itself says what it tries again
+    const unaskedReader = (await h.sensors.describeAsset(orders, { askReaders: false })).readers[0];
+    expect(unaskedReader).toMatchObject({ sensor: name, status: 'running' });
+    expect(unaskedReader).not.toHaveProperty('retried');
     // who reads no more ends the command with its next event
     following.stdout.destroy();
     const ended = once(following, 'close') as Promise<[number | null]>;
@@ -597,6 +603,13 @@ describe('assets', () => {
     // its log has no worker
     const pruned = await json('assets', 'prune', `${folder}/lost`, '--yes');
     expect(pruned).toEqual({ asset: `${folder}/lost`, logRuns: 1, pages: 0 });
+    // a loop that was ended still answers, with what was so then
+    await h.loop(onOrders).terminate();
+    const closed = await waitFor(
+      async () => (await h.sensors.describeAsset(orders)).readers.find(({ status }) => status === 'closed'),
+      'the sensor to be closed'
+    );
+    expect(closed).not.toHaveProperty('retried');
   });
 });
 

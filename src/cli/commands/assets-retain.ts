@@ -77,7 +77,7 @@ export async function retainAsset(
   retention: Retention,
   { yes }: Pick<RetainOptions, 'yes'>
 ): Promise<void> {
-  const description = await session.call(() => session.sensors.describeAsset(asset));
+  const description = await session.call(() => session.sensors.describeAsset(asset, { askReaders: false }));
   const loss = lossOf(description, retention);
   const heldBy = holdersOf(description, retention);
   const why = remarks(loss, heldBy);

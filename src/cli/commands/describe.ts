@@ -210,8 +210,9 @@ function pendingLine({ pending }: SensorDescription): string {
 function watchesLine(sensor: SensorDescription, { state, lasts }: DescriptionExtras): string | undefined {
   const all = watchedViews(sensor, state, lasts);
   if (all.length === 0) return undefined;
-  const shown = all.slice(0, SHOWN_ASSETS).map(({ asset, position, last, open, retried, old }) => {
-    const more = `${retriedText(retried)}${old === true ? ' (counted up to a minute ago)' : ''}`;
+  const shown = all.slice(0, SHOWN_ASSETS).map(({ asset, position, last, open, retried, old, anew }) => {
+    const how = old === true ? ' (counted up to a minute ago)' : anew === true ? ' (a log that began anew)' : '';
+    const more = `${retriedText(retried)}${how}`;
     if (open !== undefined) return `${plain(asset)}: ${open} of ${last} open${more}`;
     if (position !== undefined) return `${plain(asset)}: at ${position} of ${last ?? position}${more}`;
     return last === undefined ? plain(asset) : `${plain(asset)} (${count(last, 'event')})`;
