@@ -179,8 +179,7 @@ function placeOf(
   { id, last }: AssetState
 ): Omit<AssetReader, 'sensor' | 'status'> {
   const position = positionIn(cursor, asset, id);
-  if (position === undefined)
-    return { position: keptAfter, lag: last - keptAfter, at: new Date(at), keptAfter };
+  if (position === undefined) return { position: keptAfter, lag: last - keptAfter, at: new Date(at), keptAfter };
   return {
     // it may have read an event that came since the log was asked
     position: Math.min(position, last),

@@ -764,6 +764,7 @@ test('a backfill is tried dry, started, followed, paused, and its failed runs ar
   expect(again).toMatchObject({ id: `${id}.retry1`, retryOf: id, started: true });
   expect(listed).toContainEqual(expect.objectContaining({ id, status: 'failed', done: 2, failed: 1 }));
   expect(table).toMatch(/^STARTED\s+STATUS\s+JOB\s+PARTITIONS\s+RUNS/);
+  await h.sensors.backfills.result(`${id}.retry1`);
   const [cancelled, retried, there] = await Promise.all([
     json('backfills', 'cancel', String(waiting['id']), '--runs', '--yes'),
     sensors('backfills', 'retry', id),
@@ -772,6 +773,7 @@ test('a backfill is tried dry, started, followed, paused, and its failed runs ar
   expect(cancelled).toMatchObject({ id: waiting['id'], note: { what: 'cancelled' } });
   expect(retried).toMatchObject({ code: 5, stdout: expect.stringContaining('1 partition, b, policy') as string });
   expect(retried.stderr).toContain(`'${id}' was retried already, as '${id}.retry1'; nothing was started`);
+  expect(retried.stderr).toContain(`run again with: sensors backfills retry ${id}.retry1`);
   expect(there).toMatchObject({ code: 0, stdout: failed.stdout });
   expect(there.stderr).toMatch(new RegExp(`'${id}' is there already, started .* ago; nothing was started`));
 });

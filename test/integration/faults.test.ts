@@ -6,13 +6,7 @@ import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import type { Worker } from '@temporalio/worker';
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import { afterEach, expect, inject, test } from 'vitest';
-import {
-  defineAsset,
-  defineJob,
-  defineMultiAssetSensor,
-  defineSensor,
-  type AssetDefinition,
-} from '../../src/index.js';
+import { defineAsset, defineJob, defineMultiAssetSensor, defineSensor, type AssetDefinition } from '../../src/index.js';
 import { createRegistry } from '../../src/sensors/registry.js';
 import { reconcileAll } from '../../src/worker/reconcile.js';
 import { Harness, waitFor } from '../support/harness.js';
