@@ -141,7 +141,7 @@ test('how much of the log of an asset goes is known before it goes', () => {
   expect(holders({ events: 60, ageMs: 1 })).toEqual([20]);
   expect(heldBackText(description, { events: 60, ageMs: 1 })).toMatch(/^Held back by b: what comes after event 20 /);
   expect(heldBackText(description, { events: 100, ageMs: 1 })).toMatch(
-    /^Not all is handled by b \(and 1 sensor less far behind\): what comes after event 20 stays, however old,/
+    /^However old it is, what comes after event 20 stays until b \(and 1 sensor less far behind\) has told the log /
   );
   expect(heldBackText(description, { events: 100 })).toBeUndefined();
 });

@@ -57,10 +57,9 @@ export function heldBackText(description: AssetDescription, { events, ageMs }: R
   if (first === undefined) return undefined;
   const sensor = plain(first.sensor);
   const more = others.length === 0 ? '' : ` (and ${count(others.length, 'sensor')} less far behind)`;
-  const what = `what comes after event ${first.keptAfter} stays`;
   return held.length > 0
-    ? `Held back by ${sensor}${more}: ${what} until it has handled it, or was silent for 30 days.`
-    : `Not all is handled by ${sensor}${more}: ${what}, however old, until it has handled it, or was silent for 30 days.`;
+    ? `Held back by ${sensor}${more}: what comes after event ${first.keptAfter} stays until it has handled it, or was silent for 30 days.`
+    : `However old it is, what comes after event ${first.keptAfter} stays until ${sensor}${more} has told the log that it is done with it, or was silent for 30 days.`;
 }
 
 /** Why less goes than one may think. */
