@@ -11,6 +11,7 @@ import type {
   SensorRun,
   SensorState,
   SensorSummary,
+  LastPosition,
   SensorWorker,
   TickRecord,
 } from '../client/index.js';
@@ -87,8 +88,8 @@ export interface DescriptionExtras {
   readonly state?: SensorState | undefined;
   /** The last recorded tick, from the same answer. */
   readonly lastTick?: TickRecord | undefined;
-  /** Positions of the newest events of the assets that it reads, where their logs said them. */
-  readonly lasts?: ReadonlyMap<string, number> | undefined;
+  /** The newest events of the assets that it reads, where their logs said them. */
+  readonly lasts?: ReadonlyMap<string, LastPosition> | undefined;
   /** Why there is no answer of the loop. */
   readonly stateError?: string | undefined;
   readonly webUrl?: string | undefined;
@@ -131,32 +132,37 @@ export function descriptionView(
 }
 
 /**
- * What a sensor watches, and how far it has read: its cursor says so if it is a sensor of assets.
+ * What a sensor watches, and how far it has read: its cursor says so if it is a sensor of assets. Of a log that began anew
+ * it has read nothing, whatever it has read of the one before.
  *
  * @param lasts what the logs said when they were asked; without that, what they tell may be a minute old
  */
 export function watchedViews(
   { watches }: SensorDescription,
   state: SensorState | undefined,
-  lasts?: ReadonlyMap<string, number>
+  lasts?: ReadonlyMap<string, LastPosition>
 ) {
   return watches.map(({ asset, last: told }) => {
     const cursor = state?.cursor?.value;
-    const position = positionIn(cursor, asset);
-    const consumed = consumedIn(cursor, asset);
-    if (position === undefined) return { asset, last: told };
+    const ever = positionIn(cursor, asset);
+    if (ever === undefined) return { asset, last: told };
     const said = lasts?.get(asset);
-    const last = Math.max(consumed?.newest ?? position, said ?? told ?? 0);
+    // of the log that there is now, if it has said which one it is
+    const read = positionIn(cursor, asset, said?.id);
+    const position = read ?? 0;
+    const consumed = consumedIn(cursor, asset, said?.id);
+    const last = Math.max(consumed?.newest ?? position, said?.last ?? told ?? 0);
     const lag = last - (consumed?.events ?? position);
-    const open = consumed === undefined ? undefined : lag;
+    const open = consumedIn(cursor, asset) === undefined ? undefined : lag;
     return {
       asset,
       position,
       last,
       lag,
       open,
-      retried: retriedIn(cursor, asset),
+      retried: retriedIn(cursor, asset, said?.id),
       old: said === undefined ? true : undefined,
+      anew: read === undefined ? true : undefined,
     };
   });
 }

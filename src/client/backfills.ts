@@ -157,13 +157,16 @@ export class BackfillClient {
     try {
       return await this.handle(id).executeUpdate<BackfillProgress, []>(BACKFILL_PLAN_UPDATE);
     } catch (error) {
-      if (error instanceof WorkflowUpdateFailedError) throw explained(error, await this.requestOf(id));
+      if (error instanceof WorkflowUpdateFailedError) throw explained(error, await this.asked(id));
       if (!(error instanceof WorkflowNotFoundError)) throw error;
       return await this.progress(id);
     }
   }
 
-  /** All backfills that Temporal still knows, newest first; not those of an operator that were rejected at once. */
+  /**
+   * All backfills that Temporal still knows, newest first; not those of an operator that were rejected at once. An error
+   * names places in the request, such as `partitions[1]`; {@link describe} also says what is there.
+   */
   async *list(): AsyncIterable<Backfill> {
     for await (const execution of eachLast(listEnds(this.client, BACKFILL_TYPE), BACKFILL_ID_PREFIX)) {
       const shown = backfillOf(execution);
@@ -177,7 +180,7 @@ export class BackfillClient {
     if (execution === undefined) throw new BackfillNotFoundError(id, this.client.options.namespace);
     const shown = backfillOf(execution);
     if (shown.status !== 'rejected' || shown.error === undefined) return shown;
-    return { ...shown, error: namePartitions(shown.error, await this.requestOf(id)) };
+    return { ...shown, error: namePartitions(shown.error, await this.asked(id)) };
   }
 
   /**
@@ -205,7 +208,7 @@ export class BackfillClient {
       const { cause } = error;
       // it could not go on: the rest of what it tells is with the reason
       const [result] = cause instanceof ApplicationFailure ? (cause.details ?? []) : [];
-      if (result === undefined) throw explained(error, await this.requestOf(id));
+      if (result === undefined) throw explained(error, await this.asked(id));
       return result as BackfillResult;
     }
   }
@@ -316,6 +319,11 @@ export class BackfillClient {
     return (input as BackfillInput).request;
   }
 
+  /** What names the partitions in an error: without it the error is as the worker wrote it. */
+  private async asked(id: string): Promise<Pick<BackfillRequest, 'partitions'>> {
+    return await this.requestOf(id).catch(() => ({ partitions: 'all' }) as const);
+  }
+
   /** The one task queue of the running sensors that have the job. */
   private async taskQueueOf(job: string): Promise<string> {
     const queues = new Set<string>();
@@ -353,7 +361,10 @@ function check(request: BackfillRequest): void {
   if (problem !== undefined) throw new BackfillRejectedError(problem);
 }
 
-function explained(error: WorkflowFailedError | WorkflowUpdateFailedError, request: BackfillRequest): Error {
+function explained(
+  error: WorkflowFailedError | WorkflowUpdateFailedError,
+  request: Pick<BackfillRequest, 'partitions'>
+): Error {
   const { cause } = error;
   return new BackfillRejectedError(
     cause instanceof ApplicationFailure

@@ -27,7 +27,7 @@ export interface AssetReader {
   readonly lag?: number;
   /** Of those that it has read: how many are tried again; of a sensor of several assets, matches. Absent where only the sensor could tell. */
   readonly retried?: number;
-  /** Of when this is: now when the sensor itself has answered, else when it last told the log. */
+  /** Of when this is: now when the sensor itself has answered, else when it last told the log, as of one that is closed. */
   readonly at?: Date;
   /** The log keeps all events after this position for it. */
   readonly keptAfter?: number;
@@ -78,15 +78,29 @@ export interface AssetDescription extends AssetSummary {
   readonly stateError?: string;
 }
 
+/** How an asset is described. */
+export interface DescribeAssetOptions {
+  /**
+   * Whether the sensors that read it are asked how far they are, 20 at a time, at most 3 s each; `false`: what they last
+   * told the log is enough. @default true
+   */
+  readonly askReaders?: boolean;
+}
+
 /** @throws {@link AssetNotFoundError} */
-export async function describeAsset(client: Client, asset: string): Promise<AssetDescription> {
+export async function describeAsset(
+  client: Client,
+  asset: string,
+  { askReaders = true }: DescribeAssetOptions = {}
+): Promise<AssetDescription> {
   const catalog = await readCatalog(client);
   const summary = requireAsset(catalog, asset, client.options.namespace);
   const log = catalog.logs.get(asset);
   const { state, stateError } = summary.log === 'running' ? await askLog(client, asset) : {};
   const relatives = (names: readonly string[]): readonly AssetRelative[] =>
     names.map((name) => relativeOf(catalog, name));
-  const readers = await readersOf(client, catalog, summary, state);
+  const ask = async (sensor: string): Promise<unknown> => (askReaders ? await askCursor(client, sensor) : undefined);
+  const readers = await readersOf(catalog, summary, state, ask);
   const gone = readers.filter(({ status }) => status === undefined).map(({ sensor }) => sensor);
   return {
     ...summary,
@@ -130,17 +144,20 @@ function relativeOf({ lineage }: AssetCatalog, asset: string): AssetRelative {
 
 /** Those that watch it and those that read its log, by name. */
 async function readersOf(
-  client: Client,
   catalog: AssetCatalog,
   { asset, watchers }: AssetSummary,
-  state: AssetState | undefined
+  state: AssetState | undefined,
+  ask: (sensor: string) => Promise<unknown>
 ): Promise<readonly AssetReader[]> {
   const subscribers = new Map((state?.subscribers ?? []).map((each) => [each.sensor, each]));
   const readers: AssetReader[] = [];
   await inBatches([...new Set([...watchers, ...subscribers.keys()])], LOOPS_AT_ONCE, async (sensor) => {
     const loop = catalog.loops.get(sensor);
     const status = loop?.status.name === 'RUNNING' ? (memoOf(loop)?.status ?? 'running') : 'closed';
-    const place = await placeOf(client, asset, sensor, subscribers.get(sensor), state);
+    const subscriber = subscribers.get(sensor);
+    // a closed loop answers, too, with what was so when it was closed
+    const cursor = subscriber === undefined || status === 'closed' ? undefined : await ask(sensor);
+    const place = state === undefined || subscriber === undefined ? {} : placeOf(asset, cursor, subscriber, state);
     readers.push({ sensor, ...(loop === undefined ? {} : { status }), ...place });
   });
   return readers.sort((a, b) => (a.sensor < b.sensor ? -1 : 1));
@@ -150,21 +167,19 @@ function memoOf({ memo }: { readonly memo?: Record<string, unknown> }): SensorMe
   return memo?.[SENSOR_MEMO] as SensorMemo | undefined;
 }
 
-/** Where a sensor is, as it says itself, or if nobody answers as the log knows. All of it from the same one of the two. */
-async function placeOf(
-  client: Client,
+/**
+ * Where a sensor is, as it says itself, or as the log knows. All of it from the same one of the two.
+ *
+ * @param cursor its own, if it has said it
+ */
+function placeOf(
   asset: string,
-  sensor: string,
-  subscriber: AssetSubscriber | undefined,
-  state: AssetState | undefined
-): Promise<Omit<AssetReader, 'sensor' | 'status'>> {
-  if (subscriber === undefined || state === undefined) return {};
-  const { id, last } = state;
-  const { position: keptAfter } = subscriber;
-  const cursor = await askCursor(client, sensor);
+  cursor: unknown,
+  { position: keptAfter, at }: AssetSubscriber,
+  { id, last }: AssetState
+): Omit<AssetReader, 'sensor' | 'status'> {
   const position = positionIn(cursor, asset, id);
-  if (position === undefined)
-    return { position: keptAfter, lag: last - keptAfter, at: new Date(subscriber.at), keptAfter };
+  if (position === undefined) return { position: keptAfter, lag: last - keptAfter, at: new Date(at), keptAfter };
   return {
     // it may have read an event that came since the log was asked
     position: Math.min(position, last),
@@ -183,7 +198,7 @@ async function askCursor(client: Client, sensor: string): Promise<unknown> {
     );
     return cursor?.value;
   } catch {
-    // pruned, or without a worker
+    // without a worker
     return undefined;
   }
 }

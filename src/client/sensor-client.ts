@@ -38,7 +38,7 @@ import { retainAsset } from './assets.js';
 import { assetsLike, readCatalog, requireAsset, type AssetSummary } from './asset-catalog.js';
 import { BackfillClient } from './backfills.js';
 import { recordFromClient, type ClientRecordOptions } from './asset-events.js';
-import { describeAsset, type AssetDescription } from './describe-asset.js';
+import { describeAsset, type AssetDescription, type DescribeAssetOptions } from './describe-asset.js';
 import { describePending, type EvaluationStatus } from './describe-pending.js';
 import { inBatches } from './batches.js';
 import { lookUpExecution, withMemo, type Description } from './executions.js';
@@ -57,7 +57,7 @@ import { sensorFilter, type SensorFilter } from './sensor-filter.js';
 import { isSignalLimit } from './signal-limit.js';
 import { standingOf } from './standing.js';
 import { recentTicks, type RecentTicks } from './tick-facts.js';
-import { lastPositions, watchedAssets, type WatchedAsset } from './watched-assets.js';
+import { lastPositions, watchedAssets, type LastPosition, type WatchedAsset } from './watched-assets.js';
 
 const DESCRIBES_AT_ONCE = 50;
 /** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
@@ -496,15 +496,15 @@ export class SensorClient {
    *
    * @throws {@link AssetNotFoundError}
    */
-  async describeAsset(asset: AssetReference): Promise<AssetDescription> {
-    return await describeAsset(this.client, assetNameOf(asset));
+  async describeAsset(asset: AssetReference, options: DescribeAssetOptions = {}): Promise<AssetDescription> {
+    return await describeAsset(this.client, assetNameOf(asset), options);
   }
 
   /**
-   * Positions of the newest events of assets, by name, as their logs say now: without those that do not answer within 3 s,
-   * and those that have no log. Asks workers.
+   * Positions of the newest events of assets, by name, as their logs say now, each with the identity of its log: without
+   * those that do not answer within 3 s, and those that have no log. Asks workers.
    */
-  async lastPositions(assets: readonly AssetReference[]): Promise<ReadonlyMap<string, number>> {
+  async lastPositions(assets: readonly AssetReference[]): Promise<ReadonlyMap<string, LastPosition>> {
     return await lastPositions(this.client, assets.map(assetNameOf));
   }
 

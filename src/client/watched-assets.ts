@@ -16,6 +16,14 @@ export interface WatchedAsset {
   readonly last?: number;
 }
 
+/** What a log says of its newest event. */
+export interface LastPosition {
+  /** Identity of the log: another when it began anew, its positions from 1. */
+  readonly id: string;
+  /** Position of the newest event. */
+  readonly last: number;
+}
+
 /** As their logs told. Needs no worker. @param options those in the memo of the sensor's loop */
 export async function watchedAssets(client: Client, options: unknown): Promise<readonly WatchedAsset[]> {
   const told = Object.entries(parseSensorAssets(options)?.assets ?? {});
@@ -30,12 +38,15 @@ export async function watchedAssets(client: Client, options: unknown): Promise<r
 }
 
 /** Positions of the newest events, as the logs say now: of those that answer within 3 s. Asks workers. */
-export async function lastPositions(client: Client, assets: readonly string[]): Promise<ReadonlyMap<string, number>> {
-  const found = new Map<string, number>();
+export async function lastPositions(
+  client: Client,
+  assets: readonly string[]
+): Promise<ReadonlyMap<string, LastPosition>> {
+  const found = new Map<string, LastPosition>();
   await inBatches(assets, LOOKUPS_AT_ONCE, async (asset) => {
     const look = { sensor: '', after: Number.MAX_SAFE_INTEGER, timeoutMs: ANSWER_TIMEOUT_MS };
     const log = await lookAtAsset(client, asset, look).catch(() => undefined);
-    if (log !== undefined) found.set(asset, log.last);
+    if (log !== undefined) found.set(asset, { id: log.id, last: log.last });
   });
   return found;
 }

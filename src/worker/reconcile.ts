@@ -101,10 +101,11 @@ async function reconcile(
       const watches = definition.watches.map(({ name }) => name);
       for (const asset of before) if (!watches.includes(asset)) await unsubscribeAsset(client, asset, sensor);
       const handle = client.workflow.getHandle(loop.workflowId);
-      await handle.signal(SIGNALS.configure, { options, protocol: PROTOCOL });
-      // it begins in an asset when it first looks at it: what is recorded until its next interval would pass it by
+      // it begins in an asset when it first looks at it: what is recorded until its next interval would pass it by. A
+      // worker that dies in between does it again: until the loop is told, its memo is not what is asked for
       const takesEvents = definition.events !== undefined;
       if (takesEvents && watches.some((asset) => !before.includes(asset))) await handle.signal(SIGNALS.push);
+      await handle.signal(SIGNALS.configure, { options, protocol: PROTOCOL });
       return;
     } catch (error) {
       // another worker was faster, or the loop closed meanwhile: look again

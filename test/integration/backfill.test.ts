@@ -1,7 +1,9 @@
 /** Backfills: many partitions of a job, each run once, so many at a time, whatever happens in between. */
-import { beforeAll, describe, expect, test } from 'vitest';
+import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
+import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { z } from 'zod';
 import {
+  BackfillClient,
   BackfillNotFoundError,
   BackfillRejectedError,
   type Backfill,
@@ -11,6 +13,8 @@ import {
 import { defineAsset, defineJob, defineSensor, dailyPartitions, dynamicPartitions } from '../../src/index.js';
 import { RUN_MEMO } from '../../src/sensors/protocol.js';
 import { Harness, waitFor, type RunningWorker } from '../support/harness.js';
+
+type InterceptingCall = ReturnType<NonNullable<ConnectionOptions['interceptors']>[number]>;
 
 const days = dailyPartitions({ start: '2026-01-01', end: '2026-03-31' });
 const names = z.array(z.string()).default([]);
@@ -394,5 +398,18 @@ describe('what cannot be backfilled is refused where it is said', () => {
       return count >= cases.length ? true : undefined;
     }, 'those that were rejected');
     for await (const { id } of backfills.list()) expect(ids).not.toContain(id);
+    // which partition is not known without its history, what is wrong is
+    const connection = await Connection.connect({
+      address: inject('temporalAddress'),
+      interceptors: [
+        (options, nextCall) => {
+          if (options.method_definition.path.endsWith('/GetWorkflowExecutionHistory')) throw new Error('not allowed');
+          return nextCall(options) as InterceptingCall;
+        },
+      ],
+    });
+    const { error } = await new BackfillClient(new Client({ connection })).describe(ids[0] ?? '');
+    expect(error).toContain('partitions.from is not in the daily partitions');
+    await connection.close();
   });
 });

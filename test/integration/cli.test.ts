@@ -361,7 +361,9 @@ describe('a sensor without a worker', () => {
       sensors('ticks', h.name(idle), '--timeout', '5'),
     ]);
     // without a warning of Node's, too
-    expect(ticked.stderr).toMatch(/^error: no worker has answered .* but the tick is asked for.*\n$/);
+    expect(ticked.stderr).toMatch(
+      /^error: no worker has answered .* may still take place when one comes, or be lost\..*\n$/
+    );
     expect(ticked.code).toBe(5);
     expect(ticks.stdout).toMatch(/^1 +skipped /m);
     expect(ticks.code).toBe(0);
@@ -587,7 +589,13 @@ describe('assets', () => {
       'the event that is tried again'
     );
     expect(late).toMatchObject({ position: 4, lag: 0 });
-    expect(await h.sensors.lastPositions([orders])).toEqual(new Map([[orders.name, 4]]));
+    expect(await h.sensors.lastPositions([orders])).toEqual(
+      new Map([[orders.name, { id: (shown as { state: { id: string } }).state.id, last: 4 }]])
+    );
+    // only the sensor itself says what it tries again
+    const unaskedReader = (await h.sensors.describeAsset(orders, { askReaders: false })).readers[0];
+    expect(unaskedReader).toMatchObject({ sensor: name, status: 'running' });
+    expect(unaskedReader).not.toHaveProperty('retried');
     // who reads no more ends the command with its next event
     following.stdout.destroy();
     const ended = once(following, 'close') as Promise<[number | null]>;
@@ -597,6 +605,13 @@ describe('assets', () => {
     // its log has no worker
     const pruned = await json('assets', 'prune', `${folder}/lost`, '--yes');
     expect(pruned).toEqual({ asset: `${folder}/lost`, logRuns: 1, pages: 0 });
+    // a loop that was ended still answers, with what was so then
+    await h.loop(onOrders).terminate();
+    const closed = await waitFor(
+      async () => (await h.sensors.describeAsset(orders)).readers.find(({ status }) => status === 'closed'),
+      'the sensor to be closed'
+    );
+    expect(closed).not.toHaveProperty('retried');
   });
 });
 
@@ -749,6 +764,7 @@ test('a backfill is tried dry, started, followed, paused, and its failed runs ar
   expect(again).toMatchObject({ id: `${id}.retry1`, retryOf: id, started: true });
   expect(listed).toContainEqual(expect.objectContaining({ id, status: 'failed', done: 2, failed: 1 }));
   expect(table).toMatch(/^STARTED\s+STATUS\s+JOB\s+PARTITIONS\s+RUNS/);
+  await h.sensors.backfills.result(`${id}.retry1`);
   const [cancelled, retried, there] = await Promise.all([
     json('backfills', 'cancel', String(waiting['id']), '--runs', '--yes'),
     sensors('backfills', 'retry', id),
@@ -757,6 +773,7 @@ test('a backfill is tried dry, started, followed, paused, and its failed runs ar
   expect(cancelled).toMatchObject({ id: waiting['id'], note: { what: 'cancelled' } });
   expect(retried).toMatchObject({ code: 5, stdout: expect.stringContaining('1 partition, b, policy') as string });
   expect(retried.stderr).toContain(`'${id}' was retried already, as '${id}.retry1'; nothing was started`);
+  expect(retried.stderr).toContain(`run again with: sensors backfills retry ${id}.retry1`);
   expect(there).toMatchObject({ code: 0, stdout: failed.stdout });
   expect(there.stderr).toMatch(new RegExp(`'${id}' is there already, started .* ago; nothing was started`));
 });

@@ -58,6 +58,8 @@ test('orders made by one worker process become reports made by another', async (
   const runKeys = [1, 2].map((position) => `sales/orders@${id}.${position}`);
   expect(new Set(made.map(({ producer }) => producer.runKey))).toEqual(new Set(runKeys));
   expect(await readFile(join(folder, 'outbox', 'berlin.txt'), 'utf8')).toMatch(/^berlin: \d+ orders, \d+\.\d\d\n$/);
+  // says nothing of how many there are
+  await sensors.observe(orders, { partition: 'berlin' });
   // a backfill finds out itself what the sensor gives; lisbon has no orders
   const { id: backfill } = await sensors.backfills.start({ job: 'makeReport', partitions: 'all' });
   expect(await sensors.backfills.result(backfill)).toMatchObject({

@@ -6,7 +6,7 @@ import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import type { Worker } from '@temporalio/worker';
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import { afterEach, expect, inject, test } from 'vitest';
-import { defineJob, defineSensor } from '../../src/index.js';
+import { defineAsset, defineJob, defineMultiAssetSensor, defineSensor, type AssetDefinition } from '../../src/index.js';
 import { createRegistry } from '../../src/sensors/registry.js';
 import { reconcileAll } from '../../src/worker/reconcile.js';
 import { Harness, waitFor } from '../support/harness.js';
@@ -121,5 +121,36 @@ test('without permission to list workflows a new sensor still starts', async () 
   const worker = { client, options: { taskQueue: h.taskQueue, namespace: 'default' } } as unknown as Worker;
   await reconcileAll(worker, createRegistry([sensor], h.prefix));
   expect(await h.sensors.describe(h.name(sensor))).toMatchObject({ status: 'stopped' });
+  await connection.close();
+});
+
+test('a worker that dies before it has told a sensor of a new asset leaves the sensor to the next worker', async () => {
+  const h = await Harness.create();
+  const orders = defineAsset({ key: [`${h.prefix}orders`] });
+  const customers = defineAsset({ key: [`${h.prefix}customers`] });
+  const watching = (assets: Readonly<Record<string, AssetDefinition>>) =>
+    defineMultiAssetSensor({ name: 'watching', assets, interval: '1h', handle: () => null });
+  let signals = 0;
+  const connection = await Connection.connect({
+    address: inject('temporalAddress'),
+    interceptors: [
+      (options, nextCall) => {
+        if (options.method_definition.path.endsWith('/SignalWorkflowExecution') && ++signals === 2)
+          throw Object.assign(new Error('the worker is gone'), { code: 7 });
+        return nextCall(options) as InterceptingCall;
+      },
+    ],
+  });
+  const worker = {
+    client: new Client({ connection }),
+    options: { taskQueue: h.taskQueue, namespace: 'default' },
+  } as unknown as Worker;
+  const sensor = watching({ orders, customers });
+  await reconcileAll(worker, createRegistry([watching({ orders })], h.prefix));
+  await expect(reconcileAll(worker, createRegistry([sensor], h.prefix))).rejects.toThrow();
+  await reconcileAll(worker, createRegistry([sensor], h.prefix));
+  const { events = [] } = await h.loop(sensor).fetchHistory();
+  const told = (events ?? []).map((event) => event.workflowExecutionSignaledEventAttributes?.signalName);
+  expect(told.filter((name) => name != null)).toEqual(['push', 'push', 'configure']);
   await connection.close();
 });

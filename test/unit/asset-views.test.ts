@@ -67,9 +67,16 @@ test('only the cursor of a sensor of assets says how far it has read', () => {
     { asset: 'orders', position: 4, last: 9, lag: 4, open: 4, retried: 0, old: true },
   ]);
   // what the log has told may be a minute old, what it says when it is asked is not
-  expect(watchedViews(description, state, new Map([['orders', 12]]))).toMatchObject([
+  expect(watchedViews(description, state, new Map([['orders', { id: '', last: 12 }]]))).toMatchObject([
     { position: 4, last: 12, lag: 7, open: 7, old: undefined },
   ]);
+  // the one before it had more: what was read of that says nothing of the present one
+  const anew = { position: 0, last: 3, lag: 3, retried: 0, anew: true };
+  const lasts = new Map([['orders', { id: 'y', last: 3 }]]);
+  expect(watchedViews(description, state, lasts)).toMatchObject([{ ...anew, open: 3 }]);
+  const one = { log: 'x', position: 120, retries: [{ ref: { log: 'x', position: 3 } }] };
+  const ofOne = { cursor: { value: one } } as unknown as SensorState;
+  expect(watchedViews(description, ofOne, lasts)).toMatchObject([{ ...anew, open: undefined }]);
   expect(positionIn({ position: 7 }, 'orders')).toBeUndefined();
   expect(positionIn(undefined, 'orders')).toBeUndefined();
 });

@@ -3,7 +3,7 @@ import { WorkflowUpdateRPCTimeoutOrCancelledError } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import { changeSensor, CHANGE_TIMEOUT_MS } from '../../src/cli/commands/change-sensor.js';
 import { whatGoes } from '../../src/cli/commands/assets-prune.js';
-import { holdersOf, lossOf } from '../../src/cli/commands/assets-retain.js';
+import { heldBackText, holdersOf, lossOf } from '../../src/cli/commands/assets-retain.js';
 import { logs } from '../../src/cli/commands/logs.js';
 import { prune } from '../../src/cli/commands/prune.js';
 import { ticks } from '../../src/cli/commands/ticks.js';
@@ -130,12 +130,20 @@ test('how much of the log of an asset goes is known before it goes', () => {
   expect(loss({ state: undefined }, { events: 1 })).toContain('how many only a worker could tell');
   expect(loss({ log: 'none', state: undefined }, { events: 1 })).toBeUndefined();
   const readers = [reader(60), { ...reader(20), sensor: 'b' }, reader(110), reader()];
+  const description = { state, readers } as unknown as AssetDescription;
   const holders = (retention: { readonly events: number; readonly ageMs?: number }): unknown =>
-    holdersOf({ state, readers } as unknown as AssetDescription, retention).map(({ keptAfter }) => keptAfter);
+    holdersOf(description, retention).map(({ keptAfter }) => keptAfter);
   expect(holders({ events: 30 })).toEqual([20, 60]);
   expect(holders({ events: 60 })).toEqual([20]);
   expect(holders({ events: 100 })).toEqual([]);
-  expect(holders({ events: 100, ageMs: 1 })).toEqual([20, 60]);
+  // by age they may hold back nothing
+  expect(holders({ events: 100, ageMs: 1 })).toEqual([]);
+  expect(holders({ events: 60, ageMs: 1 })).toEqual([20]);
+  expect(heldBackText(description, { events: 60, ageMs: 1 })).toMatch(/^Held back by b: what comes after event 20 /);
+  expect(heldBackText(description, { events: 100, ageMs: 1 })).toMatch(
+    /^However old it is, what comes after event 20 stays until b \(and 1 sensor less far behind\) has told the log /
+  );
+  expect(heldBackText(description, { events: 100 })).toBeUndefined();
 });
 
 test('who prunes an asset is told what its readers lose and how they notice', () => {

@@ -136,6 +136,19 @@ test('a sensor that evaluates nothing says in the list what it waits for', () =>
     / 2 pending requests, the next of them in 59 min \(maxRunsPerTick\)$/
   );
   expect(said({ pending: 1 })).toMatch(/ 1 pending request being started$/);
+  // nobody polls
+  const past = new Date(Date.now() - 300_500);
+  const late =
+    / (running; )?(\d pending requests?), but late: the next was due 5 min ago, and no worker has taken it yet\.?$/;
+  for (const more of [
+    { pending: 2, pendingUntil: past },
+    { pending: 1, dueSince: past },
+  ]) {
+    expect(said(more)).toMatch(late);
+    expect(why(describedSensor('orders', more))).toMatch(late);
+  }
+  // only a message waits
+  expect(said({ pending: 2, pendingUntil, dueSince: past })).toMatch(/ in 59 min \(maxRunsPerTick\)$/);
   const paused = { phase: 'waiting', paused: true, lastOutcome: 'no new files' } as NonNullable<
     SensorDescription['evaluation']
   >;

@@ -14,6 +14,7 @@ const LOOKS = [
   'describeAll',
   'describeAsset',
   'explain',
+  'lastPositions',
   'list',
   'namespace',
   'partitions',

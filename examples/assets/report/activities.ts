@@ -21,7 +21,9 @@ export async function writeReport(city: string, { counts }: ReportConfig): Promi
 /** Those of the city's newest orders: who runs a backfill does not give them. */
 async function lastCounts(city: string): Promise<NonNullable<ReportConfig['counts']>> {
   const sensors = new SensorClient(Context.current().client);
-  const [newest] = await sensors.assetEvents(ordersAsset, { partition: city, limit: 1 });
+  // what was only observed need not say how many there are
+  const events = await sensors.assetEvents(ordersAsset, { partition: city, limit: 20 });
+  const newest = events.findLast(({ kind }) => kind === 'materialization');
   const counts = Counts.safeParse(newest?.metadata);
   // tried again it would be no better
   if (!counts.success) throw ApplicationFailure.nonRetryable(`no orders of ${city} are known`, 'NoOrders');

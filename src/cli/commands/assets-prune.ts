@@ -13,7 +13,9 @@ export async function pruneAsset(
   asset: string,
   { yes }: PruneOptions
 ): Promise<void> {
-  const description = await session.call(() => session.sensors.describeAsset(asset)).catch(ifPruned);
+  const description = await session
+    .call(() => session.sensors.describeAsset(asset, { askReaders: false }))
+    .catch(ifPruned);
   if (description !== undefined) {
     const action = `prune asset '${plain(asset)}'`;
     await confirm({ action, details: whatGoes(description), yes, readOnly: session.readOnly });

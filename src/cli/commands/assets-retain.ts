@@ -38,29 +38,34 @@ export function lossOf({ log, state, readers }: AssetDescription, { events, ageM
   return `up to ${count(beyond, 'event')}${older === undefined ? '' : `, and those older than ${older},`}`;
 }
 
-/** The sensors for which events are kept that would go else, those that are furthest behind first. */
+/** The sensors for which events beyond the newest so many are kept, those that are furthest behind first. */
 export function holdersOf(
   { state, readers }: AssetDescription,
-  { events, ageMs }: Retention
+  { events }: Pick<Retention, 'events'>
 ): readonly { readonly sensor: string; readonly keptAfter: number }[] {
   if (state === undefined) return [];
-  // by age, any of them may go
-  const end = ageMs === undefined ? state.last - events : state.last;
+  const end = state.last - events;
   return readers
     .flatMap(({ sensor, keptAfter }) => (keptAfter === undefined || keptAfter >= end ? [] : [{ sensor, keptAfter }]))
     .sort((a, b) => a.keptAfter - b.keptAfter);
 }
 
+/** What sensors hold back; by age that may be nothing, since how old their events are is not known here. */
+export function heldBackText(description: AssetDescription, { events, ageMs }: Retention): string | undefined {
+  const held = holdersOf(description, { events });
+  const [first, ...others] = held.length > 0 || ageMs === undefined ? held : holdersOf(description, { events: 0 });
+  if (first === undefined) return undefined;
+  const sensor = plain(first.sensor);
+  const more = others.length === 0 ? '' : ` (and ${count(others.length, 'sensor')} less far behind)`;
+  return held.length > 0
+    ? `Held back by ${sensor}${more}: what comes after event ${first.keptAfter} stays until it has handled it, or was silent for 30 days.`
+    : `However old it is, what comes after event ${first.keptAfter} stays until ${sensor}${more} has told the log that it is done with it, or was silent for 30 days.`;
+}
+
 /** Why less goes than one may think. */
-function remarks(loss: string | undefined, holders: ReturnType<typeof holdersOf>): readonly string[] {
-  const [first] = holders;
-  const more = holders.length > 1 ? ` (and ${count(holders.length - 1, 'sensor')} less far behind)` : '';
+function remarks(loss: string | undefined, heldBack: string | undefined): readonly string[] {
   return [
-    ...(first === undefined
-      ? []
-      : [
-          `Held back by ${plain(first.sensor)}${more}: what comes after event ${first.keptAfter} stays until it has handled it, or was silent for 30 days.`,
-        ]),
+    ...(heldBack === undefined ? [] : [heldBack]),
     ...(loss === undefined
       ? []
       : [
@@ -77,10 +82,10 @@ export async function retainAsset(
   retention: Retention,
   { yes }: Pick<RetainOptions, 'yes'>
 ): Promise<void> {
-  const description = await session.call(() => session.sensors.describeAsset(asset));
+  const description = await session.call(() => session.sensors.describeAsset(asset, { askReaders: false }));
   const loss = lossOf(description, retention);
   const heldBy = holdersOf(description, retention);
-  const why = remarks(loss, heldBy);
+  const why = remarks(loss, heldBackText(description, retention));
   if (loss !== undefined) {
     const details = [`Kept is ${retentionLine(retention)}.`, ...why];
     const action = `drop ${loss} from the log of asset '${plain(asset)}'`;

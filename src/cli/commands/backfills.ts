@@ -99,9 +99,10 @@ export async function retryBackfill(
   const { started } = again;
   printBackfill(session, output, again, { started });
   if (started) return EXIT.ok;
-  output.note(
-    `Backfill '${plain(id)}' was retried already, as '${plain(again.id)}'; nothing was started. ` +
-      `To run partitions once more, start another one: sensors backfill ${plain(again.job)} --partitions <partitions>`
-  );
+  const then =
+    again.status === 'failed' && again.error === undefined
+      ? `Its failed partitions run again with: sensors backfills retry ${plain(again.id)}`
+      : `To run partitions once more, start another one: sensors backfill ${plain(again.job)} --partitions <partitions>`;
+  output.note(`Backfill '${plain(id)}' was retried already, as '${plain(again.id)}'; nothing was started. ${then}`);
   return EXIT.refused;
 }

@@ -7,7 +7,7 @@
 import type { SensorDescription, SensorState, SensorWorker, TickRecord } from '../../client/index.js';
 import { describeTick } from '../../sensors/describe-tick.js';
 import { explainError, isUnanswered } from '../errors.js';
-import { lateText } from '../late-text.js';
+import { latePendingText, lateText } from '../late-text.js';
 import { colored, fields, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
 import { count, formatDuration, plain, relative } from '../../sensors/text.js';
@@ -105,6 +105,8 @@ export function why(sensor: SensorDescription): string {
   if (failedTaskAttempts !== undefined) return 'running, but it stands still: its workflow task fails again and again.';
   if (sensor.unreadable === true)
     return `encrypted: all but what Temporal itself says of it is encoded by a payload codec that this command does not have.`;
+  const latePending = evaluation === undefined && pending > 0 ? latePendingText(sensor) : undefined;
+  if (latePending !== undefined) return `running; ${latePending}.`;
   if (evaluation === undefined && pendingUntil !== undefined)
     return `running; ${count(pending, 'request')} of its last tick are pending (maxRunsPerTick); the next start ${relative(pendingUntil)}, or with: sensors tick ${name}`;
   const late = lateText(sensor);
@@ -210,8 +212,9 @@ function pendingLine({ pending }: SensorDescription): string {
 function watchesLine(sensor: SensorDescription, { state, lasts }: DescriptionExtras): string | undefined {
   const all = watchedViews(sensor, state, lasts);
   if (all.length === 0) return undefined;
-  const shown = all.slice(0, SHOWN_ASSETS).map(({ asset, position, last, open, retried, old }) => {
-    const more = `${retriedText(retried)}${old === true ? ' (counted up to a minute ago)' : ''}`;
+  const shown = all.slice(0, SHOWN_ASSETS).map(({ asset, position, last, open, retried, old, anew }) => {
+    const how = old === true ? ' (counted up to a minute ago)' : anew === true ? ' (a log that began anew)' : '';
+    const more = `${retriedText(retried)}${how}`;
     if (open !== undefined) return `${plain(asset)}: ${open} of ${last} open${more}`;
     if (position !== undefined) return `${plain(asset)}: at ${position} of ${last ?? position}${more}`;
     return last === undefined ? plain(asset) : `${plain(asset)} (${count(last, 'event')})`;

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SensorDescription, SensorFilter } from '../../client/index.js';
 import { count, formatDuration, plain, relative } from '../../sensors/text.js';
 import { explainError, UsageError } from '../errors.js';
+import { latePendingText } from '../late-text.js';
 import { colored, table, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
 import { listView, nextAt } from '../views.js';
@@ -107,9 +108,10 @@ function said(sensor: SensorDescription): string {
     return plain(`stopped by ${by}${statusReason === undefined ? '' : `: ${statusReason}`}`, MAX_SAID);
   }
   if (evaluation?.paused === true) return 'its evaluation was paused in Temporal Web';
-  if (evaluation === undefined && pending > 0)
-    return pendingUntil === undefined
-      ? `${count(pending, 'pending request')} being started`
-      : `${count(pending, 'pending request')}, the next of them ${relative(pendingUntil)} (maxRunsPerTick)`;
+  if (evaluation === undefined && pending > 0) {
+    const when =
+      pendingUntil === undefined ? ' being started' : `, the next of them ${relative(pendingUntil)} (maxRunsPerTick)`;
+    return latePendingText(sensor) ?? `${count(pending, 'pending request')}${when}`;
+  }
   return plain(evaluation?.lastOutcome ?? error ?? evaluation?.lastTickOutcome ?? '', MAX_SAID);
 }

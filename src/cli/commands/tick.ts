@@ -13,8 +13,8 @@ import { waitForEvaluation } from './wait-for-evaluation.js';
 /** `sensors tick <sensor>`: evaluates now and waits for the tick. */
 export async function tick(session: Session, output: Output, sensor: string, options: ReasonOption): Promise<ExitCode> {
   const unanswered =
-    `no worker has answered for sensor '${sensor}' yet, but the tick is asked for, and takes place when one comes; asking ` +
-    `again asks for another one. Whether it took place: sensors ticks ${sensor}. If a worker runs: sensors describe ${sensor}`;
+    `no worker has answered for sensor '${sensor}' yet; the tick was asked for, and may still take place when one comes, or ` +
+    `be lost. Whether it took place: sensors ticks ${sensor}. If a worker runs: sensors describe ${sensor}`;
   const { result: record, description } = await waitForEvaluation(
     session,
     sensor,
