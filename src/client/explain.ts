@@ -225,6 +225,7 @@ async function explainTime(
     closedAt: description.closeTime,
     audit: state.audit,
     evaluation: description.evaluation,
+    streak: state.streak,
     idleSince: state.idleSince,
     standing,
   });

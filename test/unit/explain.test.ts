@@ -320,6 +320,24 @@ test('nothing is made up for a time of which what evaluations said was not kept'
   expect(at(5)).toMatchObject({ kind: 'quiet', reason: 'no files' });
   expect(at(7)).toMatchObject({ kind: 'notEvaluated', uncertain: true, after: { tick: 10 } });
   expect(at(9)).toMatchObject({ kind: 'quiet', reason: 'no csv files' });
+  const stopped: Standing = { kind: 'stopped', from: 'operator', at: new Date(T + 11 * MIN) };
+  const since = (minutes: number, reasons: typeof quiet, more: Partial<TimeFacts> = {}) =>
+    time(T + minutes * MIN, {
+      before: tick(2),
+      after: undefined,
+      standing: stopped,
+      streak: { reasons, endedAt: T + 10 * MIN },
+      ...more,
+    });
+  expect(since(5, quiet)).toMatchObject({ kind: 'quiet', reason: 'no files' });
+  expect(since(9.5, quiet)).toMatchObject({ kind: 'quiet', reason: 'no csv files' });
+  expect(since(7, quiet)).toMatchObject({ kind: 'notEvaluated', uncertain: true });
+  expect(since(9, [])).toMatchObject({ kind: 'notEvaluated', uncertain: true });
+  expect(since(9, [], { standing: { kind: 'notLoaded' } })).toMatchObject({ uncertain: true });
+  expect(since(12, [], { standing: { kind: 'notLoaded' } })).not.toHaveProperty('uncertain');
+  // the first attempt of an evaluation has begun no record yet
+  const goesOn = { ...idle, streak: [], lastOutcome: 'no csv files', lastAttemptAt: new Date(T + 20 * MIN) };
+  expect(since(15, quiet, { standing: running, evaluation: goesOn })).toMatchObject({ reason: 'no csv files' });
 });
 
 test('what is to come, and what nobody knows any more, is said', () => {

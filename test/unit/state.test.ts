@@ -139,6 +139,9 @@ describe('rhythm', () => {
     const twice = end(end(rested, undefined, 2000), undefined, 3000);
     expect(twice.streak).toEqual({ reasons: [{ reason: 'no files', since: 500, until: 1000 }], endedAt: 3000 });
     expect(tick(twice, 4000)).not.toHaveProperty('streak');
+    const timedOut = { logs: [], logLinesDropped: 0, durationMs: 0, quiet: [] };
+    const failed = rules.fail(rested, begin(rested, 2000).evaluated, 'timed out', timedOut, 3000).ring.at(-1);
+    expect(failed?.quiet).toEqual([{ reason: 'no files', since: 500, until: 1000 }]);
     const many = Array.from({ length: 99 }, (_, since) => ({ reason: 'x'.repeat(9_999), since }));
     expect(jsonBytes(end(rested, { kind: 'rest', quiet: many }, 2000).streak)).toBeLessThan(7 * 1024);
   });
