@@ -157,6 +157,22 @@ test('a key that was discarded while it was pending is told so, until it has run
   expect(key({ state: asked, run: { ...run, startTime: new Date(T + 5 * MIN) } })).toMatchObject({ kind: 'started' });
   expect(key({ state: { ...asked, ...remembered(T + 5 * MIN) } })).toMatchObject({ kind: 'remembered' });
   expect(key({ state: asked, hashes: [OLD_HASH] })).toMatchObject({ kind: 'notSeen' });
+  const rejection = { id: HASH, kind: 'request', job: 'process', runKey: 'a', error: 'no' } as const;
+  const rejectedAt = (minutes: number) =>
+    key({
+      state: { ...asked, deadLetters: [{ ...rejection, tick: 6, firstAt: T, lastAt: T + minutes * MIN, count: 2 }] },
+    });
+  expect(rejectedAt(5)).toMatchObject({ kind: 'rejected', tick: 6 });
+  expect(rejectedAt(3)).toMatchObject({ kind: 'discarded' });
+});
+
+test('a key that may be one of those that were discarded without a trace is told so', () => {
+  const discarded = { tick: 3, keys: HASH, others: 50 };
+  const cut = state({ audit: [{ at: T + 4 * MIN, what: 'discard 51 pending requests', discarded }] });
+  expect(key({ state: cut })).toMatchObject({ kind: 'discarded' });
+  const other = key({ state: cut, hashes: [OLD_HASH] });
+  expect(other).toMatchObject({ kind: 'notSeen', discarded: { requests: 50, at: new Date(T + 4 * MIN) } });
+  expect(printed([other])).toContain('But 50 pending requests without their keys on record went with a discard ');
 });
 
 test('a run that is not the first of its key names the first request, and the operator', () => {

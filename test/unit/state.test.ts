@@ -182,6 +182,25 @@ describe('rhythm', () => {
     expect(memoOf(holding, 2)).not.toHaveProperty('facts');
   });
 
+  test('what was pending for many ticks is known as asked for by the tick that did, also when it is discarded', () => {
+    const requests = Array.from({ length: 300 }, (_, n) => {
+      return {
+        id: `s:job:${n}`,
+        job: 'job',
+        args: [],
+        hash: `${'A'.repeat(KEY_CHARS - 3)}${String(n).padStart(3, '0')}`,
+      };
+    });
+    const { evaluated, state: begun } = begin(tick(rules.newState({ ...options, maxRunsPerTick: 1 }, 0), 0), 1000);
+    let state = ended(rules.commit(begun, evaluated, { ...result, requests }, 1000), requests, 1001);
+    for (let now = 2000; now < 62_000; now += 1000) state = ended(rules.resumeLaunch(state, now), requests, now);
+    expect(state.ring.every(({ trigger }) => trigger === 'pending')).toBe(true);
+    expect(rules.discardedRequests(state)).toMatchObject({ tick: 2, others: 100 });
+    expect(
+      rules.discardedRequests({ ...state, launch: { remaining: requests.slice(0, 9), staged: [], refused: [] } })
+    ).not.toHaveProperty('others');
+  });
+
   test('a tick that was asked for is not forgotten by an interruption or another reason', () => {
     const stopped = rules.newState({ ...options, defaultStatus: 'stopped' }, 0);
     expect(rules.nextStep(rules.wakeUp(stopped, 'push'), 0)).toEqual({ kind: 'wait' });
