@@ -12,7 +12,7 @@ import { rejected } from '../sensors/failures.js';
 import type { Json } from '../sensors/json.js';
 import type { LedgerView } from '../sensors/key-ledger.js';
 import { RUN_MEMO, type DeadLetter, type LaunchRequest, type RunMemo } from '../sensors/protocol.js';
-import { keyedRunId, requestHash, runKeyHash } from '../sensors/run-key.js';
+import { hasWholeKey, keyedRunId, runKeyHash } from '../sensors/run-key.js';
 import { requestOf, type GivenBackfill } from '../sensors/run-request.js';
 import { definitionOf } from './definition.js';
 import type { SensorActivityDependencies } from './index.js';
@@ -189,12 +189,11 @@ function retried(
   given: Pick<RequestRules, 'sensor' | 'jobs' | 'runIds' | 'rearmed' | 'partitions'>,
   letter: DeadLetter
 ): LaunchRequest | string {
-  const { id, kind, job, runKey, payload, tags, partitionKey, assets, backfill } = letter;
+  const { kind, job, runKey, payload, tags, partitionKey, assets, backfill } = letter;
   const again = `let the sensor request it again, then discard this dead letter`;
   if (payload === undefined) return `its config was not kept (over 2 KB); ${again}`;
   if (kind === 'owner') return payload as unknown as LaunchRequest;
-  if (runKey !== undefined && requestHash({ job: job ?? '', runKey, backfill }) !== id)
-    return `its run key was too long to keep; ${again}`;
+  if (!hasWholeKey(letter)) return `its run key was too long to keep; ${again}`;
   if (!given.jobs.some(({ name }) => name === job)) return `the sensor no longer has job '${job}'; discard it`;
   const request = {
     ...requestOf(job ?? '', { runKey, config: payload, tags, partitionKey, assets }),
@@ -202,7 +201,7 @@ function retried(
   };
   const no = (): boolean => false;
   // the same for every retry of this letter: two at once start one run
-  const nonce = shortHash(`${id}:${letter.firstAt}`);
+  const nonce = shortHash(`${letter.id}:${letter.firstAt}`);
   const rules = { ...given, isKnown: no, isForeign: no, now: new Date(), nonce };
   const checked = checkRequests([request], rules);
   return checked.accepted[0] ?? checked.rejected[0]?.error ?? again;

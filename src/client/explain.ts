@@ -90,7 +90,9 @@ export async function explain(
   }
   const { runKey, job } = question;
   const { standing, description } = known;
-  const lookedAt = description.evaluation?.lastAttemptAt;
+  // an attempt that did not evaluate has not looked
+  const { folded, lastAttemptAt } = description.evaluation ?? {};
+  const lookedAt = folded === true ? lastAttemptAt : undefined;
   const answered = await explainKey(client, sensor, { runKey, job, standing, lookedAt, onHistory });
   return { ...about, about: 'key', runKey, ...answered };
 }

@@ -131,11 +131,21 @@ test('how much of the log of an asset goes is known before it goes', () => {
   expect(loss({ log: 'none', state: undefined }, { events: 1 })).toBeUndefined();
   const readers = [reader(60), { ...reader(20), sensor: 'b' }, reader(110), reader()];
   const holders = (retention: { readonly events: number; readonly ageMs?: number }): unknown =>
-    holdersOf({ state, readers } as unknown as AssetDescription, retention).map(({ keptAfter }) => keptAfter);
-  expect(holders({ events: 30 })).toEqual([20, 60]);
-  expect(holders({ events: 60 })).toEqual([20]);
+    holdersOf({ state, readers } as unknown as AssetDescription, retention).map(({ keptAfter, against }) => [
+      keptAfter,
+      against,
+    ]);
+  expect(holders({ events: 30 })).toEqual([
+    [20, 'events'],
+    [60, 'events'],
+  ]);
+  expect(holders({ events: 60 })).toEqual([[20, 'events']]);
   expect(holders({ events: 100 })).toEqual([]);
-  expect(holders({ events: 100, ageMs: 1 })).toEqual([20, 60]);
+  // how old the events are that are kept for a reader is not known: it may hold none back
+  expect(holders({ events: 60, ageMs: 1 })).toEqual([
+    [20, 'events'],
+    [60, 'age'],
+  ]);
 });
 
 test('who prunes an asset is told what its readers lose and how they notice', () => {

@@ -38,28 +38,39 @@ export function lossOf({ log, state, readers }: AssetDescription, { events, ageM
   return `up to ${count(beyond, 'event')}${older === undefined ? '' : `, and those older than ${older},`}`;
 }
 
-/** The sensors for which events are kept that would go else, those that are furthest behind first. */
-export function holdersOf(
-  { state, readers }: AssetDescription,
-  { events, ageMs }: Retention
-): readonly { readonly sensor: string; readonly keptAfter: number }[] {
+/** A sensor for which events are kept that would go else. */
+interface Holder {
+  readonly sensor: string;
+  /** All events after this position are kept for it. */
+  readonly keptAfter: number;
+  /** `events`: the limit of their number would let some of them go; `age`: some of them may be older than that limit. */
+  readonly against: 'events' | 'age';
+}
+
+/** Those that are furthest behind first. */
+export function holdersOf({ state, readers }: AssetDescription, { events, ageMs }: Retention): readonly Holder[] {
   if (state === undefined) return [];
-  // by age, any of them may go
-  const end = ageMs === undefined ? state.last - events : state.last;
+  const { last } = state;
   return readers
-    .flatMap(({ sensor, keptAfter }) => (keptAfter === undefined || keptAfter >= end ? [] : [{ sensor, keptAfter }]))
+    .flatMap(({ sensor, keptAfter }): Holder[] => {
+      if (keptAfter === undefined) return [];
+      if (keptAfter < last - events) return [{ sensor, keptAfter, against: 'events' }];
+      // how old they are is not known here
+      return ageMs === undefined || keptAfter >= last ? [] : [{ sensor, keptAfter, against: 'age' }];
+    })
     .sort((a, b) => a.keptAfter - b.keptAfter);
 }
 
 /** Why less goes than one may think. */
-function remarks(loss: string | undefined, holders: ReturnType<typeof holdersOf>): readonly string[] {
+function remarks(loss: string | undefined, holders: readonly Holder[]): readonly string[] {
   const [first] = holders;
+  const held = first?.against === 'age' ? 'May be held back' : 'Held back';
   const more = holders.length > 1 ? ` (and ${count(holders.length - 1, 'sensor')} less far behind)` : '';
   return [
     ...(first === undefined
       ? []
       : [
-          `Held back by ${plain(first.sensor)}${more}: what comes after event ${first.keptAfter} stays until it has handled it, or was silent for 30 days.`,
+          `${held} by ${plain(first.sensor)}${more}: what comes after event ${first.keptAfter} stays until it has handled it, or was silent for 30 days.`,
         ]),
     ...(loss === undefined
       ? []
