@@ -28,6 +28,15 @@ export interface NamedKey {
   readonly job?: string;
   /** What the sensor remembers; a loop of an older worker does not say. */
   readonly ledger?: LedgerView;
+  /** Requests that wait to be started, the key's perhaps among them. @default none */
+  readonly pending?: number;
+}
+
+/** A key that the sensor has, or may have: for one that has not run the loop looks whether it is pending. */
+export interface FoundKey {
+  readonly hash: string;
+  /** Why there is nothing to re-arm, unless it is pending. */
+  readonly problem?: string;
 }
 
 /** A run to start again. */
@@ -46,8 +55,8 @@ export interface PreparedRetries {
 
 export function createRepeatActivities({ registry }: SensorActivityDependencies, searchAttributes: SearchAttributes) {
   return {
-    /** What the ledger has for a key. Fails for one that has not run: its next request runs without being re-armed. */
-    async findKey({ sensor, job, runKey, ledger }: NamedKey): Promise<{ readonly hash: string }> {
+    /** What the ledger has for a key. Fails for one that has not run, unless requests are pending: its next request runs without being re-armed. */
+    async findKey({ sensor, job, runKey, ledger, pending = 0 }: NamedKey): Promise<FoundKey> {
       const definition = definitionOf(registry, sensor);
       const found = jobOf(definition, job);
       const id = keyedRunId({ sensor, job: found.name, runKey, form: definition.runIds });
@@ -55,13 +64,11 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies,
       // most keys have their run, and then nothing else is to be read
       const isRun = (await ourRun(client, sensor, id)) !== undefined;
       const remembered = isRun ? 'run' : await notOfBackfill(sensor, found, runKey, ledger);
-      // one whose workflow ID is somebody else's has not run, and gets another ID
-      if (remembered === 'nothing' && (await describeExecution(client, id)) === undefined)
-        throw rejected(
-          `key ${quote(runKey)} of job '${found.name}' has not run, as far as the sensor and Temporal know, so there is nothing ` +
-            `to re-arm: its next request starts a run anyway`
-        );
-      return { hash: runKeyHash(found.name, runKey) };
+      const hash = runKeyHash(found.name, runKey);
+      if (!(await neverRan(client, id, remembered))) return { hash };
+      const problem = `${notRun(found, runKey)}, so there is nothing to re-arm: its next request starts a run anyway`;
+      if (pending > 0) return { hash, problem };
+      throw rejected(problem);
     },
 
     /** The run of a key once more, with the arguments of its last run and the next epoch that is free. */
@@ -71,6 +78,7 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies,
       runKey,
       ledger,
       epochs,
+      pending = 0,
     }: NamedKey & { readonly epochs: Readonly<Record<string, number>> }): Promise<PreparedRerun> {
       const definition = definitionOf(registry, sensor);
       const found = jobOf(definition, job);
@@ -81,7 +89,12 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies,
       const known = Object.hasOwn(epochs, hash) ? (epochs[hash] ?? 1) : 1;
       let last = await ourRun(client, sensor, idOf(known));
       if (last === undefined) {
-        await notOfBackfill(sensor, found, runKey, ledger);
+        const remembered = await notOfBackfill(sensor, found, runKey, ledger);
+        const waits = pending === 0 ? '' : ` (or is one of the ${pending} requests that are pending)`;
+        if (await neverRan(client, idOf(known), remembered))
+          throw rejected(
+            `${notRun(found, runKey)}, so there is nothing to run again: its next request starts a run${waits}`
+          );
         throw rejected(
           `there is no run of key ${quote(runKey)} (workflow '${idOf(known)}') on the server: it never ran, or retention removed it ` +
             `with its config. To let the sensor's next request of this key run, re-arm it`
@@ -171,6 +184,15 @@ async function notOfBackfill(
   const remembered = await rememberedKey(sensor, job, runKey, ledger);
   if (typeof remembered === 'object') throw rejected(backfillKeyProblem(runKey, remembered.backfill));
   return remembered;
+}
+
+/** One whose workflow ID is somebody else's has not run either, and gets another ID when it is re-armed. */
+async function neverRan(client: Client, id: string, remembered: RememberedKey): Promise<boolean> {
+  return remembered === 'nothing' && (await describeExecution(client, id)) === undefined;
+}
+
+function notRun({ name }: JobDefinition, runKey: string): string {
+  return `key ${quote(runKey)} of job '${name}' has not run, as far as the sensor and Temporal know`;
 }
 
 /** A run that this sensor started, or `undefined`. */

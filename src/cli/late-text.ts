@@ -4,6 +4,16 @@ import { relative } from '../sensors/text.js';
 /** Everything takes a moment: nothing below it is late. */
 const MOMENT_MS = 1_000;
 
+/** Since when a sensor is due that has pending requests, also where the server does not say it yet. */
+export function pendingDue(
+  { dueSince, pendingUntil }: { readonly dueSince?: Date | undefined; readonly pendingUntil?: Date | undefined },
+  now: number = Date.now()
+): { readonly dueSince?: Date | undefined } {
+  return {
+    dueSince: dueSince ?? (pendingUntil !== undefined && pendingUntil.getTime() <= now ? pendingUntil : undefined),
+  };
+}
+
 /** `, but late: it was due 7 s ago, and no worker has taken it yet`; nothing when it is not late. */
 export function lateText(
   { dueSince }: { readonly dueSince?: Date | undefined },

@@ -12,6 +12,7 @@ import { doneUntil, highOf, parsePositions, upTo, type Positions } from '../sens
 import type { DeadLetter, LoopState } from '../sensors/protocol.js';
 import { hasWholeKey } from '../sensors/run-key.js';
 import type { SensorRun } from './list-runs.js';
+import type { SensorDescription } from './sensor-client.js';
 import type { Standing } from './standing.js';
 
 /** What a text stands for that is no key which the sensor knows: an event, by its ID, or a dead letter. */
@@ -188,6 +189,11 @@ export function readLogOf({ options, cursor }: LoopState, asset: string): ReadLo
   const { data: one } = assetCursorSchema.safeParse(value);
   if (one === undefined || (one.asset === undefined ? !isWatched : one.asset !== asset)) return undefined;
   return { log: one.log, positions: upTo(one.position), together: false };
+}
+
+/** When a quiet evaluation looked last: an attempt that failed, or only waited, says nothing of what there is. */
+export function lookedAtOf({ evaluation }: Pick<SensorDescription, 'evaluation'>): Date | undefined {
+  return evaluation?.folded === true ? evaluation.lastAttemptAt : undefined;
 }
 
 export interface AssetEventFacts {

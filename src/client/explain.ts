@@ -11,7 +11,7 @@ import { parseRequests } from '../workflows/parse.js';
 import { sensorNames } from './earlier-sensors.js';
 import { explainEvent } from './explain-asset-event.js';
 import { lookForBackfill } from './explain-backfill.js';
-import type { EventAnswer } from './explain-event.js';
+import { lookedAtOf, type EventAnswer } from './explain-event.js';
 import {
   decideKey,
   isPacked,
@@ -90,9 +90,7 @@ export async function explain(
   }
   const { runKey, job } = question;
   const { standing, description } = known;
-  // an attempt that did not evaluate has not looked
-  const { folded, lastAttemptAt } = description.evaluation ?? {};
-  const lookedAt = folded === true ? lastAttemptAt : undefined;
+  const lookedAt = lookedAtOf(description);
   const answered = await explainKey(client, sensor, { runKey, job, standing, lookedAt, onHistory });
   return { ...about, about: 'key', runKey, ...answered };
 }

@@ -4,6 +4,7 @@ import { createColors } from 'picocolors';
 import { expect, test } from 'vitest';
 import { why } from '../../src/cli/commands/describe.js';
 import { listLines } from '../../src/cli/commands/list.js';
+import { backfillDetails } from '../../src/cli/explain-backfill-text.js';
 import { explanationLines } from '../../src/cli/explain-text.js';
 import { firstOf, newestTicks, type NewestTicksOptions } from '../../src/cli/newest-ticks.js';
 import { duration, moment, pastTime, timeOfDay } from '../../src/cli/options.js';
@@ -136,6 +137,12 @@ test('a sensor that evaluates nothing says in the list what it waits for', () =>
     / 2 pending requests, the next of them in 59 min \(maxRunsPerTick\)$/
   );
   expect(said({ pending: 1 })).toMatch(/ 1 pending request being started$/);
+  const late = 'but late: it was due 5 min ago, and no worker has taken it yet';
+  const ago = new Date(Date.now() - 5.5 * 60_000);
+  for (const due of [{ pendingUntil: ago }, { dueSince: ago }, { pendingUntil, dueSince: ago }]) {
+    expect(said({ pending: 2, ...due })?.endsWith(` the next of 2 pending requests is to start, ${late}`)).toBe(true);
+    expect(why(describedSensor('orders', { pending: 2, ...due }))).toBe(`running with 2 pending requests, ${late}.`);
+  }
   const paused = { phase: 'waiting', paused: true, lastOutcome: 'no new files' } as NonNullable<
     SensorDescription['evaluation']
   >;
@@ -196,6 +203,10 @@ test('a key that asked for a backfill is not sent to rerun or rearm, which are a
     'start another one: sensors backfill report --partitions'
   );
   expect(linesOf({ job: 'report', kind: 'remembered' })).toContain('sensors rearm s k');
+  const backfill = { id: 's.h', isIt: true } as const;
+  expect(backfillDetails({ ...backfill, status: 'failed' })).toEqual(['  More of it: sensors backfills show s.h']);
+  // forgotten by Temporal: there is nothing more
+  expect(backfillDetails(backfill)).toEqual([]);
 });
 
 test('what may be in no history is searched for in those of a week, unless somebody names a time', async () => {

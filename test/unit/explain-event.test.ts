@@ -5,11 +5,12 @@ import { eventLines } from '../../src/cli/explain-event-text.js';
 import {
   decideAssetEvent,
   keptAnswer,
+  lookedAtOf,
   placesOf,
   readLogOf,
   type AssetEventFacts,
 } from '../../src/client/explain-event.js';
-import type { EventAnswer, Standing } from '../../src/client/index.js';
+import type { EventAnswer, SensorDescription, Standing } from '../../src/client/index.js';
 import { assetEventKey, placeText } from '../../src/sensors/asset-sensor-event.js';
 import { deadLetterId } from '../../src/sensors/handle-events.js';
 import type { Json } from '../../src/sensors/json.js';
@@ -146,6 +147,11 @@ test('an event that nobody handles is not read yet, waits, is done, or is not th
     kind: 'waiting',
     recordedAt: new Date(T),
   });
+  const attempt = { lastAttemptAt: new Date(T + 1) };
+  const looked = (folded: boolean) => lookedAtOf({ evaluation: { ...attempt, folded } } as SensorDescription);
+  expect(looked(true)).toEqual(attempt.lastAttemptAt);
+  // it failed, only waited, or had not the definition
+  expect(looked(false)).toBeUndefined();
   const passed = { ...together, positions: withDone(upTo(3), [5]) };
   expect(decided({ read: passed })).toMatchObject({ kind: 'waiting' });
   expect(decided({ read: passed, place: { ...place, position: 5 } })).toMatchObject({ kind: 'read', together: true });

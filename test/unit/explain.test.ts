@@ -1,11 +1,14 @@
 /** What `explain` makes of what is known: the decisions alone, on states that the loop's own rules made. */
+import type { Client } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import { explanationLines } from '../../src/cli/explain-text.js';
+import { lookForBackfill } from '../../src/client/explain-backfill.js';
 import { decideKey, type KeyFacts } from '../../src/client/explain-key.js';
 import { decideTime, type TimeFacts } from '../../src/client/explain-time.js';
 import { standingOf } from '../../src/client/standing.js';
 import type { KeyAnswer, SensorDescription, SensorRun, Standing } from '../../src/client/index.js';
 import type { LoopState, TickRecord } from '../../src/sensors/protocol.js';
+import { requestHash } from '../../src/sensors/run-key.js';
 import { emptyRecord } from '../../src/workflows/records.js';
 import { newState } from '../../src/workflows/state.js';
 
@@ -164,6 +167,23 @@ test('a key that was discarded while it was pending is told so, until it has run
     });
   expect(rejectedAt(5)).toMatchObject({ kind: 'rejected', tick: 6 });
   expect(rejectedAt(3)).toMatchObject({ kind: 'discarded' });
+});
+
+test('a backfill that was discarded before it was started is looked for by its own key', async () => {
+  const notFound = Object.assign(new Error('no such workflow'), { code: 5, details: '', metadata: { get: () => [] } });
+  const workflowService = { describeWorkflowExecution: () => Promise.reject(notFound) };
+  const client = { options: { namespace: 'default' }, workflowService } as unknown as Client;
+  const hash = requestHash({ job: 'process', runKey: 'a', backfill: {} });
+  const look = async (keys: string) => {
+    const entry = { at: T, what: 'discard 1 pending requests', discarded: { tick: 3, keys } };
+    const about = { job: 'process', runKey: 'a', state: state({ audit: [entry] }), waiting: [] };
+    return await lookForBackfill(client, ['s'], { ...about, sealedSpan: () => Promise.resolve(undefined) });
+  };
+  expect(await look(HASH)).toBeUndefined();
+  const found = await look(hash);
+  expect(found).toMatchObject({ backfill: `s.${hash}` });
+  const audit = [{ at: T, what: 'discard 1 pending requests', discarded: { tick: 3, keys: hash } }];
+  expect(key({ ...found, state: state({ audit }) })).toMatchObject({ kind: 'discarded', backfill: `s.${hash}` });
 });
 
 test('a key that may be one of those that were discarded without a trace is told so', () => {

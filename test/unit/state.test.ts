@@ -2,6 +2,7 @@ import { CancelledFailure } from '@temporalio/common';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { KnownStreaks } from '../../src/activities/known-streaks.js';
+import { addReason } from '../../src/activities/streak.js';
 import { eventsOfTick } from '../../src/sensors/asset-requests.js';
 import { describeTick } from '../../src/sensors/describe-tick.js';
 import { jsonBytes, type Json } from '../../src/sensors/json.js';
@@ -20,6 +21,7 @@ import { bytesOf } from '../../src/workflows/inbox.js';
 import { parseWaitingAssets } from '../../src/workflows/parse.js';
 import * as rules from '../../src/workflows/rules.js';
 import { addDeadLetters } from '../../src/workflows/records.js';
+import { knownUntil } from '../../src/workflows/state.js';
 import { isTold, memoOf } from '../../src/workflows/views.js';
 
 const options: LoopOptions = {
@@ -161,6 +163,15 @@ describe('rhythm', () => {
     const rested = [{ reason: 'no csv files', since: 2100 }];
     expect(at(2500, { streak: { reasons: rested, endedAt: 2500 } })).toEqual(rested);
     expect(at(1200, { tick: input.tick + 1 })).toBeUndefined();
+  });
+
+  test('a streak that is interrupted again and again keeps what was said before', () => {
+    let streak = addReason(undefined, 'no files', 0);
+    for (let now = 1; now < 50; now++)
+      streak = addReason({ reasons: knownUntil(streak.reasons, now), at: now }, 'no csv files', now);
+    expect(streak.reasons).toHaveLength(20);
+    expect(streak.reasons[0]).toMatchObject({ reason: 'no files' });
+    expect(streak.reasons.at(-1)).toEqual({ reason: 'no csv files', since: 49 });
   });
 
   test('a memo tells of the ticks of a sensor with pending requests, and costs no event more than without', () => {

@@ -7,7 +7,7 @@
 import type { SensorDescription, SensorState, SensorWorker, TickRecord } from '../../client/index.js';
 import { describeTick } from '../../sensors/describe-tick.js';
 import { explainError, isUnanswered } from '../errors.js';
-import { lateText } from '../late-text.js';
+import { lateText, pendingDue } from '../late-text.js';
 import { colored, fields, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
 import { count, formatDuration, plain, relative } from '../../sensors/text.js';
@@ -105,9 +105,11 @@ export function why(sensor: SensorDescription): string {
   if (failedTaskAttempts !== undefined) return 'running, but it stands still: its workflow task fails again and again.';
   if (sensor.unreadable === true)
     return `encrypted: all but what Temporal itself says of it is encoded by a payload codec that this command does not have.`;
+  const late = lateText(pendingDue(sensor));
+  if (evaluation === undefined && pending > 0 && late !== undefined)
+    return `running with ${count(pending, 'pending request')}${late}.`;
   if (evaluation === undefined && pendingUntil !== undefined)
     return `running; ${count(pending, 'request')} of its last tick are pending (maxRunsPerTick); the next start ${relative(pendingUntil)}, or with: sensors tick ${name}`;
-  const late = lateText(sensor);
   if (evaluation === undefined) return `running${late ?? '; it is between two evaluations'}.`;
   if (health === 'notLoaded') return 'running, but not evaluated: no worker that was asked has its definition.';
   if (evaluation.paused) {
@@ -175,7 +177,8 @@ function nextLine({ status, evaluation, statusUntil, pendingUntil }: SensorDescr
   if (status === 'closed') return 'none';
   if (status === 'stopped') return statusUntil === undefined ? 'none while it is stopped' : at(statusUntil);
   if (evaluation?.phase === 'waiting' && evaluation.nextAt !== undefined) return at(evaluation.nextAt);
-  if (evaluation === undefined && pendingUntil !== undefined) return `after the pending requests, ${at(pendingUntil)}`;
+  if (evaluation === undefined && pendingUntil !== undefined)
+    return `after the pending requests${pendingUntil.getTime() > Date.now() ? `, ${at(pendingUntil)}` : ''}`;
   return 'now';
 }
 

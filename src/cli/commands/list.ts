@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SensorDescription, SensorFilter } from '../../client/index.js';
 import { count, formatDuration, plain, relative } from '../../sensors/text.js';
 import { explainError, UsageError } from '../errors.js';
+import { lateText, pendingDue } from '../late-text.js';
 import { colored, table, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
 import { listView, nextAt } from '../views.js';
@@ -107,6 +108,9 @@ function said(sensor: SensorDescription): string {
     return plain(`stopped by ${by}${statusReason === undefined ? '' : `: ${statusReason}`}`, MAX_SAID);
   }
   if (evaluation?.paused === true) return 'its evaluation was paused in Temporal Web';
+  const late = lateText(pendingDue(sensor));
+  if (evaluation === undefined && pending > 0 && late !== undefined)
+    return `the next of ${count(pending, 'pending request')} is to start${late}`;
   if (evaluation === undefined && pending > 0)
     return pendingUntil === undefined
       ? `${count(pending, 'pending request')} being started`
