@@ -12,7 +12,7 @@ import { rejected } from '../sensors/failures.js';
 import type { Json } from '../sensors/json.js';
 import type { LedgerView } from '../sensors/key-ledger.js';
 import { RUN_MEMO, type DeadLetter, type LaunchRequest, type RunMemo } from '../sensors/protocol.js';
-import { keyedRunId, requestHash, runKeyHash } from '../sensors/run-key.js';
+import { hasWholeKey, keyedRunId, runKeyHash } from '../sensors/run-key.js';
 import { requestOf, type GivenBackfill } from '../sensors/run-request.js';
 import { definitionOf } from './definition.js';
 import type { SensorActivityDependencies } from './index.js';
@@ -28,6 +28,15 @@ export interface NamedKey {
   readonly job?: string;
   /** What the sensor remembers; a loop of an older worker does not say. */
   readonly ledger?: LedgerView;
+  /** Requests that wait to be started, the key's perhaps among them. @default none */
+  readonly pending?: number;
+}
+
+/** A key that the sensor has, or may have: for one that has not run the loop looks whether it is pending. */
+export interface FoundKey {
+  readonly hash: string;
+  /** Why there is nothing to re-arm, unless it is pending. */
+  readonly problem?: string;
 }
 
 /** A run to start again. */
@@ -46,8 +55,8 @@ export interface PreparedRetries {
 
 export function createRepeatActivities({ registry }: SensorActivityDependencies, searchAttributes: SearchAttributes) {
   return {
-    /** What the ledger has for a key. Fails for one that has not run: its next request runs without being re-armed. */
-    async findKey({ sensor, job, runKey, ledger }: NamedKey): Promise<{ readonly hash: string }> {
+    /** What the ledger has for a key. Fails for one that has not run, unless requests are pending: its next request runs without being re-armed. */
+    async findKey({ sensor, job, runKey, ledger, pending = 0 }: NamedKey): Promise<FoundKey> {
       const definition = definitionOf(registry, sensor);
       const found = jobOf(definition, job);
       const id = keyedRunId({ sensor, job: found.name, runKey, form: definition.runIds });
@@ -55,13 +64,11 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies,
       // most keys have their run, and then nothing else is to be read
       const isRun = (await ourRun(client, sensor, id)) !== undefined;
       const remembered = isRun ? 'run' : await notOfBackfill(sensor, found, runKey, ledger);
-      // one whose workflow ID is somebody else's has not run, and gets another ID
-      if (remembered === 'nothing' && (await describeExecution(client, id)) === undefined)
-        throw rejected(
-          `key ${quote(runKey)} of job '${found.name}' has not run, as far as the sensor and Temporal know, so there is nothing ` +
-            `to re-arm: its next request starts a run anyway`
-        );
-      return { hash: runKeyHash(found.name, runKey) };
+      const hash = runKeyHash(found.name, runKey);
+      if (!(await neverRan(client, id, remembered))) return { hash };
+      const problem = `${notRun(found, runKey)}, so there is nothing to re-arm: its next request starts a run anyway`;
+      if (pending > 0) return { hash, problem };
+      throw rejected(problem);
     },
 
     /** The run of a key once more, with the arguments of its last run and the next epoch that is free. */
@@ -71,6 +78,7 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies,
       runKey,
       ledger,
       epochs,
+      pending = 0,
     }: NamedKey & { readonly epochs: Readonly<Record<string, number>> }): Promise<PreparedRerun> {
       const definition = definitionOf(registry, sensor);
       const found = jobOf(definition, job);
@@ -81,7 +89,12 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies,
       const known = Object.hasOwn(epochs, hash) ? (epochs[hash] ?? 1) : 1;
       let last = await ourRun(client, sensor, idOf(known));
       if (last === undefined) {
-        await notOfBackfill(sensor, found, runKey, ledger);
+        const remembered = await notOfBackfill(sensor, found, runKey, ledger);
+        const waits = pending === 0 ? '' : ` (or is one of the ${pending} requests that are pending)`;
+        if (await neverRan(client, idOf(known), remembered))
+          throw rejected(
+            `${notRun(found, runKey)}, so there is nothing to run again: its next request starts a run${waits}`
+          );
         throw rejected(
           `there is no run of key ${quote(runKey)} (workflow '${idOf(known)}') on the server: it never ran, or retention removed it ` +
             `with its config. To let the sensor's next request of this key run, re-arm it`
@@ -173,6 +186,15 @@ async function notOfBackfill(
   return remembered;
 }
 
+/** One whose workflow ID is somebody else's has not run either, and gets another ID when it is re-armed. */
+async function neverRan(client: Client, id: string, remembered: RememberedKey): Promise<boolean> {
+  return remembered === 'nothing' && (await describeExecution(client, id)) === undefined;
+}
+
+function notRun({ name }: JobDefinition, runKey: string): string {
+  return `key ${quote(runKey)} of job '${name}' has not run, as far as the sensor and Temporal know`;
+}
+
 /** A run that this sensor started, or `undefined`. */
 async function ourRun(client: Client, sensor: string, id: string): Promise<Description | undefined> {
   const run = await describeExecution(client, id);
@@ -189,12 +211,11 @@ function retried(
   given: Pick<RequestRules, 'sensor' | 'jobs' | 'runIds' | 'rearmed' | 'partitions'>,
   letter: DeadLetter
 ): LaunchRequest | string {
-  const { id, kind, job, runKey, payload, tags, partitionKey, assets, backfill } = letter;
+  const { kind, job, runKey, payload, tags, partitionKey, assets, backfill } = letter;
   const again = `let the sensor request it again, then discard this dead letter`;
   if (payload === undefined) return `its config was not kept (over 2 KB); ${again}`;
   if (kind === 'owner') return payload as unknown as LaunchRequest;
-  if (runKey !== undefined && requestHash({ job: job ?? '', runKey, backfill }) !== id)
-    return `its run key was too long to keep; ${again}`;
+  if (!hasWholeKey(letter)) return `its run key was too long to keep; ${again}`;
   if (!given.jobs.some(({ name }) => name === job)) return `the sensor no longer has job '${job}'; discard it`;
   const request = {
     ...requestOf(job ?? '', { runKey, config: payload, tags, partitionKey, assets }),
@@ -202,7 +223,7 @@ function retried(
   };
   const no = (): boolean => false;
   // the same for every retry of this letter: two at once start one run
-  const nonce = shortHash(`${id}:${letter.firstAt}`);
+  const nonce = shortHash(`${letter.id}:${letter.firstAt}`);
   const rules = { ...given, isKnown: no, isForeign: no, now: new Date(), nonce };
   const checked = checkRequests([request], rules);
   return checked.accepted[0] ?? checked.rejected[0]?.error ?? again;

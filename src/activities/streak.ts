@@ -30,5 +30,9 @@ export function addReason(streak: StreakRecord | undefined, reason: string, now:
   const last = streak?.reasons.at(-1);
   if (streak !== undefined && last?.reason === text && last.until === undefined) return streak;
   const next: QuietReason = { reason: text, since: now };
-  return { ...streak, reasons: [...(streak?.reasons ?? []), next].slice(-MAX_QUIET_REASONS), at: now };
+  const before = streak?.reasons ?? [];
+  // one that is interrupted again and again must not push out all others
+  const isRepeat = last?.reason === text && before.length >= MAX_QUIET_REASONS;
+  const kept = isRepeat ? before.slice(0, -1) : before;
+  return { ...streak, reasons: [...kept, next].slice(-MAX_QUIET_REASONS), at: now };
 }

@@ -26,12 +26,11 @@ function askedBy(answer: Known, { by }: BackfillOfRun, name: string, asked: stri
   return `${other}, and not by ${name}`;
 }
 
-/** Why it went wrong, and what to do. */
+/** Why it went wrong, and where there is more: nowhere, of one that Temporal has forgotten. */
 export function backfillDetails({ id, status, error }: BackfillOfRun): string[] {
-  const command = (name: string): string => ['sensors', 'backfills', name, id].map(shellQuoted).join(' ');
-  const next =
-    status === 'failed' && error === undefined
-      ? `Its failed partitions run again with: ${command('retry')}`
-      : `More of it: ${command('show')}`;
-  return [...(error === undefined ? [] : [`  Error of the backfill: ${plain(error)}`]), `  ${next}`];
+  const command = ['sensors', 'backfills', 'show', id].map(shellQuoted).join(' ');
+  return [
+    ...(error === undefined ? [] : [`  Error of the backfill: ${plain(error)}`]),
+    ...(status === undefined ? [] : [`  More of it: ${command}`]),
+  ];
 }

@@ -16,7 +16,7 @@ export function eventLines(answer: EventAnswer, text: string, sensor: string): s
       return deadLetterLines(answer, shown, sensor);
     case 'retried':
       return [
-        `Event '${shown}' of ${name}: could not be handled, ${count(answer.attempts, 'time')} so far, and is tried again ${when(answer.at)}: ${plain(answer.error)}`,
+        `Event '${shown}' of ${name}: ${retriedText(answer)}`,
         `  Mend the cause before its last try: after that it is parked (sensors dead-letters list ${name}).`,
         ...hindrance(answer.standing, name),
       ];
@@ -25,13 +25,30 @@ export function eventLines(answer: EventAnswer, text: string, sensor: string): s
   }
 }
 
+function retriedText({ attempts, at, error }: Extract<EventAnswer, { kind: 'retried' }>): string {
+  if (at === undefined) return 'was handed back, and is tried again with the next evaluation.';
+  const next = at.getTime() <= Date.now() ? 'with the next evaluation' : when(at);
+  return `could not be handled, ${count(attempts, 'time')} so far, and is tried again ${next}: ${plain(error)}`;
+}
+
 /** What keeps a sensor from trying again. */
 function hindrance(standing: Standing, name: string): string[] {
   return standing.kind === 'running' || standing.kind === 'failing' ? [] : [`  ${standingText(standing, name)}`];
 }
 
 function deadLetterLines(
-  { id, what, job, runKey, error, tick, since, lastAt, count: times }: Extract<EventAnswer, { kind: 'deadLetter' }>,
+  {
+    id,
+    what,
+    job,
+    runKey,
+    error,
+    tick,
+    since,
+    lastAt,
+    count: times,
+    retryable,
+  }: Extract<EventAnswer, { kind: 'deadLetter' }>,
   shown: string,
   sensor: string
 ): string[] {
@@ -52,8 +69,11 @@ function deadLetterLines(
     ['sensors', 'dead-letters', command, sensor, id].map(shellQuoted).join(' ');
   return [
     `${subject} ${when(since)}, ${count(times, 'time')}, the last ${relative(lastAt)} at tick ${tick}: ${why}${plain(error)}`,
-    `  Once the cause is mended, try it again: ${letters('retry')}`,
-    `  Or give it up: ${letters('discard')}`,
+    ...(retryable
+      ? [`  Once the cause is mended, try it again: ${letters('retry')}`, `  Or give it up: ${letters('discard')}`]
+      : [
+          `  Too much of it was too large to be kept, so it cannot be tried again${what === 'event' ? '' : ': let the sensor request it again'}. Give it up: ${letters('discard')}`,
+        ]),
   ];
 }
 
@@ -88,7 +108,8 @@ function assetEventSentences(answer: AssetEventAnswer, name: string): readonly s
     }
     case 'waiting':
       return [
-        'read, and not consumed yet: it waits for events of the other assets, or the handler has passed it over.',
+        'most likely read, and not consumed yet: it waits for events of the other assets or for room among those that wait, ' +
+          'or the handler has passed it over.',
         standingText(answer.standing, name),
       ];
     case 'read':
@@ -133,10 +154,10 @@ function readSentences({
     observation === true
       ? ' Sensors pass over observations unless they say `observations: true`.'
       : recordedAt !== undefined && recordedAt < startedAt
-        ? ` It was recorded before the sensor was started (${startedAt.toISOString()}), and may have been passed over.`
+        ? ` It was recorded before the sensor was last started (${startedAt.toISOString()}), and may have been passed over.`
         : '';
   const why = together
-    ? 'has it in its key: the handler consumed it without one or gave its run another key, a newer event took its place, or it expired.'
-    : 'has its ID as key: the handler asked for none, or gave its run another key.';
+    ? 'has it in its key: the handler consumed it without one or gave its run another key, a newer event took its place, it expired, or it was parked and given up.'
+    : 'has its ID as key: the handler asked for none or gave its run another key, it was parked and given up, or it was not the newest (`latest`).';
   return [`done, the sensor has read up to ${readTo}. No run that is known ${why}${passed}`];
 }

@@ -7,8 +7,8 @@ import type { WebUrlOf } from './session.js';
 export function eventView(answer: EventAnswer, webUrlOf: WebUrlOf) {
   const { kind } = answer;
   if (answer.kind === 'deadLetter') {
-    const { id, what, job, runKey, error, tick, since, lastAt, count } = answer;
-    return { kind, id, what, job, runKey, error, tick, since: iso(since), lastAt: iso(lastAt), count };
+    const { id, what, job, runKey, error, tick, since, lastAt, count, retryable } = answer;
+    return { kind, id, what, job, runKey, error, tick, since: iso(since), lastAt: iso(lastAt), count, retryable };
   }
   if (answer.kind === 'retried') {
     const { attempts, at, error, standing } = answer;

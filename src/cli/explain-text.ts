@@ -123,7 +123,7 @@ function keyDetails(answer: KeyAnswer, name: string, options: ExplanationOptions
 }
 
 function notSeenDetails(
-  { cursor, cursorChanged, dedupeMs, since }: Extract<KeyAnswer, { kind: 'notSeen' }>,
+  { cursor, cursorChanged, dedupeMs, since, discarded }: Extract<KeyAnswer, { kind: 'notSeen' }>,
   { showCursor }: ExplanationOptions
 ): string[] {
   const value = showCursor
@@ -135,6 +135,11 @@ function notSeenDetails(
       : `at tick ${cursorChanged.tick}, ${when(cursorChanged.at)}`;
   return [
     `  No tick has asked for it since ${when(since)}; of older ones nothing is known.`,
+    ...(discarded === undefined
+      ? []
+      : [
+          `  But ${count(discarded.requests, 'pending request')} without their keys on record went with a discard ${when(discarded.at)}: it may be among them.`,
+        ]),
     `  The cursor last changed ${changed}.`,
     ...(value === undefined ? [] : [value]),
     ...(dedupeMs === undefined

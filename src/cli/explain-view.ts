@@ -75,6 +75,10 @@ function keyAnswerView(answer: KeyAnswer, options: ExplanationOptions) {
         cursorChanged: mentionView(answer.cursorChanged),
         cursor: options.showCursor ? answer.cursor?.value : undefined,
         dedupeMs: answer.dedupeMs,
+        discarded:
+          answer.discarded === undefined
+            ? undefined
+            : { requests: answer.discarded.requests, at: iso(answer.discarded.at) },
       };
   }
 }

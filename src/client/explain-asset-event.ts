@@ -26,7 +26,7 @@ export interface AboutEvent {
   readonly text: string;
   readonly state: LoopState;
   readonly standing: Standing;
-  /** When the sensor's last evaluation was. */
+  /** When the sensor's last evaluation was; absent: with its last tick. */
   readonly lookedAt: Date | undefined;
 }
 

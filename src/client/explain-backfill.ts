@@ -4,7 +4,7 @@ import { aliasesOf } from '../sensors/earlier-names.js';
 import { BACKFILL_ID_PREFIX } from '../sensors/protocol.js';
 import { requestHash, sensorBackfillId } from '../sensors/run-key.js';
 import { describeExecution, type Description } from './executions.js';
-import { recentSpan, type KeyFacts, type Outside, type Span } from './explain-key.js';
+import { isPacked, recentSpan, type KeyFacts, type Outside, type Span } from './explain-key.js';
 import { readRunError, runOf } from './list-runs.js';
 
 type AboutKey = Pick<KeyFacts, 'job' | 'runKey' | 'state' | 'waiting'> & {
@@ -31,7 +31,11 @@ export async function lookForBackfill(
   const remembered = hashes.findIndex((hash) => recentSpan(state.ledger, [hash]) !== undefined);
   const asked = execution === undefined ? !waits : state.options.dedupeMs !== undefined;
   const sealed = asked && known === undefined ? await sealedSpan(hashes) : undefined;
-  if (execution === undefined && !waits && known === undefined && sealed === undefined) return undefined;
+  const discarded = state.audit.some(
+    (entry) => entry.discarded !== undefined && isPacked(entry.discarded.keys, hashes)
+  );
+  const seen = known !== undefined || sealed !== undefined || discarded;
+  if (execution === undefined && !waits && !seen) return undefined;
   const run = execution === undefined ? undefined : runOf(execution);
   const error = run === undefined ? undefined : await readRunError(client, run);
   const backfill = (execution?.workflowId ?? ids[Math.max(0, remembered) * sensors.length] ?? '').slice(

@@ -10,7 +10,9 @@ import { deadLetterId, handlingSchema } from '../sensors/handle-events.js';
 import { isObject, type Json } from '../sensors/json.js';
 import { doneUntil, highOf, parsePositions, upTo, type Positions } from '../sensors/positions.js';
 import type { DeadLetter, LoopState } from '../sensors/protocol.js';
+import { hasWholeKey } from '../sensors/run-key.js';
 import type { SensorRun } from './list-runs.js';
+import type { SensorDescription } from './sensor-client.js';
 import type { Standing } from './standing.js';
 
 /** What a text stands for that is no key which the sensor knows: an event, by its ID, or a dead letter. */
@@ -28,14 +30,16 @@ export type EventAnswer =
       readonly since: Date;
       readonly lastAt: Date;
       readonly count: number;
+      /** Enough of it was kept to try it again. */
+      readonly retryable: boolean;
     }
   | {
       /** It could not be handled, and is tried again. */
       readonly kind: 'retried';
       /** So often it was tried. */
       readonly attempts: number;
-      /** When it is tried again, at the earliest. */
-      readonly at: Date;
+      /** When it is tried again, at the earliest; absent: somebody handed it back, and it is next. */
+      readonly at?: Date;
       readonly error: string;
       readonly standing: Standing;
     }
@@ -51,7 +55,7 @@ export type EventAnswer =
             readonly standing: Standing;
           }
         | {
-            /** The sensor has read it and not consumed it: it waits for events of other assets. */
+            /** The sensor looked since and has not consumed it: most likely it waits for events of other assets. */
             readonly kind: 'waiting';
             readonly standing: Standing;
           }
@@ -64,7 +68,7 @@ export type EventAnswer =
             /** The run that a match with it started, and why it failed. */
             readonly run?: SensorRun;
             readonly error?: string;
-            /** Since when the sensor has been started; it passes over what was recorded before it began. */
+            /** When the sensor was last started; one may pass over what was recorded before its first start. */
             readonly startedAt: Date;
           }
         /** The log has no such position. */
@@ -113,14 +117,19 @@ export function keptAnswer(text: string, state: LoopState, standing: Standing): 
     const { id, kind: what, job, runKey, error, tick, firstAt, lastAt, count } = letter;
     const of = { ...(job === undefined ? {} : { job }), ...(runKey === undefined ? {} : { runKey }) };
     const times = { since: new Date(firstAt), lastAt: new Date(lastAt), count };
-    return { kind: 'deadLetter', id, what, ...of, error, tick, ...times };
+    return { kind: 'deadLetter', id, what, ...of, error, tick, ...times, retryable: isRetryable(letter) };
   }
   const retry = handlingSchema
     .safeParse(state.cursor?.value)
     .data?.retries.findLast(({ ref, error }) => isRefOf(ref, error, text));
   if (retry === undefined) return undefined;
   const { attempts, at, error } = retry;
-  return { kind: 'retried', attempts, at: new Date(at), error, standing };
+  return { kind: 'retried', attempts, ...(at === 0 ? {} : { at: new Date(at) }), error, standing };
+}
+
+/** An operator can have it tried again: what could not be kept is refused. */
+function isRetryable(letter: DeadLetter): boolean {
+  return letter.payload !== undefined && (letter.kind !== 'request' || hasWholeKey(letter));
 }
 
 function isLetterOf({ id, kind, payload, error }: DeadLetter, text: string): boolean {
@@ -182,6 +191,11 @@ export function readLogOf({ options, cursor }: LoopState, asset: string): ReadLo
   return { log: one.log, positions: upTo(one.position), together: false };
 }
 
+/** When a quiet evaluation looked last: an attempt that failed, or only waited, says nothing of what there is. */
+export function lookedAtOf({ evaluation }: Pick<SensorDescription, 'evaluation'>): Date | undefined {
+  return evaluation?.folded === true ? evaluation.lastAttemptAt : undefined;
+}
+
 export interface AssetEventFacts {
   readonly place: EventPlace;
   readonly read: ReadLog;
@@ -189,7 +203,7 @@ export interface AssetEventFacts {
   readonly log?: { readonly id: string; readonly first: number; readonly last: number } | 'none' | undefined;
   /** The event, if the log has it. */
   readonly event?: Pick<AssetEvent, 'kind' | 'at' | 'partitionKey'> | undefined;
-  /** When the sensor looked last. */
+  /** When the sensor looked last: when it evaluated, and not only tried to. */
   readonly lookedAt?: number | undefined;
   readonly startedAt: number;
   readonly standing: Standing;

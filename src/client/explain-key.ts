@@ -100,6 +100,8 @@ export type KeyAnswer = {
       readonly cursorChanged?: TickMention;
       /** The sensor forgets keys after this time, so that it may have run before. */
       readonly dedupeMs?: number;
+      /** Requests were discarded of which not all keys were kept: how many have none on record, and when. */
+      readonly discarded?: { readonly requests: number; readonly at: Date };
     }
 );
 
@@ -180,13 +182,15 @@ function waitsFor(launch: Launch | undefined, { kind }: Standing): 'start' | 'ma
   return launch?.dueAt === undefined ? 'turn' : 'maxRunsPerTick';
 }
 
-/** What was discarded has not run, unless it was requested again since. */
+/** What was discarded has not run, unless it was requested again since; that request may have been rejected. */
 function discardedAnswer(facts: KeyFacts): Answer | undefined {
   const { hashes, state, ticks, run } = facts;
   const entry = state.audit.findLast(({ discarded }) => discarded !== undefined && isPacked(discarded.keys, hashes));
   if (entry?.discarded === undefined) return undefined;
   const ranAt = Math.max(run?.startTime.getTime() ?? 0, run === undefined ? (spanOf(facts)?.until ?? 0) : 0);
   if (ranAt >= entry.at) return undefined;
+  const rejection = rejectedAnswer(facts);
+  if (rejection !== undefined && rejection.lastAt.getTime() >= entry.at) return undefined;
   const { tick } = entry.discarded;
   const asked = ticks.find((each) => each.tick === tick);
   return {
@@ -216,7 +220,13 @@ function runAnswer(facts: KeyFacts): Answer | undefined {
   return again === undefined ? { kind: 'started', ...about } : { kind: 'duplicate', ...about, again };
 }
 
-function rejectedAnswer({ names, runKey, hashes, state, ticks }: KeyFacts): Answer | undefined {
+function rejectedAnswer({
+  names,
+  runKey,
+  hashes,
+  state,
+  ticks,
+}: KeyFacts): Extract<Answer, { kind: 'rejected' }> | undefined {
   const isIt = (each: Pick<DeadLetter, 'id' | 'job' | 'runKey'>): boolean =>
     hashes.includes(each.id) || (each.runKey === runKey && each.job !== undefined && names.includes(each.job));
   const letter = state.deadLetters.find(isIt);
@@ -250,6 +260,7 @@ function rememberedAnswer(facts: KeyFacts): Answer | undefined {
 function notSeen({ state, standing, ticks, since }: KeyFacts): Answer {
   const { cursor, options } = state;
   const changed = ticks.findLast(({ cursorChanged }) => cursorChanged === true);
+  const cut = state.audit.findLast(({ discarded }) => discarded?.others !== undefined);
   return {
     kind: 'notSeen',
     since,
@@ -257,6 +268,7 @@ function notSeen({ state, standing, ticks, since }: KeyFacts): Answer {
     ...(cursor === undefined ? {} : { cursor }),
     ...(changed === undefined ? {} : { cursorChanged: mention(changed) }),
     ...(options.dedupeMs === undefined ? {} : { dedupeMs: options.dedupeMs }),
+    ...(cut === undefined ? {} : { discarded: { requests: cut.discarded?.others ?? 0, at: new Date(cut.at) } }),
   };
 }
 

@@ -1,5 +1,5 @@
 /** What a sensor did at a time, and why not more, from the ticks around it. Pure. */
-import type { AuditEntry, QuietReason, TickRecord } from '../sensors/protocol.js';
+import type { AuditEntry, EndedStreak, QuietReason, TickRecord } from '../sensors/protocol.js';
 import type { EvaluationStatus } from './describe-pending.js';
 import type { Standing } from './standing.js';
 
@@ -73,6 +73,8 @@ export interface TimeFacts {
   readonly closedAt?: Date | undefined;
   readonly audit: readonly AuditEntry[];
   readonly evaluation?: EvaluationStatus | undefined;
+  /** Of the evaluations since the last record, but for the one that waits. */
+  readonly streak?: EndedStreak | undefined;
   /** Since when it has been idle, where that is longer than the evaluation that waits. */
   readonly idleSince?: number | undefined;
   readonly standing: Standing;
@@ -129,7 +131,7 @@ function pendingThen(facts: TimeFacts): TimeAnswer | undefined {
   const dueAt = overdueSince(facts);
   if (dueAt !== undefined && at.getTime() - dueAt.getTime() >= PRECISION_MS)
     return { kind: 'notEvaluated', dueAt, standing };
-  if (standing.kind !== 'notLoaded') return undefined;
+  if (standing.kind !== 'notLoaded' || isInterrupted(facts)) return undefined;
   // attempts without the definition leave the streak as it was
   const [newest] = streakOf(facts).slice(-1);
   if (newest !== undefined && newest.since > at.getTime()) return undefined;
@@ -157,7 +159,8 @@ function evaluatedThen(facts: TimeFacts): TimeAnswer {
   const began = before === undefined ? knownSince?.getTime() : endOf(before) + intervalMs;
   const dueAt = began === undefined ? undefined : new Date(began);
   if (before !== undefined && dueAt !== undefined && at < dueAt) return { kind: 'waiting', before, dueAt };
-  if (lost) return { kind: 'notEvaluated', dueAt, after, uncertain: true };
+  if (lost || (streak.length === 0 && isInterrupted(facts)))
+    return { kind: 'notEvaluated', dueAt, after, uncertain: true };
   // loops of older workers kept no reasons when they continued as new
   const idle = after === undefined && idleSince !== undefined && idleSince <= at.getTime();
   if (streak.length > 0 || idle) return { kind: 'quiet', before, after };
@@ -170,11 +173,20 @@ function wasInterrupted({ at, audit }: TimeFacts, after: TickRecord): boolean {
   return after.trigger !== 'interval' || audit.some((entry) => entry.at >= at.getTime() && entry.at <= after.startedAt);
 }
 
+/** Whether evaluations that may have taken place then ended without a record: something interrupted them later. */
+function isInterrupted({ at, after, streak, intervalMs }: TimeFacts): boolean {
+  return after === undefined && streak !== undefined && at.getTime() <= streak.endedAt + intervalMs;
+}
+
 /** What evaluations said between the two ticks, oldest first. */
-function streakOf({ after, evaluation }: TimeFacts): readonly QuietReason[] {
+function streakOf({ after, evaluation, streak: ended }: TimeFacts): readonly QuietReason[] {
   if (after !== undefined) return after.quiet ?? [];
   const { streak = [], lastOutcome, folded, lastAttemptAt } = evaluation ?? {};
+  // the record of an evaluation begins with what was known before it
+  const recorded = streak.length > 0 ? streak : (ended?.reasons ?? []);
   const newest = lastOutcome === undefined || folded !== true ? undefined : lastAttemptAt?.getTime();
-  const known = streak.at(-1)?.reason === lastOutcome || newest === undefined || lastOutcome === undefined;
-  return known ? streak : [...streak, { reason: lastOutcome, since: newest }];
+  const last = recorded.at(-1);
+  const goesOn = last?.reason === lastOutcome && last?.until === undefined;
+  if (goesOn || newest === undefined || lastOutcome === undefined) return recorded;
+  return [...recorded, { reason: lastOutcome, since: newest }];
 }

@@ -11,7 +11,7 @@ import { parseRequests } from '../workflows/parse.js';
 import { sensorNames } from './earlier-sensors.js';
 import { explainEvent } from './explain-asset-event.js';
 import { lookForBackfill } from './explain-backfill.js';
-import type { EventAnswer } from './explain-event.js';
+import { lookedAtOf, type EventAnswer } from './explain-event.js';
 import {
   decideKey,
   isPacked,
@@ -90,7 +90,7 @@ export async function explain(
   }
   const { runKey, job } = question;
   const { standing, description } = known;
-  const lookedAt = description.evaluation?.lastAttemptAt;
+  const lookedAt = lookedAtOf(description);
   const answered = await explainKey(client, sensor, { runKey, job, standing, lookedAt, onHistory });
   return { ...about, about: 'key', runKey, ...answered };
 }
@@ -225,6 +225,7 @@ async function explainTime(
     closedAt: description.closeTime,
     audit: state.audit,
     evaluation: description.evaluation,
+    streak: state.streak,
     idleSince: state.idleSince,
     standing,
   });

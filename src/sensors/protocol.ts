@@ -486,6 +486,8 @@ export interface DiscardedRequests {
   readonly tick: number;
   /** Their run keys, packed as in the ledger: the first 200. */
   readonly keys: string;
+  /** How many more of them may have a run key. */
+  readonly others?: number;
 }
 
 /** Start or stop, as an operator chose. */
@@ -541,6 +543,8 @@ export interface Launch {
   readonly dueAt?: number;
   /** Of pending ones: the trace of the tick that asked for them. */
   readonly trace?: string;
+  /** Of pending ones: the number of that tick. Absent from states of older workers. */
+  readonly tick?: number;
 }
 
 /** Everything a sensor is, carried over continue-as-new. Bounded in bytes. */

@@ -14,7 +14,7 @@
 import { createHash } from 'node:crypto';
 import { utf8Bytes } from './json.js';
 import { MAX_WORKFLOW_ID_BYTES } from './limits.js';
-import { BACKFILL_ID_PREFIX, BACKFILL_TYPE } from './protocol.js';
+import { BACKFILL_ID_PREFIX, BACKFILL_TYPE, type DeadLetter } from './protocol.js';
 
 /** Bytes of a hashed key that stay readable. */
 const PREFIX_BYTES = 100;
@@ -71,6 +71,11 @@ export function requestHash({
   readonly backfill?: unknown;
 }): string {
   return backfill === undefined ? runKeyHash(job, runKey) : runKeyHash(BACKFILL_TYPE, `${job}:${runKey}`);
+}
+
+/** Whether a dead letter has the whole run key of its request: a long one is cut. */
+export function hasWholeKey({ id, job = '', runKey, backfill }: DeadLetter): boolean {
+  return runKey === undefined || requestHash({ job, runKey, backfill }) === id;
 }
 
 /** Workflow ID of the backfill that a sensor asked for. @param identity hash of its key, or what stands for it */

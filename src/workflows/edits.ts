@@ -100,8 +100,12 @@ export function createEdits(sensor: string, holder: Holder, launcher: Launcher):
     return holder.view();
   }
 
-  function lookUp(edit: KeyEdit): KeyEdit & { readonly sensor: string; readonly ledger: LedgerView } {
-    return { ...edit, sensor, ledger: ledgerView(holder.get().ledger) };
+  function lookUp(
+    edit: KeyEdit
+  ): KeyEdit & { readonly sensor: string; readonly ledger: LedgerView; readonly pending: number } {
+    const { launch, ledger } = holder.get();
+    const pending = launch === undefined ? 0 : rules.waitingRequests(launch);
+    return { ...edit, sensor, ledger: ledgerView(ledger), pending };
   }
 
   async function rerun(input: unknown): Promise<RerunResult> {
@@ -127,9 +131,22 @@ export function createEdits(sensor: string, holder: Holder, launcher: Launcher):
 
   async function rearm(input: unknown): Promise<SensorState> {
     const edit = namedKey('rearm', input);
-    const { hash } = await prepared(() => activities.findKey(lookUp(edit)), 'the key could not be looked up');
+    const { hash, problem } = await prepared(() => activities.findKey(lookUp(edit)), 'the key could not be looked up');
+    if (problem !== undefined) checkPending(hash, problem);
     holder.edit(applyRearm(holder.get(), edit, hash, Date.now()));
     return holder.view();
+  }
+
+  /** A key that is pending starts by itself; re-armed, its request after that starts a run as well. */
+  function checkPending(hash: string, problem: string): void {
+    const { remaining = [], staged = [] } = holder.get().launch ?? {};
+    if (remaining.some((request) => request.hash === hash)) return;
+    const unread = rules.waitingRequests({ remaining: [], staged });
+    throw rejected(
+      unread === 0
+        ? problem
+        : `${problem}. If it is one of the last ${unread} pending requests, it can be re-armed when they start`
+    );
   }
 
   async function retryDeadLetters(input: unknown): Promise<RetryResult> {

@@ -313,11 +313,12 @@ export function endLaunch(state: LoopState, now: number): LoopState {
   // left over by maxRunsPerTick; what a stop holds back comes as soon as it is started
   const dueAt = isLimited(state) ? { dueAt: now + state.options.intervalMs } : {};
   const trace = record.trace === undefined ? {} : { trace: record.trace };
+  const tick = record.trigger === 'pending' ? askedAt(state) : record.tick;
   return {
     ...rest,
     ring: addTick(state.ring, ended),
     ...(pending > 0 || kept.assetEvents !== undefined
-      ? { launch: { remaining: remaining.map(withoutSearch), staged, refused: [], ...kept, ...dueAt, ...trace } }
+      ? { launch: { remaining: remaining.map(withoutSearch), staged, refused: [], ...kept, ...dueAt, ...trace, tick } }
       : {}),
     counters: { ...state.counters, ticks: state.counters.ticks + 1 },
   };
@@ -352,10 +353,17 @@ export function isLimited({ launch, options }: LoopState, inFlight = 0): boolean
 }
 
 /** What the audit says of pending requests that are dropped: their keys, as far as the state has them and they are not too many. */
-export function discardedRequests({ launch, ring, tick }: LoopState): DiscardedRequests {
-  const hashes = (launch?.remaining ?? []).flatMap(({ hash }) => (isKey(hash) ? [hash] : []));
-  const asked = ring.findLast(({ trigger }) => trigger !== 'pending');
-  return { tick: asked?.tick ?? tick, keys: hashes.slice(0, MAX_DISCARDED_KEYS).join('') };
+export function discardedRequests(state: LoopState): DiscardedRequests {
+  const { remaining, staged } = state.launch ?? { remaining: [], staged: [] };
+  const hashes = remaining.flatMap(({ hash }) => (isKey(hash) ? [hash] : []));
+  const kept = hashes.slice(0, MAX_DISCARDED_KEYS);
+  const others = waitingRequests({ remaining: [], staged }) + hashes.length - kept.length;
+  return { tick: askedAt(state), keys: kept.join(''), ...(others === 0 ? {} : { others }) };
+}
+
+/** The tick that asked for what is pending. */
+function askedAt({ launch, ring, tick }: LoopState): number {
+  return launch?.tick ?? ring.findLast(({ trigger }) => trigger !== 'pending')?.tick ?? tick;
 }
 
 /** Drops what is pending, on purpose. */

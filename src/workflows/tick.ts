@@ -19,7 +19,7 @@ import {
 } from '../sensors/protocol.js';
 import { consumeEvents, failEvents, firstWaiting, takeEvents } from './inbox.js';
 import { addDeadLetters, addTick, cursorBefore, deadLetterRoom, emptyRecord } from './records.js';
-import { audit, choose, factsOf, isRunning, operatorChoice, wakeUp, type Evaluated } from './state.js';
+import { audit, choose, factsOf, isRunning, knownUntil, operatorChoice, wakeUp, type Evaluated } from './state.js';
 
 /** What the evaluation is told, and the reason it takes place. */
 export function beginEvaluation(
@@ -179,7 +179,14 @@ export function fail(
 ): LoopState {
   const { input } = evaluated;
   const text = cutText(error, MAX_TEXT_BYTES);
-  const record: TickRecord = { ...newRecord(evaluated, details, now), status: 'failure', endedAt: now, error: text };
+  // what ended from outside, such as by a timeout, says nothing of the evaluations before it
+  const quiet = details.quiet.length > 0 ? details.quiet : streakBefore(state);
+  const record: TickRecord = {
+    ...newRecord(evaluated, { ...details, quiet }, now),
+    status: 'failure',
+    endedAt: now,
+    error: text,
+  };
   const { idleSince: _, streak: __, ...rest } = state;
   const { options } = state;
   const health = failing(state.health, text, now);
@@ -195,6 +202,11 @@ export function fail(
   };
   const stopped = stopIfFailingTooOften(next, text, now);
   return input.events.length === 0 ? stopped : failEvents(stopped, input, text, now);
+}
+
+/** What is known of the evaluations before one that left nothing but its end. */
+function streakBefore({ streak }: LoopState): readonly QuietReason[] {
+  return streak === undefined ? [] : knownUntil(streak.reasons, streak.endedAt);
 }
 
 /** @param counts whether something failed now, and does not only wait for another try */
@@ -225,9 +237,9 @@ export function rest(state: LoopState, { dueAt }: Evaluated, quiet: readonly Qui
 
 /** Drops the result of an evaluation that a cursor edit overtook: nothing of it takes effect, and it is repeated. */
 export function overtake(state: LoopState, evaluated: Evaluated, now: number): LoopState {
-  const { streak, ...before } = state;
+  const { streak: _, ...before } = state;
   const durationMs = Math.max(0, now - evaluated.dueAt);
-  const details = { logs: [], logLinesDropped: 0, durationMs, quiet: streak?.reasons ?? [] };
+  const details = { logs: [], logLinesDropped: 0, durationMs, quiet: streakBefore(state) };
   // a preview that was applied meanwhile had its number
   const tick = Math.max(state.tick + 1, evaluated.input.tick);
   const record: TickRecord = {

@@ -4,6 +4,7 @@ import { createColors } from 'picocolors';
 import { expect, test } from 'vitest';
 import { why } from '../../src/cli/commands/describe.js';
 import { listLines } from '../../src/cli/commands/list.js';
+import { backfillDetails } from '../../src/cli/explain-backfill-text.js';
 import { explanationLines } from '../../src/cli/explain-text.js';
 import { firstOf, newestTicks, type NewestTicksOptions } from '../../src/cli/newest-ticks.js';
 import { duration, moment, pastTime, timeOfDay } from '../../src/cli/options.js';
@@ -209,6 +210,10 @@ test('a key that asked for a backfill is not sent to rerun or rearm, which are a
     'start another one: sensors backfill report --partitions'
   );
   expect(linesOf({ job: 'report', kind: 'remembered' })).toContain('sensors rearm s k');
+  const backfill = { id: 's.h', isIt: true } as const;
+  expect(backfillDetails({ ...backfill, status: 'failed' })).toEqual(['  More of it: sensors backfills show s.h']);
+  // forgotten by Temporal: there is nothing more
+  expect(backfillDetails(backfill)).toEqual([]);
 });
 
 test('what may be in no history is searched for in those of a week, unless somebody names a time', async () => {

@@ -5,16 +5,18 @@ import { eventLines } from '../../src/cli/explain-event-text.js';
 import {
   decideAssetEvent,
   keptAnswer,
+  lookedAtOf,
   placesOf,
   readLogOf,
   type AssetEventFacts,
 } from '../../src/client/explain-event.js';
-import type { EventAnswer, Standing } from '../../src/client/index.js';
+import type { EventAnswer, SensorDescription, Standing } from '../../src/client/index.js';
 import { assetEventKey, placeText } from '../../src/sensors/asset-sensor-event.js';
 import { deadLetterId } from '../../src/sensors/handle-events.js';
 import type { Json } from '../../src/sensors/json.js';
 import { storePositions, upTo, withDone } from '../../src/sensors/positions.js';
 import type { DeadLetter, LoopState } from '../../src/sensors/protocol.js';
+import { runKeyHash } from '../../src/sensors/run-key.js';
 import { newState } from '../../src/workflows/state.js';
 
 const T = Date.UTC(2026, 0, 31, 8);
@@ -145,6 +147,11 @@ test('an event that nobody handles is not read yet, waits, is done, or is not th
     kind: 'waiting',
     recordedAt: new Date(T),
   });
+  const attempt = { lastAttemptAt: new Date(T + 1) };
+  const looked = (folded: boolean) => lookedAtOf({ evaluation: { ...attempt, folded } } as SensorDescription);
+  expect(looked(true)).toEqual(attempt.lastAttemptAt);
+  // it failed, only waited, or had not the definition
+  expect(looked(false)).toBeUndefined();
   const passed = { ...together, positions: withDone(upTo(3), [5]) };
   expect(decided({ read: passed })).toMatchObject({ kind: 'waiting' });
   expect(decided({ read: passed, place: { ...place, position: 5 } })).toMatchObject({ kind: 'read', together: true });
@@ -177,6 +184,15 @@ test('each answer is a sentence, with what to do', () => {
   expect(lines(kept('AbC', { deadLetters: [request] }), 'AbC')).toMatch(
     /^Dead letter 'AbC' of s: a request \(job process, key 'a'\) was rejected .* at tick 4: no\n/
   );
+  // what was too large to be kept cannot be tried again
+  expect(kept('AbC', { deadLetters: [request] })).toMatchObject({ retryable: false });
+  expect(lines(kept('AbC', { deadLetters: [request] }), 'AbC')).toMatch(
+    /cannot be tried again: let the sensor request it again\. Give it up: sensors dead-letters discard s AbC$/
+  );
+  const id = runKeyHash('process', 'a');
+  const whole = { deadLetters: [{ ...request, id, payload: {} }] };
+  expect(kept(id, whole)).toMatchObject({ retryable: true });
+  expect(kept('AbC', { deadLetters: [{ ...request, payload: {} }] })).toMatchObject({ retryable: false });
   const stopped: Standing = { kind: 'stopped', from: 'operator', by: 'ann' };
   expect(lines(decided({ standing: stopped }))).toMatch(
     /: not read yet: the sensor has read up to 3 of 6\.\n.*stopped by ann\. Start it with: sensors start s$/
@@ -188,10 +204,15 @@ test('each answer is a sentence, with what to do', () => {
   const read = { log: 'l', positions: upTo(6), together: false };
   const event = { kind: 'materialization', at: T - 1 } as const;
   expect(lines(decided({ read, event }))).toMatch(
-    /the handler asked for none, .* It was recorded before the sensor was started/
+    /the handler asked for none or .* parked and given up, .*\(`latest`\)\. It was recorded before the sensor was last started/
   );
   expect(lines(decided({ read, event: { ...event, kind: 'observation' } }))).toContain('(an observation, recorded ');
-  expect(lines({ kind: 'retried', attempts: 2, at: new Date(T), error: 'down', standing: stopped })).toMatch(
-    /2 times so far, and is tried again .*: down\n.*\n.*sensors start s$/
+  const retried = { kind: 'retried', attempts: 2, error: 'down', standing: stopped } as const;
+  expect(lines({ ...retried, at: new Date(Date.now() + 90_000) })).toMatch(
+    /2 times so far, and is tried again in 1 min .*: down\n.*\n.*sensors start s$/
   );
+  expect(lines({ ...retried, at: new Date(T) })).toContain('is tried again with the next evaluation: down\n');
+  const returned = { ref: { asset: 'orders', log: 'l', position: 4 }, attempts: 9, at: 0, error: 'handed back' };
+  const waiting = kept('orders@l.4', withCursor({ log: 'l', asset: 'orders', position: 6, retries: [returned] }));
+  expect(lines(waiting)).toContain(': was handed back, and is tried again with the next evaluation.\n');
 });

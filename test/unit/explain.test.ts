@@ -1,11 +1,14 @@
 /** What `explain` makes of what is known: the decisions alone, on states that the loop's own rules made. */
+import type { Client } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import { explanationLines } from '../../src/cli/explain-text.js';
+import { lookForBackfill } from '../../src/client/explain-backfill.js';
 import { decideKey, type KeyFacts } from '../../src/client/explain-key.js';
 import { decideTime, type TimeFacts } from '../../src/client/explain-time.js';
 import { standingOf } from '../../src/client/standing.js';
 import type { KeyAnswer, SensorDescription, SensorRun, Standing } from '../../src/client/index.js';
 import type { LoopState, TickRecord } from '../../src/sensors/protocol.js';
+import { requestHash } from '../../src/sensors/run-key.js';
 import { emptyRecord } from '../../src/workflows/records.js';
 import { newState } from '../../src/workflows/state.js';
 
@@ -157,6 +160,39 @@ test('a key that was discarded while it was pending is told so, until it has run
   expect(key({ state: asked, run: { ...run, startTime: new Date(T + 5 * MIN) } })).toMatchObject({ kind: 'started' });
   expect(key({ state: { ...asked, ...remembered(T + 5 * MIN) } })).toMatchObject({ kind: 'remembered' });
   expect(key({ state: asked, hashes: [OLD_HASH] })).toMatchObject({ kind: 'notSeen' });
+  const rejection = { id: HASH, kind: 'request', job: 'process', runKey: 'a', error: 'no' } as const;
+  const rejectedAt = (minutes: number) =>
+    key({
+      state: { ...asked, deadLetters: [{ ...rejection, tick: 6, firstAt: T, lastAt: T + minutes * MIN, count: 2 }] },
+    });
+  expect(rejectedAt(5)).toMatchObject({ kind: 'rejected', tick: 6 });
+  expect(rejectedAt(3)).toMatchObject({ kind: 'discarded' });
+});
+
+test('a backfill that was discarded before it was started is looked for by its own key', async () => {
+  const notFound = Object.assign(new Error('no such workflow'), { code: 5, details: '', metadata: { get: () => [] } });
+  const workflowService = { describeWorkflowExecution: () => Promise.reject(notFound) };
+  const client = { options: { namespace: 'default' }, workflowService } as unknown as Client;
+  const hash = requestHash({ job: 'process', runKey: 'a', backfill: {} });
+  const look = async (keys: string) => {
+    const entry = { at: T, what: 'discard 1 pending requests', discarded: { tick: 3, keys } };
+    const about = { job: 'process', runKey: 'a', state: state({ audit: [entry] }), waiting: [] };
+    return await lookForBackfill(client, ['s'], { ...about, sealedSpan: () => Promise.resolve(undefined) });
+  };
+  expect(await look(HASH)).toBeUndefined();
+  const found = await look(hash);
+  expect(found).toMatchObject({ backfill: `s.${hash}` });
+  const audit = [{ at: T, what: 'discard 1 pending requests', discarded: { tick: 3, keys: hash } }];
+  expect(key({ ...found, state: state({ audit }) })).toMatchObject({ kind: 'discarded', backfill: `s.${hash}` });
+});
+
+test('a key that may be one of those that were discarded without a trace is told so', () => {
+  const discarded = { tick: 3, keys: HASH, others: 50 };
+  const cut = state({ audit: [{ at: T + 4 * MIN, what: 'discard 51 pending requests', discarded }] });
+  expect(key({ state: cut })).toMatchObject({ kind: 'discarded' });
+  const other = key({ state: cut, hashes: [OLD_HASH] });
+  expect(other).toMatchObject({ kind: 'notSeen', discarded: { requests: 50, at: new Date(T + 4 * MIN) } });
+  expect(printed([other])).toContain('But 50 pending requests without their keys on record went with a discard ');
 });
 
 test('a run that is not the first of its key names the first request, and the operator', () => {
@@ -320,6 +356,24 @@ test('nothing is made up for a time of which what evaluations said was not kept'
   expect(at(5)).toMatchObject({ kind: 'quiet', reason: 'no files' });
   expect(at(7)).toMatchObject({ kind: 'notEvaluated', uncertain: true, after: { tick: 10 } });
   expect(at(9)).toMatchObject({ kind: 'quiet', reason: 'no csv files' });
+  const stopped: Standing = { kind: 'stopped', from: 'operator', at: new Date(T + 11 * MIN) };
+  const since = (minutes: number, reasons: typeof quiet, more: Partial<TimeFacts> = {}) =>
+    time(T + minutes * MIN, {
+      before: tick(2),
+      after: undefined,
+      standing: stopped,
+      streak: { reasons, endedAt: T + 10 * MIN },
+      ...more,
+    });
+  expect(since(5, quiet)).toMatchObject({ kind: 'quiet', reason: 'no files' });
+  expect(since(9.5, quiet)).toMatchObject({ kind: 'quiet', reason: 'no csv files' });
+  expect(since(7, quiet)).toMatchObject({ kind: 'notEvaluated', uncertain: true });
+  expect(since(9, [])).toMatchObject({ kind: 'notEvaluated', uncertain: true });
+  expect(since(9, [], { standing: { kind: 'notLoaded' } })).toMatchObject({ uncertain: true });
+  expect(since(12, [], { standing: { kind: 'notLoaded' } })).not.toHaveProperty('uncertain');
+  // the first attempt of an evaluation has begun no record yet
+  const goesOn = { ...idle, streak: [], lastOutcome: 'no csv files', lastAttemptAt: new Date(T + 20 * MIN) };
+  expect(since(15, quiet, { standing: running, evaluation: goesOn })).toMatchObject({ reason: 'no csv files' });
 });
 
 test('what is to come, and what nobody knows any more, is said', () => {

@@ -2,6 +2,7 @@ import { CancelledFailure } from '@temporalio/common';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { KnownStreaks } from '../../src/activities/known-streaks.js';
+import { addReason } from '../../src/activities/streak.js';
 import { eventsOfTick } from '../../src/sensors/asset-requests.js';
 import { describeTick } from '../../src/sensors/describe-tick.js';
 import { jsonBytes, type Json } from '../../src/sensors/json.js';
@@ -20,6 +21,7 @@ import { bytesOf } from '../../src/workflows/inbox.js';
 import { parseWaitingAssets } from '../../src/workflows/parse.js';
 import * as rules from '../../src/workflows/rules.js';
 import { addDeadLetters } from '../../src/workflows/records.js';
+import { knownUntil } from '../../src/workflows/state.js';
 import { isTold, memoOf } from '../../src/workflows/views.js';
 
 const options: LoopOptions = {
@@ -139,6 +141,9 @@ describe('rhythm', () => {
     const twice = end(end(rested, undefined, 2000), undefined, 3000);
     expect(twice.streak).toEqual({ reasons: [{ reason: 'no files', since: 500, until: 1000 }], endedAt: 3000 });
     expect(tick(twice, 4000)).not.toHaveProperty('streak');
+    const timedOut = { logs: [], logLinesDropped: 0, durationMs: 0, quiet: [] };
+    const failed = rules.fail(rested, begin(rested, 2000).evaluated, 'timed out', timedOut, 3000).ring.at(-1);
+    expect(failed?.quiet).toEqual([{ reason: 'no files', since: 500, until: 1000 }]);
     const many = Array.from({ length: 99 }, (_, since) => ({ reason: 'x'.repeat(9_999), since }));
     expect(jsonBytes(end(rested, { kind: 'rest', quiet: many }, 2000).streak)).toBeLessThan(7 * 1024);
   });
@@ -160,6 +165,15 @@ describe('rhythm', () => {
     expect(at(1200, { tick: input.tick + 1 })).toBeUndefined();
   });
 
+  test('a streak that is interrupted again and again keeps what was said before', () => {
+    let streak = addReason(undefined, 'no files', 0);
+    for (let now = 1; now < 50; now++)
+      streak = addReason({ reasons: knownUntil(streak.reasons, now), at: now }, 'no csv files', now);
+    expect(streak.reasons).toHaveLength(20);
+    expect(streak.reasons[0]).toMatchObject({ reason: 'no files' });
+    expect(streak.reasons.at(-1)).toEqual({ reason: 'no csv files', since: 49 });
+  });
+
   test('a memo tells of the ticks of a sensor with pending requests, and costs no event more than without', () => {
     const requests = [1, 2].map((n) => ({ id: `s:job:${n}`, job: 'job', args: [] }));
     const committed = (state: LoopState, now: number): LoopState => {
@@ -177,6 +191,25 @@ describe('rhythm', () => {
     const { facts: _, ...without } = memoOf(stopped);
     expect(isTold(without, memoOf(stopped))).toBe(false);
     expect(memoOf(holding, 2)).not.toHaveProperty('facts');
+  });
+
+  test('what was pending for many ticks is known as asked for by the tick that did, also when it is discarded', () => {
+    const requests = Array.from({ length: 300 }, (_, n) => {
+      return {
+        id: `s:job:${n}`,
+        job: 'job',
+        args: [],
+        hash: `${'A'.repeat(KEY_CHARS - 3)}${String(n).padStart(3, '0')}`,
+      };
+    });
+    const { evaluated, state: begun } = begin(tick(rules.newState({ ...options, maxRunsPerTick: 1 }, 0), 0), 1000);
+    let state = ended(rules.commit(begun, evaluated, { ...result, requests }, 1000), requests, 1001);
+    for (let now = 2000; now < 62_000; now += 1000) state = ended(rules.resumeLaunch(state, now), requests, now);
+    expect(state.ring.every(({ trigger }) => trigger === 'pending')).toBe(true);
+    expect(rules.discardedRequests(state)).toMatchObject({ tick: 2, others: 100 });
+    expect(
+      rules.discardedRequests({ ...state, launch: { remaining: requests.slice(0, 9), staged: [], refused: [] } })
+    ).not.toHaveProperty('others');
   });
 
   test('a tick that was asked for is not forgotten by an interruption or another reason', () => {

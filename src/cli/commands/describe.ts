@@ -177,7 +177,8 @@ function nextLine({ status, evaluation, statusUntil, pendingUntil }: SensorDescr
   if (status === 'closed') return 'none';
   if (status === 'stopped') return statusUntil === undefined ? 'none while it is stopped' : at(statusUntil);
   if (evaluation?.phase === 'waiting' && evaluation.nextAt !== undefined) return at(evaluation.nextAt);
-  if (evaluation === undefined && pendingUntil !== undefined) return `after the pending requests, ${at(pendingUntil)}`;
+  if (evaluation === undefined && pendingUntil !== undefined)
+    return `after the pending requests${pendingUntil.getTime() > Date.now() ? `, ${at(pendingUntil)}` : ''}`;
   return 'now';
 }
 

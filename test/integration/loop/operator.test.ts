@@ -60,7 +60,9 @@ test('rerun refuses what has no run or still runs; rearm lets the next request r
     `has no job undefined; accepted: 'waiting', 'echo'`
   );
   await expect(h.sensors.rerun(name, { runKey: 'a', job: 'waiting' })).rejects.toThrow('still runs');
-  await expect(h.sensors.rerun(name, { runKey: 'b', job: 'echo' })).rejects.toThrow('there is no run of key');
+  await expect(h.sensors.rerun(name, { runKey: 'b', job: 'echo' })).rejects.toThrow(
+    `key 'b' of job 'echo' has not run, as far as the sensor and Temporal know, so there is nothing to run again`
+  );
   await expect(h.sensors.rearm(name, { runKey: 'b', job: 'echo' })).rejects.toThrow(
     `key 'b' of job 'echo' has not run, as far as the sensor and Temporal know, so there is nothing to re-arm`
   );
@@ -192,6 +194,11 @@ test('maxRunsPerTick leaves the rest pending; the next ticks start it in order, 
   expect((await h.sensors.state(name)).pending).toMatchObject({ count: 3, sample: [{ runKey: 'k4' }, {}, {}] });
   // nothing is evaluated, and the list tells of its ticks all the same
   expect(await h.sensors.describe(name)).toMatchObject({ lastTick: { tick: 2 }, runsLastDay: 4, pending: 3 });
+  await expect(h.sensors.rerun(name, { runKey: 'k5' })).rejects.toThrow(
+    '(or is one of the 3 requests that are pending)'
+  );
+  await expect(h.sensors.rearm(name, { runKey: 'k9' })).rejects.toThrow('there is nothing to re-arm');
+  expect(Object.values((await h.sensors.rearm(name, { runKey: 'k5' })).rearmed)).toEqual([2]);
   await h.sensors.discardPending(name, { by: 'ann' });
   expect((await h.sensors.state(name)).pending.count).toBe(0);
   const gone = { kind: 'discarded', tick: 1, requestedAt: expect.any(Date) as Date, by: 'ann' };
