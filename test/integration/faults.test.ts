@@ -64,7 +64,7 @@ test('half a character in an error, a skip reason or a run key ends no worker', 
   expect(await h.sensors.tick(name)).toMatchObject({ skipReason: 'caf\ufffd.csv' });
   expect(await h.sensors.tick(name)).toMatchObject({ error: expect.stringContaining(`run key 'caf\ufffd.csv'`) });
   expect(await h.sensors.tick(name)).toMatchObject({ status: 'success', runs: { count: 1 } });
-  await expect(h.sensors.rerun(name, { runKey: `${half}2` })).rejects.toThrow('there is no run of key');
+  await expect(h.sensors.rerun(name, { runKey: `${half}2` })).rejects.toThrow('has not run');
 });
 
 test('a payload codec that fails once, and again, delays a sensor, and loses or doubles nothing', async () => {
