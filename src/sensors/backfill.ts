@@ -69,6 +69,9 @@ export interface BackfillFailure {
   readonly error: string;
 }
 
+/** The error of a run that somebody cancelled, `cancel --runs` too. */
+export const RUN_CANCELLED = 'its run was cancelled';
+
 /** A run that has not ended. */
 export interface BackfillRun {
   /** Its workflow ID. */

@@ -15,6 +15,7 @@ import {
 } from '@temporalio/workflow';
 import type { Workflow } from '@temporalio/common';
 import type { SensorActivities } from '../activities/index.js';
+import { RUN_CANCELLED } from '../sensors/backfill.js';
 import type { LaunchRequest, RunMemo } from '../sensors/protocol.js';
 import type { BackfillState } from './backfill-state.js';
 import * as rules from './backfill-state.js';
@@ -134,6 +135,10 @@ export function createBackfillRuns(
 
 /** What the innermost cause says that says something, as of the runs that are watched: an activity's own failure says nothing. */
 function describe(thrown: unknown): string {
+  if (isCancellation(thrown)) {
+    // when the backfill itself is cancelled, Temporal tells of no run: it goes on
+    return CancellationScope.current().consideredCancelled ? 'not waited for any more' : RUN_CANCELLED;
+  }
   let said = String(thrown);
   for (let each = thrown; each instanceof Error; each = each.cause) if (each.message !== '') said = each.message;
   return said;
