@@ -1,7 +1,9 @@
 /** What commands say when a change does not end as it should, and what they ask about: with a sensor that is made up. */
 import { WorkflowUpdateRPCTimeoutOrCancelledError } from '@temporalio/client';
+import { createColors } from 'picocolors';
 import { expect, test } from 'vitest';
 import { changeSensor, CHANGE_TIMEOUT_MS } from '../../src/cli/commands/change-sensor.js';
+import { retryDeadLetters } from '../../src/cli/commands/dead-letters.js';
 import { whatGoes } from '../../src/cli/commands/assets-prune.js';
 import { heldBackText, holdersOf, lossOf } from '../../src/cli/commands/assets-retain.js';
 import { logs } from '../../src/cli/commands/logs.js';
@@ -46,6 +48,40 @@ test('a change has the time that the loop gives itself; when no answer comes, no
   expect({ code, exitCode }).toEqual({ code: 'unanswered', exitCode: 5 });
   expect(message).toMatch(/may still take effect.*before you repeat it: sensors audit orders, sensors runs orders$/);
   expect(message).not.toContain('try again');
+});
+
+test('an event of the dead letters is not done when it is handed back: the next tick tries it', async () => {
+  const letters = [
+    { id: 'event-1', kind: 'event' },
+    { id: 'r1', kind: 'request' },
+    { id: 'r2', kind: 'request' },
+  ];
+  const failed = [{ id: 'r2', error: 'it does not fit' }];
+  const { session } = sessionWith({
+    describe: async () => ({ taskQueue: 'q' }),
+    workers: async () => [{}],
+    state: async () => ({ deadLetters: letters }),
+    retryDeadLetters: async (_: string, { ids }: { ids: readonly string[] }) => ({
+      done: ids.filter((id) => id !== 'r2'),
+      started: ids.includes('r1') ? 1 : 0,
+      failed: ids.includes('r2') ? failed : [],
+    }),
+  });
+  const said: unknown[] = [];
+  const output = outputTo(said, { result: (value, text) => said.push(value, text(createColors(false), 80)) });
+  await retryDeadLetters(session, output, 'orders', ['event-1'], {});
+  await retryDeadLetters(session, output, 'orders', [], {});
+  const next = expect.stringMatching(/^ {2}The sensor's next tick tries .*: sensors ticks orders$/) as string;
+  expect(said).toEqual([
+    { sensor: 'orders', done: ['event-1'], handedBack: ['event-1'], started: 0, failed: [] },
+    ['1 event of orders handed back, 0 stay.', next],
+    { sensor: 'orders', done: ['event-1', 'r1'], handedBack: ['event-1'], started: 1, failed },
+    [
+      '1 dead letter of orders done (1 run started), 1 event of orders handed back, 1 stay.',
+      next,
+      '  r2: it does not fit',
+    ],
+  ]);
 });
 
 test('a sensor that is pruned half-way says how far it was and that the same command goes on', async () => {

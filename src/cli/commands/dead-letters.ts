@@ -1,5 +1,5 @@
 /** `sensors dead-letters`: what was rejected, and what to do with it. Configs and events in them are not printed. */
-import type { DeadLetter } from '../../client/index.js';
+import type { DeadLetter, RetryResult } from '../../client/index.js';
 import { MAX_RETRIES_AT_ONCE } from '../../sensors/limits.js';
 import { confirm } from '../confirm.js';
 import { UsageError } from '../errors.js';
@@ -7,6 +7,7 @@ import { EXIT, type ExitCode } from '../exit-codes.js';
 import { noteOf, type ReasonOption } from '../note.js';
 import { table, type Output } from '../output.js';
 import type { Session } from '../session.js';
+import { shellQuoted } from '../shell.js';
 import { count, plain, relative } from '../../sensors/text.js';
 import { deadLetterView } from '../views.js';
 import { changeSensor } from './change-sensor.js';
@@ -43,7 +44,8 @@ export async function retryDeadLetters(
   ids: readonly string[],
   options: DeadLetterOptions
 ): Promise<ExitCode> {
-  const chosen = choose(await readLetters(session, sensor), ids).map(({ id }) => id);
+  const letters = choose(await readLetters(session, sensor), ids);
+  const chosen = letters.map(({ id }) => id);
   const done: string[] = [];
   const failed: { readonly id: string; readonly error: string }[] = [];
   let started = 0;
@@ -61,11 +63,33 @@ export async function retryDeadLetters(
   } finally {
     progress.end();
   }
-  output.result({ sensor, done, started, failed }, (colors) => [
-    `${count(done.length, 'dead letter')} of ${plain(sensor)} done (${count(started, 'run')} started), ${failed.length} stay.`,
+  const handedBack = done.filter((id) => letters.some((letter) => letter.id === id && letter.kind === 'event'));
+  output.result({ sensor, done, handedBack, started, failed }, (colors) => [
+    ...retriedLines(sensor, { done, handedBack, started, failed }),
     ...failed.map(({ id, error }) => `  ${colors.red(plain(id))}: ${plain(error)}`),
   ]);
   return failed.length === 0 ? EXIT.ok : EXIT.someFailed;
+}
+
+interface Retried extends Pick<RetryResult, 'done' | 'started' | 'failed'> {
+  /** Of those that are done, the events: nothing has been tried of them yet. */
+  readonly handedBack: readonly string[];
+}
+
+function retriedLines(sensor: string, { done, handedBack, started, failed }: Retried): readonly string[] {
+  const others = done.length - handedBack.length;
+  const name = plain(sensor);
+  const runs = `${count(others, 'dead letter')} of ${name} done (${count(started, 'run')} started)`;
+  const events = `${count(handedBack.length, 'event')} of ${name} handed back`;
+  const all = [...(others > 0 || handedBack.length === 0 ? [runs] : []), ...(handedBack.length > 0 ? [events] : [])];
+  return [
+    `${all.join(', ')}, ${failed.length} stay.`,
+    ...(handedBack.length > 0
+      ? [
+          `  The sensor's next tick tries what was handed back, and what fails for good is parked again: sensors ticks ${shellQuoted(sensor)}`,
+        ]
+      : []),
+  ];
 }
 
 /** `sensors dead-letters discard <sensor> [ids...]` */
