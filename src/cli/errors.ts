@@ -6,6 +6,7 @@
  */
 import { CommanderError } from 'commander';
 import { EXIT, type ExitCode } from './exit-codes.js';
+import { reasonIn } from './grpc-text.js';
 import { describeTlsFault, MAYBE_TLS } from './tls-errors.js';
 
 /** Codes of gRPC, by the names of its documentation. */
@@ -159,13 +160,6 @@ function noNamespace(at: string, place: Place | undefined): ExplainedError {
 
 function usage(message: string): ExplainedError {
   return { code: 'usage', exitCode: EXIT.usage, message };
-}
-
-/** gRPC's text without what only its own developers need. */
-function reasonIn(details: string): string {
-  return details
-    .replace(/^No connection established\. Last error: (Error: )?/, '')
-    .replace(/ *Resolution note:.*$/s, '');
 }
 
 function explainStatus(

@@ -8,10 +8,13 @@
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import { accepts, answers, startDevServer, TemporalServerError, waitForServer, type DevServer } from './dev-server.js';
+import { reasonIn } from './grpc-text.js';
 import { findTemporalBinary } from './temporal-binary.js';
 
 const DEFAULT_PORT = 7233;
 const ANSWER_TIMEOUT_MS = 5_000;
+/** Most servers answer before anybody reads a line. */
+const WAITING_AFTER_MS = 1_000;
 
 /** Options for both `Connection.connect` (client) and `NativeConnection.connect` (worker). */
 export type TemporalConnectionOptions = Pick<NativeConnectionOptions, 'tls' | 'apiKey' | 'metadata'> & {
@@ -36,7 +39,10 @@ export interface ResolveTemporalOptions extends ResolveConnectionOptions {
   readonly dbFile?: string | undefined;
   /** Receives one line on what was found, downloaded and started. @default silent */
   readonly log?: ((line: string) => void) | undefined;
-  /** The local server's port when no address is configured; its UI has this plus 1000. @internal @default 7233 */
+  /**
+   * The local server's port when no address is configured, or the one that is configured is this port of this machine; its
+   * UI has this plus 1000. @internal @default 7233
+   */
   readonly port?: number | undefined;
 }
 
@@ -69,7 +75,8 @@ export function resolveConnection(options: ResolveConnectionOptions = {}): Resol
 
 /**
  * A server that answers: the configured one (address option, TEMPORAL_ADDRESS, profile), or the one on
- * 127.0.0.1:7233, or a dev server started there.
+ * 127.0.0.1:7233, or a dev server started there. A `port` that is asked for by number, and is also the configured address,
+ * is where a dev server is started.
  *
  * @throws TemporalServerError when the configured server does not answer, the port is taken, or the start fails.
  * @throws TemporalNotFoundError when there is no `temporal` CLI to start a server with.
@@ -85,14 +92,19 @@ export async function resolveTemporal(options: ResolveTemporalOptions = {}): Pro
     return { connectionOptions, namespace, ...webUrl, started: false, stop: async () => {} };
   };
 
-  if (source !== undefined) {
-    await waitForServer(connectionOptions, ANSWER_TIMEOUT_MS).catch((cause: unknown) => {
-      throw new TemporalServerError(
-        `No Temporal server answers at ${address} (from ${source}): ${reasonOf(cause)}\n` +
-          'Start that server, correct the address, or remove it to have a local dev server started.',
-        { cause }
-      );
-    });
+  const isOwn = options.port !== undefined && isPlainLocal(connectionOptions, port);
+  if (source !== undefined && !isOwn) {
+    const waiting = `Waiting for the Temporal server at ${address} (from ${source}) …`;
+    const shown = setTimeout(() => log(waiting), WAITING_AFTER_MS);
+    await waitForServer(connectionOptions, ANSWER_TIMEOUT_MS)
+      .catch((cause: unknown) => {
+        throw new TemporalServerError(
+          `No Temporal server answers at ${address} (from ${source}): ${reasonOf(cause)}\n` +
+            `Start that server, correct the address, or remove it to have a local dev server started${hintOf(address)}.`,
+          { cause }
+        );
+      })
+      .finally(() => clearTimeout(shown));
     return await existing();
   }
 
@@ -168,9 +180,25 @@ function sourceOf(options: ResolveConnectionOptions, env: NodeJS.ProcessEnv): st
 
 /** The dev server puts its UI 1000 above its own port. */
 function localUiPort(address: string): number | undefined {
+  const uiPort = (localPort(address) ?? Infinity) + 1000;
+  return uiPort > 65_535 ? undefined : uiPort;
+}
+
+/** Of an address on this machine. */
+function localPort(address: string): number | undefined {
   const match = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::(\d+))?$/.exec(address);
-  const uiPort = Number(match?.[1] ?? DEFAULT_PORT) + 1000;
-  return match === null || uiPort > 65_535 ? undefined : uiPort;
+  return match === null ? undefined : Number(match[1] ?? DEFAULT_PORT);
+}
+
+/** What a dev server on this port would answer to: none has TLS, asks for an API key or listens on IPv6. */
+function isPlainLocal({ address, tls, apiKey }: TemporalConnectionOptions, port: number): boolean {
+  return localPort(address) === port && !address.startsWith('[') && !tls && apiKey === undefined;
+}
+
+/** How to have one started exactly there. */
+function hintOf(address: string): string {
+  const port = localPort(address);
+  return port === undefined ? '' : ` (to start one at this address: sensors dev --port ${port})`;
 }
 
 function webUrlOf(uiPort: number): string {
@@ -179,5 +207,5 @@ function webUrlOf(uiPort: number): string {
 
 function reasonOf(error: unknown): string {
   const { details, message } = error as { details?: string; message?: string };
-  return details || message || String(error);
+  return reasonIn(details || message || String(error));
 }

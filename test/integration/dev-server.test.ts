@@ -165,7 +165,9 @@ describe('with a real server', () => {
 
   test('a second process uses the first one’s server and leaves it up', async () => {
     const port = await freePort();
-    const first = await resolveTemporal({ env: env(), port, dbFile: join(dir, 'dev.db') });
+    // the address of the very port that is asked for keeps none from being started there
+    const named = { ...env(), TEMPORAL_ADDRESS: `127.0.0.1:${port}` };
+    const first = await resolveTemporal({ env: named, port, dbFile: join(dir, 'dev.db') });
     cleanups.push(first.stop);
     expect(first).toMatchObject({ started: true, namespace: 'default', webUrl: `http://localhost:${port + 1000}` });
     const second = await resolveTemporal({ env: env(), port });
@@ -235,10 +237,16 @@ describe('with a real server', () => {
 
   test('a configured server that does not answer is an error, not a reason to start one', async () => {
     const port = await freePort();
-    const resolving = resolveTemporal({ env: { ...env(), TEMPORAL_ADDRESS: `127.0.0.1:${port}` } });
+    const said: string[] = [];
+    const log = (line: string): void => void said.push(line);
+    const resolving = resolveTemporal({ env: { ...env(), TEMPORAL_ADDRESS: `127.0.0.1:${port}` }, log });
     await expect(resolving).rejects.toThrow(
-      `No Temporal server answers at 127.0.0.1:${port} (from TEMPORAL_ADDRESS): `
+      new RegExp(
+        `^No Temporal server answers at 127\\.0\\.0\\.1:${port} \\(from TEMPORAL_ADDRESS\\): (?!.*Resolution note).*\n.* ` +
+          `\\(to start one at this address: sensors dev --port ${port}\\)\\.$`
+      )
     );
+    expect(said).toEqual([`Waiting for the Temporal server at 127.0.0.1:${port} (from TEMPORAL_ADDRESS) …`]);
     expect(await accepts(port)).toBe(false);
   }, 20_000);
 });
