@@ -265,7 +265,7 @@ export function runView(run: SensorRun, error: string | undefined, webUrl: strin
 export function backfillView(backfill: Backfill, webUrlOf: WebUrlOf) {
   const { id, job, status, policy, first, last, partitions, runs, waiting, running, done, failed } = backfill;
   const { concurrency, failures, runningRuns, by, reason, note, retryOf, error } = backfill;
-  const { sensor, workflowId, runId, taskQueue } = backfill;
+  const { sensor, workflowId, runId, taskQueue, untaken } = backfill;
   return {
     id,
     job,
@@ -289,6 +289,7 @@ export function backfillView(backfill: Backfill, webUrlOf: WebUrlOf) {
     by,
     reason,
     note: note === undefined ? undefined : { what: note.what, at: iso(note.at), by: note.by, reason: note.reason },
+    untaken: untaken?.map(({ what, at }) => ({ what, at: iso(at) })),
     retryOf,
     error,
     sensor,

@@ -41,12 +41,13 @@ import {
 } from '../sensors/protocol.js';
 import { newBackfill, progressOf } from '../workflows/backfill-state.js';
 import type { BackfillInput } from '../workflows/parse-backfill.js';
-import { LOOPS_PER_PAGE, describeExecution, listExecutions } from './executions.js';
+import { LOOPS_PER_PAGE, describeExecution, listExecutions, type Description } from './executions.js';
 import { eachLast, listEnds } from './latest-runs.js';
 import { namePartitions } from './name-partition.js';
 import { readInput } from './pages.js';
 import { refuseChange, type SensorClientOptions } from './read-only.js';
 import { statusOf } from './read-run.js';
+import { untakenSignals } from './untaken-signals.js';
 
 const ID = /^[A-Za-z0-9_.-]{1,200}$/;
 
@@ -54,7 +55,7 @@ const ID = /^[A-Za-z0-9_.-]{1,200}$/;
 export interface BackfillOptions extends Omit<BackfillRequest, 'retryOf'> {
   /**
    * 1 to 200 characters of `A-Z a-z 0-9 _ . -`. With the same ID and request a backfill is started once; one that was
-   * terminated goes on. @default the job's name and a random part
+   * terminated goes on. The ID of one that was rejected before it started anything is free, for another request, too. @default the job's name and a random part
    */
   readonly id?: string;
   /** Of a worker with a sensor of the job. @default that of such a sensor, as far as all of them have one */
@@ -74,6 +75,14 @@ export interface Backfill extends Omit<BackfillProgress, 'status' | 'startedAt' 
   readonly startTime: Date;
   readonly closeTime?: Date;
   /** When the numbers were so. */
+  readonly at: Date;
+  /** What it was told and no worker has taken yet, oldest first; absent in lists, and where nothing waits. */
+  readonly untaken?: readonly UntakenOrder[];
+}
+
+/** It takes effect when a worker runs. */
+export interface UntakenOrder {
+  readonly what: keyof typeof BACKFILL_SIGNALS;
   readonly at: Date;
 }
 
@@ -178,7 +187,8 @@ export class BackfillClient {
   async describe(id: string): Promise<Backfill> {
     const execution = await describeExecution(this.client, BACKFILL_ID_PREFIX + id);
     if (execution === undefined) throw new BackfillNotFoundError(id, this.client.options.namespace);
-    const shown = backfillOf(execution);
+    const untaken = await this.untaken(execution);
+    const shown = { ...backfillOf(execution), ...(untaken.length === 0 ? {} : { untaken }) };
     if (shown.status !== 'rejected' || shown.error === undefined) return shown;
     return { ...shown, error: namePartitions(shown.error, await this.asked(id)) };
   }
@@ -231,7 +241,7 @@ export class BackfillClient {
   }
 
   /**
-   * Runs the partitions of its failed runs again, as a backfill of its own: `<id>.retry1`, `<id>.retry2`, …
+   * Runs the partitions of its failed runs again, as a backfill of its own: `<id>.retry1`, and those of that one as `<id>.retry2`, …
    * One that was retried already is not started again: {@link StartedBackfill.started} is `false`.
    *
    * @throws {@link BackfillRejectedError} when it is not over, or nothing failed
@@ -263,6 +273,14 @@ export class BackfillClient {
       ...(reason === undefined ? {} : { reason }),
     };
     return await this.startAs(nextAttempt(id), again, taskQueue);
+  }
+
+  private async untaken(execution: Description): Promise<readonly UntakenOrder[]> {
+    const orders = Object.keys(BACKFILL_SIGNALS) as UntakenOrder['what'][];
+    return (await untakenSignals(this.client, execution)).flatMap(({ name, at }) => {
+      const what = orders.find((each) => BACKFILL_SIGNALS[each] === name);
+      return what === undefined ? [] : [{ what, at }];
+    });
   }
 
   private handle(id: string) {

@@ -1,6 +1,6 @@
 export { SensorClient, SensorNotFoundError, SensorRejectedError } from './sensor-client.js';
 export { BackfillClient, BackfillNotFoundError, BackfillRejectedError } from './backfills.js';
-export type { Backfill, BackfillOptions, StartedBackfill } from './backfills.js';
+export type { Backfill, BackfillOptions, StartedBackfill, UntakenOrder } from './backfills.js';
 export type {
   BackfillFailure,
   BackfillNote,

@@ -743,7 +743,7 @@ test('a backfill is tried dry, started, followed, paused, and its failed runs ar
   const [paused, unasked, untold, again, listed, table] = await Promise.all([
     json('backfills', 'pause', String(waiting['id']), '--reason', 'night'),
     sensors('backfills', 'cancel', String(waiting['id']), '--runs'),
-    sensors('backfills', 'cancel', nobody.id, '--timeout', '2'),
+    sensors('backfills', 'cancel', nobody.id),
     json('backfills', 'retry', id),
     waitFor(async () => {
       const newest = await json<Record<string, unknown>[]>('backfills', '--limit', '50');
@@ -759,7 +759,8 @@ test('a backfill is tried dry, started, followed, paused, and its failed runs ar
   expect(unasked).toMatchObject({ code: 2 });
   expect(unasked.stderr).toContain('and its runs that have not ended asks first');
   expect(untold).toMatchObject({ code: 0 });
-  expect(untold.stdout).toContain(', planning');
+  expect(untold.stdout).toMatch(/, planning\.\n {2}cancel waits for a worker, told .*\n/);
+  expect((await h.sensors.backfills.describe(nobody.id)).untaken).toMatchObject([{ what: 'cancel' }]);
   expect(untold.stderr).toContain('The cancel is delivered; no worker of task queue');
   expect(again).toMatchObject({ id: `${id}.retry1`, retryOf: id, started: true });
   expect(listed).toContainEqual(expect.objectContaining({ id, status: 'failed', done: 2, failed: 1 }));

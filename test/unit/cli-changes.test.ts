@@ -3,6 +3,7 @@ import { WorkflowUpdateRPCTimeoutOrCancelledError } from '@temporalio/client';
 import { createColors } from 'picocolors';
 import { expect, test } from 'vitest';
 import { changeSensor, CHANGE_TIMEOUT_MS } from '../../src/cli/commands/change-sensor.js';
+import { retryBackfill } from '../../src/cli/commands/backfills.js';
 import { retryDeadLetters } from '../../src/cli/commands/dead-letters.js';
 import { whatGoes } from '../../src/cli/commands/assets-prune.js';
 import { heldBackText, holdersOf, lossOf } from '../../src/cli/commands/assets-retain.js';
@@ -83,6 +84,25 @@ test('an event of the dead letters is not done when it is handed back: the next 
     ],
   ]);
 });
+
+test.each([
+  ['running', undefined, undefined],
+  ['cancelled', undefined, 'sensors backfills retry d1.retry1'],
+  ['failed', 'no partitions', undefined],
+] as const)(
+  'of a backfill that is %s (error %s) it is said once whether it can be retried',
+  async (status, error, expected) => {
+    const again = { id: 'd1.retry1', job: 'j', started: false, status, error, runs: 2, failed: 1, failures: [] };
+    const { session } = sessionWith({ backfills: { retry: async () => again } });
+    const said: unknown[] = [];
+    const output = outputTo(said, { result: (_, text) => said.push(...text(createColors(false), 80)) });
+    await retryBackfill({ ...session, webUrlOf: () => undefined }, output, 'd1', {});
+    const commands = said.flatMap((line) => String(line).match(/sensors backfills retry \S+/g) ?? []);
+    // below the backfill, and in the remark
+    expect(commands).toEqual(expected === undefined ? [] : [expected, expected]);
+    expect(said.at(-1)).toContain("was retried already, as 'd1.retry1'; nothing was started");
+  }
+);
 
 test('a sensor that is pruned half-way says how far it was and that the same command goes on', async () => {
   const said: unknown[] = [];

@@ -15,6 +15,8 @@ import type { Session } from '../session.js';
 import { backfillView } from '../views.js';
 
 const LOOK_EVERY_MS = 1_000;
+/** Most answers come before anybody reads a line. */
+const SAY_AFTER_MS = 1_000;
 
 export interface BackfillCommandOptions {
   readonly partitions: BackfillPartitions;
@@ -40,13 +42,13 @@ export async function backfill(
   const request: BackfillOptions = { job, by: operator(), ...options, ...(tag === undefined ? {} : { tags: tag }) };
   if (dryRun === true) return await preview(session, output, request);
   const { backfills } = session.sensors;
-  const { id, started, startTime } = await session.call(() => backfills.start(request));
+  const { id, started, startTime, taskQueue } = await session.call(() => backfills.start(request));
   if (!started)
     output.note(
       `Backfill '${plain(id)}' is there already, started ${relative(startTime)}; nothing was started. ` +
         `Another one of the same partitions has another ID: --id, or none.`
     );
-  const planned = await plan(session, id);
+  const planned = await answered(output, () => plan(session, id, taskQueue));
   if (!planned) {
     output.note(`No worker has looked at it yet: whether it can be, 'sensors backfills show ${plain(id)}' will say.`);
   } else if (wait === true) {
@@ -61,7 +63,7 @@ export async function backfill(
 async function preview(session: Session, output: Output, request: BackfillOptions): Promise<ExitCode> {
   let shown: BackfillPreview;
   try {
-    shown = await session.call(() => session.sensors.backfills.preview(request));
+    shown = await answered(output, () => session.call(() => session.sensors.backfills.preview(request)));
   } catch (error) {
     if (!isUnanswered(error)) throw error;
     throw new NoWorkerError(`no worker answered for job '${request.job}'; start one with it, and try again`, {
@@ -77,7 +79,8 @@ async function preview(session: Session, output: Output, request: BackfillOption
 }
 
 /** Whether a worker has said that it can be. */
-async function plan(session: Session, id: string): Promise<boolean> {
+async function plan(session: Session, id: string, taskQueue: string): Promise<boolean> {
+  if (!(await hasWorker(session, taskQueue))) return false;
   try {
     await session.call(() => session.sensors.backfills.planned(id));
     return true;
@@ -112,12 +115,30 @@ export async function look(
 ): Promise<{ readonly shown: Backfill; readonly answered: boolean }> {
   const described = await session.sensors.backfills.describe(id);
   if (described.closeTime !== undefined) return { shown: described, answered: true };
+  if (!(await hasWorker(session, described.taskQueue))) return { shown: described, answered: false };
   try {
     const { status, startedAt: _, at, ...progress } = await session.sensors.backfills.progress(id);
-    return { shown: { ...described, ...progress, status, at: new Date(at) }, answered: true };
+    // what waited has been taken: it answers after that
+    const { untaken: __, ...known } = described;
+    return { shown: { ...known, ...progress, status, at: new Date(at) }, answered: true };
   } catch (error) {
     if (isUnanswered(error)) return { shown: described, answered: false };
     throw error;
+  }
+}
+
+/** With no worker on the task queue, a question would wait for its deadline. */
+async function hasWorker({ sensors }: Session, taskQueue: string): Promise<boolean> {
+  return (await sensors.workers(taskQueue)).length > 0;
+}
+
+/** Says what it waits for when a worker takes its time: one that went away is listed for some minutes. */
+export async function answered<T>(output: Pick<Output, 'note'>, ask: () => Promise<T>): Promise<T> {
+  const shown = setTimeout(() => output.note('Waiting for a worker to answer …'), SAY_AFTER_MS);
+  try {
+    return await ask();
+  } finally {
+    clearTimeout(shown);
   }
 }
 
@@ -134,6 +155,11 @@ export function describeProgress({
   return `${status}: ${done + failed} of ${count(runs, 'run')} ended, ${failed} failed, ${running} running, ${waiting} waiting`;
 }
 
+/** Whether `retry` would take it: it is over as backfills are, some of its runs failed, and it could go on. */
+export function canRetry({ status, failed, error }: Pick<Backfill, 'status' | 'failed' | 'error'>): boolean {
+  return (status === 'failed' || status === 'cancelled') && failed > 0 && error === undefined;
+}
+
 /** What a command did to the backfill that it shows. */
 interface Did {
   /** Whether it was started by the command, or had been before. */
@@ -147,7 +173,7 @@ export function printBackfill(session: Session, output: Output, shown: Backfill,
   const webUrl = webUrlOf(shown);
   output.result({ ...backfillView(shown, webUrlOf), ...did }, (colors) => {
     const { id, job, policy, partitions, failures, failed, waiting, note, status, error } = shown;
-    const { running, runningRuns = [] } = shown;
+    const { running, runningRuns = [], untaken = [] } = shown;
     const hidden = failed - failures.length;
     const more = runningRuns.length === 0 ? 0 : running - runningRuns.length;
     return [
@@ -160,6 +186,7 @@ export function printBackfill(session: Session, output: Output, shown: Backfill,
         : [
             `  ${note.what}${plain(note.by === undefined ? '' : ` by ${note.by}`)}${plain(note.reason === undefined ? '' : ` (${note.reason})`)}`,
           ]),
+      ...untaken.map(({ what, at }) => `  ${colors.yellow(`${what} waits for a worker`)}, told ${relative(at)}`),
       ...(error === undefined
         ? []
         : [`  ${colors.red(status === 'rejected' ? 'rejected:' : 'could not go on:')} ${plain(error)}`]),
@@ -173,7 +200,7 @@ export function printBackfill(session: Session, output: Output, shown: Backfill,
       ...(more > 0 ? [`  and ${more} more that run`] : []),
       ...failures.map((each) => `  ${colors.red('failed')} ${plain(each.partition)}: ${plain(each.error)}`),
       ...(hidden > 0 ? [`  and ${hidden} more`] : []),
-      ...(failed > 0 && error === undefined ? [`  Repeat them with: sensors backfills retry ${plain(id)}`] : []),
+      ...(canRetry(shown) ? [`  Repeat them with: sensors backfills retry ${plain(id)}`] : []),
       ...(status === 'cancelled' && waiting > 0
         ? [`  ${count(waiting, 'run')} not started, which retry does not start either: start a new backfill for them`]
         : []),

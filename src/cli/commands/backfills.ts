@@ -8,7 +8,7 @@ import { noteOf, type ReasonOption } from '../note.js';
 import { colored, table, type Output } from '../output.js';
 import type { Session } from '../session.js';
 import { backfillView } from '../views.js';
-import { latest, look, printBackfill } from './backfill.js';
+import { answered, canRetry, look, printBackfill } from './backfill.js';
 
 /** `sensors backfills list`: newest first. */
 export async function listBackfills(
@@ -46,7 +46,9 @@ export async function listBackfills(
 
 /** `sensors backfills show <id>` */
 export async function showBackfill(session: Session, output: Output, id: string): Promise<void> {
-  printBackfill(session, output, await session.call(() => latest(session, id)));
+  const { shown, answered: isNow } = await answered(output, () => session.call(() => look(session, id)));
+  printBackfill(session, output, shown);
+  if (!isNow) output.note(`No worker of task queue '${plain(shown.taskQueue)}' has answered. ${asOf(shown)}`);
 }
 
 export interface OperateOptions extends ReasonOption {
@@ -68,13 +70,17 @@ export async function operateBackfill(
   if (runs === true) await confirmRuns(session, id, yes);
   const note = { ...noteOf(options), ...(runs === true ? { runs } : {}) };
   await session.call(() => backfills[what](id, note));
-  const { shown, answered } = await session.call(() => look(session, id));
-  printBackfill(session, output, shown, { applied: answered });
-  if (!answered)
+  const { shown, answered: applied } = await answered(output, () => session.call(() => look(session, id)));
+  printBackfill(session, output, shown, { applied });
+  if (!applied)
     output.note(
       `The ${what} is delivered; no worker of task queue '${plain(shown.taskQueue)}' has answered, so it takes effect when one runs. ` +
-        `What is shown was so ${relative(shown.at)}.`
+        asOf(shown)
     );
+}
+
+function asOf({ at }: Backfill): string {
+  return `What is shown was so ${relative(at)}.`;
 }
 
 /** A run that was cancelled cannot be resumed. */
@@ -99,10 +105,9 @@ export async function retryBackfill(
   const { started } = again;
   printBackfill(session, output, again, { started });
   if (started) return EXIT.ok;
-  const then =
-    again.status === 'failed' && again.error === undefined
-      ? `Its failed partitions run again with: sensors backfills retry ${plain(again.id)}`
-      : `To run partitions once more, start another one: sensors backfill ${plain(again.job)} --partitions <partitions>`;
+  const then = canRetry(again)
+    ? `Its failed partitions run again with: sensors backfills retry ${plain(again.id)}`
+    : `To run partitions once more, start another one: sensors backfill ${plain(again.job)} --partitions <partitions>`;
   output.note(`Backfill '${plain(id)}' was retried already, as '${plain(again.id)}'; nothing was started. ${then}`);
   return EXIT.refused;
 }
