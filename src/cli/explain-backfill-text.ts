@@ -1,5 +1,6 @@
 /** Where a run of a backfill, or a backfill, came from. Pure. */
 import type { BackfillOfRun, RunAnswer } from '../client/index.js';
+import { BACKFILL_ID_PREFIX } from '../sensors/protocol.js';
 import { plain } from '../sensors/text.js';
 import { shellQuoted } from './shell.js';
 
@@ -33,4 +34,11 @@ export function backfillDetails({ id, status, error }: BackfillOfRun): string[] 
     ...(error === undefined ? [] : [`  Error of the backfill: ${plain(error)}`]),
     ...(status === undefined ? [] : [`  More of it: ${command}`]),
   ];
+}
+
+/** @param workflowId of a backfill, or a run of one, that Temporal does not know */
+export function noBackfillSentence(workflowId: string): string {
+  const [id = '', run] = workflowId.slice(BACKFILL_ID_PREFIX.length).split(':', 2);
+  const what = run === undefined ? `backfill '${id}'` : `run '${workflowId}' of a backfill`;
+  return `Temporal knows no ${what} (any more). Backfills that it knows: sensors backfills list`;
 }

@@ -1,8 +1,9 @@
 /** An explanation in a few sentences. Pure. */
 import type { Explanation, KeyAnswer, RunAnswer, SensorRun, TickRecord, TimeAnswer } from '../client/index.js';
 import { describeTick } from '../sensors/describe-tick.js';
+import { BACKFILL_ID_PREFIX } from '../sensors/protocol.js';
 import { count, formatDuration, plain, relative } from '../sensors/text.js';
-import { backfillDetails, backfillSentence } from './explain-backfill-text.js';
+import { backfillDetails, backfillSentence, noBackfillSentence } from './explain-backfill-text.js';
 import { eventLines } from './explain-event-text.js';
 import type { ExplanationOptions } from './explain-view.js';
 import { shellQuoted } from './shell.js';
@@ -221,7 +222,7 @@ function runSentence(answer: RunAnswer, name: string, id: string): string {
     case 'foreign':
       return `Workflow ${plain(answer.workflowId)} was not started by ${name}, but by ${answer.sensor === undefined ? 'no sensor' : plain(answer.sensor)}.`;
     default:
-      return `Temporal knows no run '${id}' (any more).`;
+      return id.startsWith(BACKFILL_ID_PREFIX) ? noBackfillSentence(id) : `Temporal knows no run '${id}' (any more).`;
   }
 }
 

@@ -1,5 +1,6 @@
 /** Events of assets as authors say them, checked against the asset's definition where it is given. */
 import type { Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import { randomUUID } from 'node:crypto';
 import type { AssetEvent, AssetEventOptions, AssetProducer, NewAssetEvent } from '../sensors/asset-event.js';
 import { eventPartitionProblem } from '../sensors/asset-requests.js';
@@ -12,6 +13,7 @@ import { MAX_EVENT_ID_BYTES } from '../sensors/limits.js';
 import { shortHash } from '../sensors/short-hash.js';
 import { logQueueOf } from './asset-queue.js';
 import { recordAssetEvents } from './assets.js';
+import { namePartition } from './name-partition.js';
 import { readPartitions } from './partitions.js';
 
 /** The partition is checked when the asset is given by its definition. */
@@ -86,6 +88,13 @@ export async function recordFromClient(
   asset: AssetReference,
   { eventId = randomUUID(), taskQueue, ...options }: ClientRecordOptions
 ): Promise<void> {
-  const event = await newAssetEvent(client, kind, asset, options, { eventId, producer: {} });
+  const event = await newAssetEvent(client, kind, asset, options, { eventId, producer: {} }).catch(
+    (error: unknown): never => {
+      const { partition } = options;
+      throw error instanceof ApplicationFailure && partition !== undefined
+        ? rejected(namePartition(error.message, partition))
+        : error;
+    }
+  );
   await recordAssetEvents(client, [event], { taskQueue: taskQueue ?? (await logQueueOf(client, event.asset)) });
 }

@@ -137,10 +137,10 @@ test('what cannot be recorded is refused where it is said, by name of the limit'
   await expect(sensors.materialize(asset)).rejects.toThrow('has no log yet: give taskQueue');
   await expect(sensors.materialize('sales orders')).rejects.toThrow("the asset is 'sales orders'; accepted:");
   await expect(sensors.materialize(regions, { partition: 'asia', taskQueue })).rejects.toThrow(
-    `asset '${asset}': partition is not in its static partitions`
+    `asset '${asset}': partition 'asia' is not in its static partitions`
   );
   await expect(sensors.materialize(customers, { partition: 'acme', taskQueue })).rejects.toThrow(
-    "partition is not in partition set 'customers'; add it first"
+    "partition 'acme' is not in partition set 'customers'; add it first"
   );
   await expect(sensors.materialize(customers, { taskQueue })).rejects.toThrow(
     'partition is missing; the asset has dynamic partitions, and a materialization is of one of them'

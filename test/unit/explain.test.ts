@@ -1,12 +1,23 @@
 /** What `explain` makes of what is known: the decisions alone, on states that the loop's own rules made. */
 import type { Client } from '@temporalio/client';
+import { createColors } from 'picocolors';
 import { expect, test } from 'vitest';
+import { explain } from '../../src/cli/commands/explain.js';
 import { explanationLines } from '../../src/cli/explain-text.js';
+import { createOutput, type Output } from '../../src/cli/output.js';
+import type { Session } from '../../src/cli/session.js';
 import { lookForBackfill } from '../../src/client/explain-backfill.js';
 import { decideKey, type KeyFacts } from '../../src/client/explain-key.js';
 import { decideTime, type TimeFacts } from '../../src/client/explain-time.js';
 import { standingOf } from '../../src/client/standing.js';
-import type { KeyAnswer, SensorDescription, SensorRun, Standing } from '../../src/client/index.js';
+import type {
+  Explanation,
+  KeyAnswer,
+  Question,
+  SensorDescription,
+  SensorRun,
+  Standing,
+} from '../../src/client/index.js';
 import type { LoopState, TickRecord } from '../../src/sensors/protocol.js';
 import { requestHash } from '../../src/sensors/run-key.js';
 import { emptyRecord } from '../../src/workflows/records.js';
@@ -456,4 +467,23 @@ test('a sensor sees nothing new for one reason, the one to act on first', () => 
   expect(standingOf({ ...description, failedTaskAttempts: 3 }, 0)).toEqual({ kind: 'broken', failedTaskAttempts: 3 });
   expect(standingOf({ ...description, health: 'notLoaded' }, 1)).toEqual({ kind: 'notLoaded' });
   expect(standingOf({ ...description, status: 'closed' }, 1)).toEqual({ kind: 'closed' });
+});
+
+test('what is called like a backfill is told as one that Temporal does not know, and not as a key that may still come', async () => {
+  const about = { sensor: 's', workflowId: 'sensor/s', runId: 'r' };
+  const asked = async (_: string, question: Question): Promise<Explanation> =>
+    'run' in question
+      ? { ...about, about: 'run', run: question.run, answer: { kind: 'unknown' } }
+      : { ...about, about: 'key', runKey: 'k', jobs: ['process'], answers: [] };
+  const session = { sensors: { explain: asked }, webUrlOf: () => undefined } as unknown as Session;
+  const said: string[] = [];
+  const output = createOutput({ json: false });
+  const result: Output['result'] = (_, text) => void said.push(...text(createColors(false), 80));
+  for (const what of ['backfill/nope', 'backfill/nope:process:a', 's:process:a'])
+    await explain(session, { ...output, result }, 's', what, {});
+  expect(said).toEqual([
+    "Temporal knows no backfill 'nope' (any more). Backfills that it knows: sensors backfills list",
+    "Temporal knows no run 'backfill/nope:process:a' of a backfill (any more). Backfills that it knows: sensors backfills list",
+    's has no jobs: it starts no runs, and run keys mean nothing.',
+  ]);
 });

@@ -60,7 +60,9 @@ async function answer(
   const key = await ask({ runKey: what, job });
   if (other === undefined || !isUnknownKey(key)) return key;
   const second = await ask(other);
-  return second.about === 'run' && second.answer.kind === 'unknown' ? key : second;
+  const isNothing = second.about === 'run' && second.answer.kind === 'unknown';
+  // of what is called like a backfill, that there is none says more than that no key is called so
+  return isNothing && !what.startsWith(BACKFILL_ID_PREFIX) ? key : second;
 }
 
 /** What else a text may stand for. */
