@@ -35,7 +35,9 @@ export function standingText(standing: Standing, name: string): string {
       return 'The sensor is not evaluated: no worker that was asked has its definition.';
     case 'noWorker': {
       const due = standing.dueSince === undefined ? '' : `, though it is due since ${standing.dueSince.toISOString()}`;
-      return `The sensor is not evaluated${due}: no worker polls task queue '${plain(standing.taskQueue)}' for it.`;
+      const heard =
+        standing.lastSeen === undefined ? 'for it' : `any more (last heard of ${relative(standing.lastSeen)})`;
+      return `The sensor is not evaluated${due}: no worker polls task queue '${plain(standing.taskQueue)}' ${heard}.`;
     }
     case 'late':
       return `The sensor is not evaluated, though it is due since ${standing.dueSince.toISOString()}: task queue '${plain(standing.taskQueue)}' is polled, but no worker took it. All are busy, or they have just gone.`;

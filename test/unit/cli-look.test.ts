@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { createColors } from 'picocolors';
 import { expect, test } from 'vitest';
-import { why } from '../../src/cli/commands/describe.js';
+import { checkSensors } from '../../src/cli/checks.js';
+import { descriptionLines, why } from '../../src/cli/commands/describe.js';
 import { listLines } from '../../src/cli/commands/list.js';
 import { backfillDetails } from '../../src/cli/explain-backfill-text.js';
 import { explanationLines } from '../../src/cli/explain-text.js';
@@ -11,7 +12,7 @@ import { duration, moment, pastTime, timeOfDay } from '../../src/cli/options.js'
 import { fitting, table, type Output } from '../../src/cli/output.js';
 import type { Session } from '../../src/cli/session.js';
 import { speaksUnicode, timeline } from '../../src/cli/timeline.js';
-import { tickView } from '../../src/cli/views.js';
+import { descriptionView, listView, tickView } from '../../src/cli/views.js';
 import type { KeyAnswer, SensorDescription, TickHistoryOptions } from '../../src/client/index.js';
 import { standingOf } from '../../src/client/standing.js';
 import { sensorFilter } from '../../src/client/sensor-filter.js';
@@ -165,12 +166,52 @@ test('a sensor whose workflow task fails is not shown as one that is well', () =
   expect(why(broken)).toContain('it stands still');
 });
 
+test('workers that have not been heard of for 90 s are gone, unless one has just answered', () => {
+  const seen = (ageMs: number) => ({ identity: `worker-${ageMs}`, lastSeen: new Date(Date.now() - ageMs) });
+  const lines = (extras: Parameters<typeof descriptionLines>[1]): string =>
+    descriptionLines(describedSensor('orders'), extras, createColors(false)).join('\n');
+  const gone = lines({ workers: [seen(180_500), seen(240_000)], stateError: 'no worker answered' });
+  expect(gone).toContain(
+    "warning: no worker polls task queue 'queue' any more (last heard of 3 min ago), so nothing is evaluated; start one"
+  );
+  expect(gone).toMatch(/Task queue +queue, no worker any more \(worker-180500 3 min ago\)/);
+  const here = lines({ workers: [seen(9_500), seen(180_500)], stateError: 'no worker answered' });
+  expect(here).toContain("warning: the loop's own details are missing: no worker answered");
+  expect(here).toMatch(/Task queue +queue, polled by 1 worker \(worker-9500 9 s ago\)/);
+});
+
+test('a closed sensor is neither due nor evaluated', () => {
+  const past = new Date(Date.now() - 240_000);
+  const evaluation = {
+    phase: 'waiting',
+    attempt: 2,
+    lastAttemptAt: past,
+    dueSince: past,
+    lastOutcome: 'no files',
+    folded: true,
+  } as NonNullable<SensorDescription['evaluation']>;
+  const facts = { evaluation, dueSince: past };
+  const place = { namespace: 'default', address: 'localhost' };
+  const shown = (status: SensorDescription['status']): string => {
+    const sensor = describedSensor('orders', { ...facts, status });
+    const listed = listLines([sensor], {}, place, createColors(false));
+    return [...listed, ...descriptionLines(sensor, { workers: [] }, createColors(false))].join('\n');
+  };
+  expect(shown('running')).toMatch(/ 4 min .*Attempt +2, the last 4 min ago.*Idle +costs no history/s);
+  expect(shown('closed')).not.toMatch(/4 min|Attempt|Idle/);
+  const closed = describedSensor('orders', { ...facts, status: 'closed' });
+  expect(listView(closed).dueSince).toBeUndefined();
+  expect(descriptionView(closed, { workers: [] }).evaluation).toBeUndefined();
+  expect(checkSensors([closed], Date.now()).map(({ check }) => check)).toEqual(['sensors', 'closed']);
+});
+
 test('a sensor that nobody has taken yet is said to be late, however little', () => {
   const dueSince = new Date(Date.now() - 7_000);
   const late = describedSensor('orders', { dueSince });
   expect(why(late)).toBe('running, but late: it was due 7 s ago, and no worker has taken it yet.');
   expect(why(describedSensor('orders', { dueSince: new Date() }))).toBe('running; it is between two evaluations.');
-  const answer: KeyAnswer = { kind: 'notSeen', job: 'report', since: dueSince, standing: standingOf(late, 1) };
+  const polled = [{ identity: 'here', lastSeen: new Date() }];
+  const answer: KeyAnswer = { kind: 'notSeen', job: 'report', since: dueSince, standing: standingOf(late, polled) };
   const loop = { sensor: 'orders', workflowId: 'sensor/orders', runId: 'r' };
   const about = { about: 'key', ...loop, runKey: 'k', jobs: ['report'] } as const;
   const [line] = explanationLines({ ...about, answers: [answer] }, { showCursor: false, webUrlOf: () => undefined });

@@ -92,8 +92,9 @@ function next(sensor: SensorDescription): string {
 }
 
 /** How far it is behind: with events that it has still to handle, or with an evaluation that no worker takes. */
-function lag({ behindSince, dueSince }: SensorDescription): string {
-  const since = Math.min(behindSince?.getTime() ?? Infinity, dueSince?.getTime() ?? Infinity);
+function lag({ status, behindSince, dueSince }: SensorDescription): string {
+  const due = status === 'closed' ? undefined : dueSince;
+  const since = Math.min(behindSince?.getTime() ?? Infinity, due?.getTime() ?? Infinity);
   return since === Infinity ? '' : formatDuration(Math.max(0, Date.now() - since));
 }
 
