@@ -1,6 +1,6 @@
 /** How a sensor stands, in a sentence that says what to do. Pure. */
 import type { Standing } from '../client/index.js';
-import { plain, relative } from '../sensors/text.js';
+import { plain, relative, relativeNext } from '../sensors/text.js';
 import { lateText } from './late-text.js';
 
 export function when(at: Date | undefined): string {
@@ -22,7 +22,7 @@ export function standingText(standing: Standing, name: string): string {
   switch (standing.kind) {
     case 'running': {
       const said = standing.lastOutcome === undefined ? '' : `, and last said: ${plain(standing.lastOutcome, 300)}`;
-      const next = standing.nextAt === undefined ? '' : `, the next evaluation is ${relative(standing.nextAt)}`;
+      const next = standing.nextAt === undefined ? '' : `, the next evaluation is ${relativeNext(standing.nextAt)}`;
       return `The sensor is running${lateText(standing) ?? next}${said}.`;
     }
     case 'stopped':

@@ -6,6 +6,8 @@ import { checkSensors } from '../../src/cli/checks.js';
 import { descriptionLines, why } from '../../src/cli/commands/describe.js';
 import { listLines } from '../../src/cli/commands/list.js';
 import { backfillDetails } from '../../src/cli/explain-backfill-text.js';
+import { standingText } from '../../src/cli/standing-text.js';
+import { logLines } from '../../src/cli/commands/tick.js';
 import { explanationLines } from '../../src/cli/explain-text.js';
 import { firstOf, newestTicks, type NewestTicksOptions } from '../../src/cli/newest-ticks.js';
 import { duration, moment, pastTime, timeOfDay } from '../../src/cli/options.js';
@@ -15,6 +17,7 @@ import { speaksUnicode, timeline } from '../../src/cli/timeline.js';
 import { descriptionView, listView, tickView } from '../../src/cli/views.js';
 import type { KeyAnswer, SensorDescription, TickHistoryOptions } from '../../src/client/index.js';
 import { standingOf } from '../../src/client/standing.js';
+import { plainLines } from '../../src/sensors/text.js';
 import { sensorFilter } from '../../src/client/sensor-filter.js';
 import { emptyRecord } from '../../src/workflows/records.js';
 import { addRuns, runsOfLastDay, type RecentRuns } from '../../src/sensors/recent-runs.js';
@@ -94,6 +97,32 @@ test('a past time is a time, or how long ago', () => {
     expect(() => pastTime(wrong), wrong).toThrow(/Accepted|future/);
 });
 
+test('a stack is shown line by line, and no line of it looks like one of ours', () => {
+  const stack = 'Error: no \u001b[2Jaccess\n    at look (/app/look.ts:1:2)\n\n2030-01-31T08:00:00Z  8  info  mine';
+  const lines = [
+    'Error: no \\u001b[2Jaccess',
+    '    at look (/app/look.ts:1:2)',
+    '    2030-01-31T08:00:00Z  8  info  mine',
+  ];
+  expect(plainLines(stack)).toEqual(lines);
+  const shown = logLines([{ level: 'error', at: 0, message: stack }], createColors(false));
+  expect(shown).toEqual([`  log error ${lines[0]}`, `  ${lines[1]}`, `  ${lines[2]}`]);
+  expect(plainLines('')).toEqual(['']);
+});
+
+test('an evaluation that came due while the rest was looked up is said to be due now', () => {
+  const nextAt = new Date(Date.now() - 1_500);
+  const evaluation = { phase: 'waiting', lastOutcome: 'no files', nextAt } as NonNullable<
+    SensorDescription['evaluation']
+  >;
+  const due = describedSensor('orders', { evaluation });
+  expect(why(due)).toBe('running: no files; next evaluation now.');
+  expect(listLines([due], {}, { namespace: '', address: '' }, createColors(false)).at(-1)).toMatch(/ now .* no files$/);
+  const polled = [{ identity: 'here', lastSeen: new Date() }];
+  expect(standingText(standingOf(due, polled), 'orders')).toContain('running, the next evaluation is now, and');
+  expect(descriptionLines(due, { workers: polled }, createColors(false)).join('\n')).toMatch(/Next evaluation +now \(/);
+});
+
 test('a time of day is the last one that clocks here showed', () => {
   const now = new Date(2026, 0, 31, 17, 0, 0);
   expect(timeOfDay('16:38', now)).toEqual(new Date(2026, 0, 31, 16, 38));
@@ -103,7 +132,7 @@ test('a time of day is the last one that clocks here showed', () => {
     expect(timeOfDay(other, now), other).toBeUndefined();
   expect(moment('2999-01-01T00:00:00Z')).toEqual(new Date('2999-01-01T00:00:00Z'));
   expect(moment('16:38').getTime()).toBeLessThanOrEqual(Date.now());
-  expect(() => moment('25:00')).toThrow("A time is not '25:00'. Accepted: a time of day such as 16:38");
+  expect(() => moment('25:00')).toThrow("'25:00' is not a time. Accepted: a time of day such as 16:38");
 });
 
 const HOUR_MS = 3_600_000;

@@ -11,7 +11,7 @@ import { explainError, isUnanswered } from '../errors.js';
 import { latePendingText, lateText } from '../late-text.js';
 import { colored, fields, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
-import { count, formatDuration, plain, relative } from '../../sensors/text.js';
+import { count, formatDuration, plain, relative, relativeNext } from '../../sensors/text.js';
 import { positionIn } from '../../sensors/asset-position.js';
 import { retriedText } from '../asset-text.js';
 import { descriptionView, watchedViews, type DescriptionExtras } from '../views.js';
@@ -119,7 +119,7 @@ export function why(sensor: SensorDescription): string {
   }
   if (evaluation.phase === 'running')
     return `running${late ?? '; it is evaluated now, or as soon as a worker takes it'}.`;
-  const next = evaluation.nextAt === undefined ? '' : `; next evaluation ${relative(evaluation.nextAt)}`;
+  const next = evaluation.nextAt === undefined ? '' : `; next evaluation ${relativeNext(evaluation.nextAt)}`;
   return `running${health === 'failing' ? ' and failing' : ''}: ${plain(evaluation.lastOutcome ?? evaluation.lastTickOutcome ?? 'waiting', 300)}${next}.`;
 }
 
@@ -182,7 +182,8 @@ function attemptLine({ status, evaluation }: SensorDescription): string | undefi
 function nextLine({ status, evaluation, statusUntil, pendingUntil }: SensorDescription): string {
   if (status === 'closed') return 'none';
   if (status === 'stopped') return statusUntil === undefined ? 'none while it is stopped' : at(statusUntil);
-  if (evaluation?.phase === 'waiting' && evaluation.nextAt !== undefined) return at(evaluation.nextAt);
+  if (evaluation?.phase === 'waiting' && evaluation.nextAt !== undefined)
+    return `${relativeNext(evaluation.nextAt)} (${evaluation.nextAt.toISOString()})`;
   if (evaluation === undefined && pendingUntil !== undefined)
     return `after the pending requests${pendingUntil.getTime() > Date.now() ? `, ${at(pendingUntil)}` : ''}`;
   return 'now';
