@@ -110,9 +110,20 @@ test('a stack is shown line by line, and no line of it looks like one of ours', 
   expect(plainLines('')).toEqual(['']);
 });
 
+test('what interrupted an evaluation is not taken for a skip reason', () => {
+  const evaluation = {
+    phase: 'running',
+    lastOutcome: 'its worker was shut down',
+    folded: false,
+    streak: [{ reason: 'no files', since: 0 }],
+  } as unknown as NonNullable<SensorDescription['evaluation']>;
+  const shown = descriptionLines(describedSensor('orders', { evaluation }), { workers: [] }, createColors(false));
+  expect(shown.join('\n')).toMatch(/Last skip reason +no files/);
+});
+
 test('an evaluation that came due while the rest was looked up is said to be due now', () => {
   const nextAt = new Date(Date.now() - 1_500);
-  const evaluation = { phase: 'waiting', lastOutcome: 'no files', nextAt } as NonNullable<
+  const evaluation = { phase: 'waiting', lastOutcome: 'no files', folded: true, nextAt } as NonNullable<
     SensorDescription['evaluation']
   >;
   const due = describedSensor('orders', { evaluation });

@@ -169,7 +169,8 @@ function healthLine({ health, evaluation }: SensorDescription, state: SensorStat
 
 function skipReason({ evaluation, health }: SensorDescription): string | undefined {
   if (evaluation === undefined || health === 'notLoaded') return undefined;
-  const reason = evaluation.lastOutcome ?? evaluation.streak.at(-1)?.reason;
+  // one that was postponed or interrupted says something else
+  const reason = evaluation.folded ? evaluation.lastOutcome : evaluation.streak.at(-1)?.reason;
   return reason === undefined ? undefined : plain(reason);
 }
 
