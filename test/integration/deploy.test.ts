@@ -22,9 +22,9 @@ test('a deploy changes options without a tick, the newest worker start wins, and
     name: 'slow',
     interval: 100,
     defaultStatus: 'running',
-    async evaluate({ signal, skip }) {
-      if (++slowEvaluations === 2) await once(signal, 'abort');
-      return skip(`evaluation ${slowEvaluations}`);
+    async evaluate(ctx) {
+      if (++slowEvaluations === 2) await once(ctx.signal, 'abort');
+      return ctx.skip(`evaluation ${slowEvaluations}`);
     },
   });
   const name = h.name('deployed');
