@@ -77,6 +77,12 @@ export class Attempt {
     return performance.now() - this.aliveAt;
   }
 
+  /** Whether it is over only because its worker goes. */
+  get isShutDown(): boolean {
+    const details = this.context.cancellationDetails;
+    return details?.workerShutdown === true && !details.cancelRequested;
+  }
+
   heartbeat(): void {
     if (this.streak === undefined) this.context.heartbeat();
     else this.context.heartbeat(this.streak);

@@ -13,7 +13,7 @@ import { Evaluating, type Evaluator } from './evaluator.js';
 import { measureAttempt, measureFolded } from './attempt-metrics.js';
 import type { SensorActivityDependencies } from './index.js';
 import { deferToNewer, refuseOutdated } from './newest.js';
-import { KeysUnavailableError, noKeys, notLoaded, waiting } from './postponed.js';
+import { interrupted, KeysUnavailableError, noKeys, notLoaded, waiting } from './postponed.js';
 import { KnownStreaks } from './known-streaks.js';
 import { addReason, extendStreak, readStreak } from './streak.js';
 
@@ -45,7 +45,8 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies,
       evaluator.refuseOverlap(input);
       result = await evaluator.evaluate(evaluating, 'tick');
     } catch (error) {
-      if (error instanceof CancelledFailure && error === attempt.signal.reason) throw error;
+      if (error instanceof CancelledFailure && error === attempt.signal.reason)
+        throw attempt.isShutDown ? interrupted(input) : error;
       if (error instanceof KeysUnavailableError) throw noKeys(input, error);
       book.traceback(error);
       measureAttempt(evaluating);

@@ -11,6 +11,8 @@ import type { EvaluationInput } from '../sensors/protocol.js';
 /** How soon the run keys are asked for again when they could not be read. */
 const NO_KEYS_RETRY_MS = 2_000;
 const MISSING_PAGE_RETRY_MS = 10_000;
+/** How soon another worker goes on with what the one that was shut down had begun. */
+const INTERRUPTED_RETRY_MS = 1_000;
 /** How soon another worker is tried when this one does not have the definition. */
 const NOT_LOADED_RETRY_MS = 5_000;
 
@@ -45,6 +47,19 @@ export function waiting(input: EvaluationInput, remainingMs: number): Applicatio
       category: ApplicationFailureCategory.BENIGN,
       // 0 would end the activity
       nextRetryDelay: Math.max(1, Math.ceil(remainingMs)),
+    })
+  );
+}
+
+/** Left to the SDK, the attempt would end with what no operator understands, and say nothing of the last tick. */
+export function interrupted({ facts }: EvaluationInput): ApplicationFailure {
+  return withoutStack(
+    ApplicationFailure.create({
+      message: 'its worker was shut down during the evaluation, which another one begins again',
+      type: FAILURE_TYPES.interrupted,
+      details: [facts],
+      category: ApplicationFailureCategory.BENIGN,
+      nextRetryDelay: INTERRUPTED_RETRY_MS,
     })
   );
 }

@@ -171,6 +171,10 @@ function jobOf({ name, jobs }: SensorDefinition, job: string | undefined): JobDe
   const found = job === undefined && jobs.length === 1 ? jobs[0] : jobs.find((each) => each.name === job);
   if (found !== undefined) return found;
   const names = jobs.map((each) => `'${each.name}'`).join(', ') || 'none';
+  if (job === undefined && jobs.length > 0)
+    throw rejected(
+      `sensor '${name}' has ${jobs.length} jobs, so name the key's job (--job, or 'job'); accepted: ${names}`
+    );
   throw rejected(`sensor '${name}' has no job ${quote(job)}; accepted: ${names}`);
 }
 

@@ -1,4 +1,5 @@
 /** What `sensors doctor` makes of what it found: each check one line, with what to do. Pure. */
+import { isGone } from '../client/gone-workers.js';
 import type { SensorDescription, SensorWorker } from '../client/index.js';
 import { STOPPED_BY_FAILURES } from '../sensors/protocol.js';
 import { count, formatDuration, plain, relative } from '../sensors/text.js';
@@ -18,8 +19,6 @@ const FAIL_SKEW_MS = 60_000;
 const SHORT_RETENTION_MS = 86_400_000;
 /** An idle worker asks again at least once a minute. */
 const LATE_MS = 120_000;
-/** A worker that has not asked for so long is gone, though Temporal lists it for five minutes. */
-const GONE_MS = 90_000;
 
 /** @param skewMs server against client; undefined: not known */
 export function checkClock(skewMs: number | undefined): Check {
@@ -112,7 +111,7 @@ export function checkWorkers(
   now: number
 ): Check[] {
   return [...pollers].map(([taskQueue, workers]) => {
-    const gone = workers.filter(({ lastSeen }) => now - lastSeen.getTime() > GONE_MS);
+    const gone = workers.filter((each) => isGone(each, now));
     const alive = workers.length - gone.length;
     const [last] = gone;
     const heard = last === undefined ? '' : `last heard of ${relative(last.lastSeen, now)}`;
@@ -181,14 +180,15 @@ const FAULTS: readonly Fault[] = [
   {
     check: 'paused',
     status: 'warn',
-    has: ({ evaluation }) => evaluation?.paused === true,
+    has: ({ evaluation, status }) => evaluation?.paused === true && status !== 'closed',
     message: 'the evaluation was paused in Temporal Web',
     todo: 'unpause it there',
   },
   {
     check: 'late',
     status: 'warn',
-    has: ({ dueSince }, now) => dueSince !== undefined && now - dueSince.getTime() > LATE_MS,
+    has: ({ dueSince, status }, now) =>
+      dueSince !== undefined && now - dueSince.getTime() > LATE_MS && status !== 'closed',
     message: 'due for more than 2 min, and no worker has taken it',
     todo: 'look whether the workers are alive and have free slots',
   },

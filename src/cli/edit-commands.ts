@@ -7,7 +7,7 @@ import type { PendingOptions } from './commands/pending.js';
 import type { PruneOptions } from './commands/prune.js';
 import type { ExitCode } from './exit-codes.js';
 import type { ReasonOption } from './note.js';
-import { json, text, tickNumber } from './options.js';
+import { json, runKey, text, tickNumber } from './options.js';
 import type { Output } from './output.js';
 import type { Session } from './session.js';
 import type { Json } from '../sensors/json.js';
@@ -84,19 +84,19 @@ function addCursor(program: Command, output: Output, inSession: InSession): void
 }
 
 function addKeys(program: Command, output: Output, inSession: InSession): void {
-  withReason(program.command('rerun <sensor> <run-key>'))
+  withReason(program.command('rerun <sensor>').argument('<run-key>', 'of a run that it started', runKey))
     .description('run a key again now, with the config of its last run')
     .option('--job <name>', 'its job, when the sensor has several', text)
-    .action(async (sensor: string, runKey: string, own: KeyOptions) => {
+    .action(async (sensor: string, key: string, own: KeyOptions) => {
       const { rerun } = await import('./commands/keys.js');
-      await inSession((session) => rerun(session, output, sensor, runKey, own));
+      await inSession((session) => rerun(session, output, sensor, key, own));
     });
-  withReason(program.command('rearm <sensor> <run-key>'))
+  withReason(program.command('rearm <sensor>').argument('<run-key>', 'that has run', runKey))
     .description('let the next request of a key start a run, once, whatever ran before')
     .option('--job <name>', 'its job, when the sensor has several', text)
-    .action(async (sensor: string, runKey: string, own: KeyOptions) => {
+    .action(async (sensor: string, key: string, own: KeyOptions) => {
       const { rearm } = await import('./commands/keys.js');
-      await inSession((session) => rearm(session, output, sensor, runKey, own));
+      await inSession((session) => rearm(session, output, sensor, key, own));
     });
 }
 

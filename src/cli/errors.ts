@@ -95,8 +95,7 @@ export function detailsOf(error: unknown): string {
  * @param place undefined when the connection was not yet known
  */
 export function explainError(error: unknown, place: Place | undefined): ExplainedError {
-  if (error instanceof CommanderError)
-    return usage(`${error.message.replace(/^error: /, '')}\nRun sensors --help to see what there is`);
+  if (error instanceof CommanderError) return usage(`${describeUsage(error)}\nRun sensors --help to see what there is`);
   if (error instanceof UsageError) return usage(error.message);
   const { name, message } = error instanceof Error ? error : new Error(String(error));
   switch (name) {
@@ -156,6 +155,13 @@ function noNamespace(at: string, place: Place | undefined): ExplainedError {
       `there is no namespace '${namespace}' on ${at}; correct --namespace, TEMPORAL_NAMESPACE or the profile, ` +
       `or create it: temporal operator namespace create --namespace ${namespace}`,
   };
+}
+
+/** What Commander says, in words of ours where its own are those of its developers. */
+function describeUsage({ message }: CommanderError): string {
+  return message
+    .replace(/^error: /, '')
+    .replace(/^command-argument value '(.*)' is invalid for argument '(.*?)'\. /s, "argument <$2> '$1' is invalid. ");
 }
 
 function usage(message: string): ExplainedError {

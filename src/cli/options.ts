@@ -15,6 +15,12 @@ export function text(value: string): string {
   return value;
 }
 
+/** A run key: whatever a sensor may ask for. */
+export function runKey(value: string): string {
+  if (value === '') throw new InvalidArgumentError('A run key is not empty.');
+  return value;
+}
+
 /** A variable of the environment that switches something on. */
 export function flag(value: string | undefined): boolean {
   return !['', '0', 'false', 'no', 'off'].includes((value ?? '').trim().toLowerCase());
@@ -120,7 +126,7 @@ export function moment(value: string): Date {
   if (at !== undefined) return at;
   if (DURATION.test(value)) return pastTime(value);
   throw new InvalidArgumentError(
-    `A time is not '${value}'. Accepted: a time of day such as 16:38, how long ago, such as 30m or 2h, or an ISO time such as 2026-01-31T08:00:00Z; without a zone it is local time.`
+    `'${value}' is not a time. Accepted: a time of day such as 16:38, how long ago, such as 30m or 2h, or an ISO time such as 2026-01-31T08:00:00Z; without a zone it is local time.`
   );
 }
 

@@ -38,17 +38,28 @@ export function checkSelection({ names, tag, all }: Selection): void {
 }
 
 /**
- * @throws NoMatchError when a name is none of them, or nothing at all fits
+ * @throws NoMatchError when a name is none of them, a glob fits none, or nothing is left of them with these tags
  */
 export function select<T extends Selectable>(sensors: readonly T[], selection: Selection): T[] {
   const { names, tag = {} } = selection;
-  const known = new Set(sensors.map(({ sensor }) => sensor));
-  const unknown = names.filter((name) => !isGlob(name) && !known.has(name));
-  if (unknown.length > 0) throw new NoMatchError(`there is no sensor ${unknown.map((name) => `'${name}'`).join(', ')}`);
+  const unknown = names.filter((name) => !sensors.some(isChosen([name], {})));
+  if (unknown.length > 0) throw new NoMatchError(describeUnknown(unknown, unknown.length < names.length));
   const found = sensors.filter(isChosen(names, tag));
   if (found.length > 0) return found;
   const wanted = [...names.map((name) => `'${name}'`), ...Object.entries(tag).map(([key, value]) => `${key}=${value}`)];
   throw new NoMatchError(`no sensor matches ${wanted.length === 0 ? 'this' : wanted.join(' ')}`);
+}
+
+/** @param hasOthers whether there are sensors that go by other names of the selection */
+function describeUnknown(unknown: readonly string[], hasOthers: boolean): string {
+  const quoted = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(', ');
+  const globs = unknown.filter(isGlob);
+  const names = unknown.filter((name) => !isGlob(name));
+  const what = [
+    ...(names.length === 0 ? [] : [`there is no sensor ${quoted(names)}`]),
+    ...(globs.length === 0 ? [] : [`no sensor matches ${quoted(globs)}`]),
+  ].join(', and ');
+  return `${what}${hasOthers ? ', so the others are left alone' : ''}`;
 }
 
 /** Whatever cannot be a sensor's name. */

@@ -1,6 +1,6 @@
 /** How a sensor stands, in a sentence that says what to do. Pure. */
 import type { Standing } from '../client/index.js';
-import { plain, relative } from '../sensors/text.js';
+import { plain, relative, relativeNext } from '../sensors/text.js';
 import { lateText } from './late-text.js';
 
 export function when(at: Date | undefined): string {
@@ -22,7 +22,7 @@ export function standingText(standing: Standing, name: string): string {
   switch (standing.kind) {
     case 'running': {
       const said = standing.lastOutcome === undefined ? '' : `, and last said: ${plain(standing.lastOutcome, 300)}`;
-      const next = standing.nextAt === undefined ? '' : `, the next evaluation is ${relative(standing.nextAt)}`;
+      const next = standing.nextAt === undefined ? '' : `, the next evaluation is ${relativeNext(standing.nextAt)}`;
       return `The sensor is running${lateText(standing) ?? next}${said}.`;
     }
     case 'stopped':
@@ -35,7 +35,9 @@ export function standingText(standing: Standing, name: string): string {
       return 'The sensor is not evaluated: no worker that was asked has its definition.';
     case 'noWorker': {
       const due = standing.dueSince === undefined ? '' : `, though it is due since ${standing.dueSince.toISOString()}`;
-      return `The sensor is not evaluated${due}: no worker polls task queue '${plain(standing.taskQueue)}' for it.`;
+      const heard =
+        standing.lastSeen === undefined ? 'for it' : `any more (last heard of ${relative(standing.lastSeen)})`;
+      return `The sensor is not evaluated${due}: no worker polls task queue '${plain(standing.taskQueue)}' ${heard}.`;
     }
     case 'late':
       return `The sensor is not evaluated, though it is due since ${standing.dueSince.toISOString()}: task queue '${plain(standing.taskQueue)}' is polled, but no worker took it. All are busy, or they have just gone.`;

@@ -15,7 +15,10 @@ export function standingView(standing: Standing) {
     }
     case 'broken':
       return { kind, failedTaskAttempts: standing.failedTaskAttempts };
-    case 'noWorker':
+    case 'noWorker': {
+      const { taskQueue, dueSince, lastSeen } = standing;
+      return { kind, taskQueue, dueSince: iso(dueSince), lastSeen: iso(lastSeen) };
+    }
     case 'late':
       return { kind, taskQueue: standing.taskQueue, dueSince: iso(standing.dueSince) };
     case 'failing':

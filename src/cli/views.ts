@@ -70,7 +70,8 @@ export function listView(sensor: SensorDescription) {
     lastOutcome: evaluation?.lastOutcome,
     nextAt: iso(nextAt(sensor)),
     runsLastDay,
-    dueSince: iso(sensor.dueSince),
+    // what a closed loop left undone is not due
+    dueSince: iso(sensor.status === 'closed' ? undefined : sensor.dueSince),
   };
 }
 
@@ -100,7 +101,7 @@ export function descriptionView(
   description: SensorDescription,
   { workers, state, lastTick, stateError, webUrl, lasts }: DescriptionExtras
 ) {
-  const { evaluation } = description;
+  const evaluation = description.status === 'closed' ? undefined : description.evaluation;
   return {
     ...sensorView(description),
     taskQueue: description.taskQueue,

@@ -52,6 +52,7 @@ const WITH_FACTS: readonly string[] = [
   FAILURE_TYPES.notLoaded,
   FAILURE_TYPES.noKeys,
   FAILURE_TYPES.outdated,
+  FAILURE_TYPES.interrupted,
 ];
 
 /** The loop's evaluation among its pending activities, if there is one. */

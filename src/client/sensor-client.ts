@@ -561,8 +561,7 @@ export class SensorClient {
       if (!(error instanceof SensorNotFoundError)) throw error;
       throw new SensorNotFoundError(sensor, this.namespace, await hasRuns(this.client, sensor));
     });
-    const workers = await this.workers(description.taskQueue);
-    const standing = standingOf(description, workers.length);
+    const standing = standingOf(description, await this.workers(description.taskQueue));
     return await explain(this.client, sensor, question, { description, standing }, options);
   }
 

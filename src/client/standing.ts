@@ -1,5 +1,6 @@
 /** Whether a sensor would see something new now, and if not, why. Pure. */
-import type { SensorDescription } from './sensor-client.js';
+import { isGone } from './gone-workers.js';
+import type { SensorDescription, SensorWorker } from './sensor-client.js';
 
 /** Something that has been due for so long waits for a worker. */
 const LATE_MS = 10_000;
@@ -28,15 +29,25 @@ export type Standing =
   /** No worker that was asked has its definition. */
   | { readonly kind: 'notLoaded' }
   /** Nobody polls its task queue. */
-  | { readonly kind: 'noWorker'; readonly taskQueue: string; readonly dueSince?: Date | undefined }
+  | {
+      readonly kind: 'noWorker';
+      readonly taskQueue: string;
+      readonly dueSince?: Date | undefined;
+      /** When the last worker was heard of, while Temporal knows it. */
+      readonly lastSeen?: Date | undefined;
+    }
   /** Its task queue is polled, and yet nobody has taken what is due: all are busy, or have just gone. */
   | { readonly kind: 'late'; readonly taskQueue: string; readonly dueSince: Date }
   /** Its evaluation was paused in Temporal Web. */
   | { readonly kind: 'paused' }
   | { readonly kind: 'failing'; readonly since?: Date | undefined; readonly error?: string | undefined };
 
-/** @param workers that poll its task queue */
-export function standingOf(sensor: SensorDescription, workers: number, now: number = Date.now()): Standing {
+/** @param workers that have polled its task queue, seen last first */
+export function standingOf(
+  sensor: SensorDescription,
+  workers: readonly SensorWorker[],
+  now: number = Date.now()
+): Standing {
   const { status, evaluation, dueSince, failedTaskAttempts, taskQueue } = sensor;
   if (status === 'closed') return { kind: 'closed' };
   if (status === 'stopped') {
@@ -45,7 +56,8 @@ export function standingOf(sensor: SensorDescription, workers: number, now: numb
   }
   if (failedTaskAttempts !== undefined) return { kind: 'broken', failedTaskAttempts };
   if (sensor.health === 'notLoaded') return { kind: 'notLoaded' };
-  if (workers === 0) return { kind: 'noWorker', taskQueue, dueSince };
+  if (workers.every((each) => isGone(each, now)))
+    return { kind: 'noWorker', taskQueue, dueSince, lastSeen: workers[0]?.lastSeen };
   if (dueSince !== undefined && now - dueSince.getTime() > LATE_MS) return { kind: 'late', taskQueue, dueSince };
   if (evaluation?.paused === true) return { kind: 'paused' };
   if (sensor.health === 'failing')

@@ -6,6 +6,7 @@
  */
 import { msToNumber } from '@temporalio/common/lib/time.js';
 import { DefinitionError, quote } from './errors.js';
+import { formatDuration } from './text.js';
 
 type Unit =
   | 'ms'
@@ -40,7 +41,7 @@ export type Duration = number | `${number}${Unit}` | `${number} ${Unit}`;
  * @throws {@link DefinitionError} when it is no duration or outside `min`..`max` milliseconds
  */
 export function parseDuration(duration: unknown, place: string, min: number, max: number): number {
-  const accepted = `accepted: milliseconds or a text such as '30s' or '5 minutes', from ${min} ms to ${max / 3_600_000} hours`;
+  const accepted = `accepted: milliseconds or a text such as '30s' or '5 minutes', from ${formatDuration(min)} to ${formatDuration(max)}`;
   let ms: number;
   try {
     ms = msToNumber(duration as Parameters<typeof msToNumber>[0]);

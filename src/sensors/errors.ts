@@ -36,6 +36,8 @@ export const FAILURE_TYPES = {
   pageMissing: 'PageMissing',
   /** The attempt was no longer the current one and did not evaluate. */
   outdated: 'OutdatedAttempt',
+  /** The worker was shut down during the attempt; Temporal tries again at once. */
+  interrupted: 'EvaluationInterrupted',
   /** A message to the loop that it cannot take; the message says why. */
   rejected: 'MessageRejected',
 } as const;

@@ -14,6 +14,12 @@ export function plain(text: string, max = 2_000): string {
   return characters.length <= max ? line : `${characters.slice(0, max - 1).join('')}…`;
 }
 
+/** The same line by line, such as a stack: all but the first are indented, so that none looks like one of ours. */
+export function plainLines(text: string, max?: number): string[] {
+  const [first = '', ...rest] = text.split('\n').filter((line) => line.trim() !== '');
+  return [plain(first, max), ...rest.map((line) => `    ${plain(line.trim(), max)}`)];
+}
+
 /** JSON in which nothing is left that a terminal would obey. @param indent of its lines; 0: one line */
 export function printableJson(value: unknown, indent = 2): string {
   return JSON.stringify(value, undefined, indent).replaceAll(UNPRINTABLE, (character) =>
@@ -47,6 +53,11 @@ export function relative(at: Date | number, now: number = Date.now()): string {
   const [unit, size] = UNITS.find(([, unitMs]) => Math.abs(ms) >= unitMs) ?? ['s', 1_000];
   const amount = `${Math.max(1, Math.floor(Math.abs(ms) / size))} ${unit}`;
   return ms < 0 ? `${amount} ago` : `in ${amount}`;
+}
+
+/** The same of what is to come: what came due while the rest was looked up is `now`. */
+export function relativeNext(at: Date): string {
+  return relative(Math.max(at.getTime(), Date.now()));
 }
 
 /** `1 run`, `3 runs`. */

@@ -1,11 +1,12 @@
 /** Workers that come and go: changed options, two versions at once, Worker Versioning. */
+import { once } from 'node:events';
 import { Worker } from '@temporalio/worker';
 import { expect, inject, test } from 'vitest';
 import { defineSensor } from '../../src/index.js';
 import { SensorsPlugin } from '../../src/worker/index.js';
 import { Harness, waitFor } from '../support/harness.js';
 
-test('a deploy changes options without a tick, and the newest worker start wins', async () => {
+test('a deploy changes options without a tick, the newest worker start wins, and an interrupted evaluation begins again', async () => {
   const h = await Harness.create();
   let evaluations = 0;
   const version = (interval: '1h' | '2h', description: string) =>
@@ -16,11 +17,29 @@ test('a deploy changes options without a tick, and the newest worker start wins'
       defaultStatus: 'running',
       evaluate: () => void evaluations++,
     });
+  let slowEvaluations = 0;
+  const slow = defineSensor({
+    name: 'slow',
+    interval: 100,
+    defaultStatus: 'running',
+    async evaluate(ctx) {
+      if (++slowEvaluations === 2) await once(ctx.signal, 'abort');
+      return ctx.skip(`evaluation ${slowEvaluations}`);
+    },
+  });
   const name = h.name('deployed');
-  const old = await h.work([version('1h', 'old')]);
+  const old = await h.work([version('1h', 'old'), slow]);
   await h.tickWhere('deployed', ({ tick }) => tick === 1, 'the first tick');
+  await waitFor(() => slowEvaluations === 2, 'the slow evaluation');
   await old.stop();
-  const fresh = await h.work([version('2h', 'new')]);
+  expect(await h.sensors.describe(h.name(slow))).toMatchObject({
+    health: 'ok',
+    lastTick: { tick: 1 },
+    evaluation: { lastOutcome: 'its worker was shut down during the evaluation, which another one begins again' },
+  });
+  const fresh = await h.work([version('2h', 'new'), slow]);
+  await waitFor(() => slowEvaluations > 2, 'the evaluation that begins again');
+  expect((await h.sensors.ticks(h.name(slow))).map(({ status }) => status)).toEqual(['skipped']);
   await waitFor(async () => (await h.sensors.describe(name)).description === 'new', 'the new description');
   const { evaluation, intervalMs } = await waitFor(async () => {
     const description = await h.sensors.describe(name);

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { ReadOnlyError } from '../../src/client/index.js';
 import { explainError } from '../../src/cli/errors.js';
+import { createProgram, type Run } from '../../src/cli/program.js';
 import { withSession } from '../../src/cli/session.js';
 
 let server: Http2Server | undefined;
@@ -48,6 +49,20 @@ async function explained(address: string, options: Partial<ConnectionOptions> = 
   }
   throw new Error('it did not fail');
 }
+
+test.each([
+  [['cursor', 'set', 'inbox', '{bad'], "argument <json> '{bad' is invalid. It is not JSON; a text needs quotes"],
+  [['rearm', 'inbox', ''], "argument <run-key> '' is invalid. A run key is not empty."],
+  [['rerun', 'inbox', ''], "argument <run-key> '' is invalid. A run key is not empty."],
+])('what the command line does not accept is a usage error: %j', async (args, message) => {
+  const parsed = createProgram({} as Run)
+    .configureOutput({ writeErr: () => undefined })
+    .parseAsync(args, { from: 'user' });
+  const error: unknown = await parsed.catch((each: unknown) => each);
+  const { code, exitCode, message: said } = explainError(error, undefined);
+  expect({ code, exitCode }).toEqual({ code: 'usage', exitCode: 2 });
+  expect(said.startsWith(message), said).toBe(true);
+});
 
 test.each([
   [

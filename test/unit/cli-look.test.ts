@@ -2,18 +2,22 @@
 import fc from 'fast-check';
 import { createColors } from 'picocolors';
 import { expect, test } from 'vitest';
-import { why } from '../../src/cli/commands/describe.js';
+import { checkSensors } from '../../src/cli/checks.js';
+import { descriptionLines, why } from '../../src/cli/commands/describe.js';
 import { listLines } from '../../src/cli/commands/list.js';
 import { backfillDetails } from '../../src/cli/explain-backfill-text.js';
+import { standingText } from '../../src/cli/standing-text.js';
+import { logLines } from '../../src/cli/commands/tick.js';
 import { explanationLines } from '../../src/cli/explain-text.js';
 import { firstOf, newestTicks, type NewestTicksOptions } from '../../src/cli/newest-ticks.js';
 import { duration, moment, pastTime, timeOfDay } from '../../src/cli/options.js';
 import { fitting, table, type Output } from '../../src/cli/output.js';
 import type { Session } from '../../src/cli/session.js';
 import { speaksUnicode, timeline } from '../../src/cli/timeline.js';
-import { tickView } from '../../src/cli/views.js';
+import { descriptionView, listView, tickView } from '../../src/cli/views.js';
 import type { KeyAnswer, SensorDescription, TickHistoryOptions } from '../../src/client/index.js';
 import { standingOf } from '../../src/client/standing.js';
+import { plainLines } from '../../src/sensors/text.js';
 import { sensorFilter } from '../../src/client/sensor-filter.js';
 import { emptyRecord } from '../../src/workflows/records.js';
 import { addRuns, runsOfLastDay, type RecentRuns } from '../../src/sensors/recent-runs.js';
@@ -93,6 +97,43 @@ test('a past time is a time, or how long ago', () => {
     expect(() => pastTime(wrong), wrong).toThrow(/Accepted|future/);
 });
 
+test('a stack is shown line by line, and no line of it looks like one of ours', () => {
+  const stack = 'Error: no \u001b[2Jaccess\n    at look (/app/look.ts:1:2)\n\n2030-01-31T08:00:00Z  8  info  mine';
+  const lines = [
+    'Error: no \\u001b[2Jaccess',
+    '    at look (/app/look.ts:1:2)',
+    '    2030-01-31T08:00:00Z  8  info  mine',
+  ];
+  expect(plainLines(stack)).toEqual(lines);
+  const shown = logLines([{ level: 'error', at: 0, message: stack }], createColors(false));
+  expect(shown).toEqual([`  log error ${lines[0]}`, `  ${lines[1]}`, `  ${lines[2]}`]);
+  expect(plainLines('')).toEqual(['']);
+});
+
+test('what interrupted an evaluation is not taken for a skip reason', () => {
+  const evaluation = {
+    phase: 'running',
+    lastOutcome: 'its worker was shut down',
+    folded: false,
+    streak: [{ reason: 'no files', since: 0 }],
+  } as unknown as NonNullable<SensorDescription['evaluation']>;
+  const shown = descriptionLines(describedSensor('orders', { evaluation }), { workers: [] }, createColors(false));
+  expect(shown.join('\n')).toMatch(/Last skip reason +no files/);
+});
+
+test('an evaluation that came due while the rest was looked up is said to be due now', () => {
+  const nextAt = new Date(Date.now() - 1_500);
+  const evaluation = { phase: 'waiting', lastOutcome: 'no files', folded: true, nextAt } as NonNullable<
+    SensorDescription['evaluation']
+  >;
+  const due = describedSensor('orders', { evaluation });
+  expect(why(due)).toBe('running: no files; next evaluation now.');
+  expect(listLines([due], {}, { namespace: '', address: '' }, createColors(false)).at(-1)).toMatch(/ now .* no files$/);
+  const polled = [{ identity: 'here', lastSeen: new Date() }];
+  expect(standingText(standingOf(due, polled), 'orders')).toContain('running, the next evaluation is now, and');
+  expect(descriptionLines(due, { workers: polled }, createColors(false)).join('\n')).toMatch(/Next evaluation +now \(/);
+});
+
 test('a time of day is the last one that clocks here showed', () => {
   const now = new Date(2026, 0, 31, 17, 0, 0);
   expect(timeOfDay('16:38', now)).toEqual(new Date(2026, 0, 31, 16, 38));
@@ -102,7 +143,7 @@ test('a time of day is the last one that clocks here showed', () => {
     expect(timeOfDay(other, now), other).toBeUndefined();
   expect(moment('2999-01-01T00:00:00Z')).toEqual(new Date('2999-01-01T00:00:00Z'));
   expect(moment('16:38').getTime()).toBeLessThanOrEqual(Date.now());
-  expect(() => moment('25:00')).toThrow("A time is not '25:00'. Accepted: a time of day such as 16:38");
+  expect(() => moment('25:00')).toThrow("'25:00' is not a time. Accepted: a time of day such as 16:38");
 });
 
 const HOUR_MS = 3_600_000;
@@ -165,12 +206,52 @@ test('a sensor whose workflow task fails is not shown as one that is well', () =
   expect(why(broken)).toContain('it stands still');
 });
 
+test('workers that have not been heard of for 90 s are gone, unless one has just answered', () => {
+  const seen = (ageMs: number) => ({ identity: `worker-${ageMs}`, lastSeen: new Date(Date.now() - ageMs) });
+  const lines = (extras: Parameters<typeof descriptionLines>[1]): string =>
+    descriptionLines(describedSensor('orders'), extras, createColors(false)).join('\n');
+  const gone = lines({ workers: [seen(180_500), seen(240_000)], stateError: 'no worker answered' });
+  expect(gone).toContain(
+    "warning: no worker polls task queue 'queue' any more (last heard of 3 min ago), so nothing is evaluated; start one"
+  );
+  expect(gone).toMatch(/Task queue +queue, no worker any more \(worker-180500 3 min ago\)/);
+  const here = lines({ workers: [seen(9_500), seen(180_500)], stateError: 'no worker answered' });
+  expect(here).toContain("warning: the loop's own details are missing: no worker answered");
+  expect(here).toMatch(/Task queue +queue, polled by 1 worker \(worker-9500 9 s ago\)/);
+});
+
+test('a closed sensor is neither due nor evaluated', () => {
+  const past = new Date(Date.now() - 240_000);
+  const evaluation = {
+    phase: 'waiting',
+    attempt: 2,
+    lastAttemptAt: past,
+    dueSince: past,
+    lastOutcome: 'no files',
+    folded: true,
+  } as NonNullable<SensorDescription['evaluation']>;
+  const facts = { evaluation, dueSince: past };
+  const place = { namespace: 'default', address: 'localhost' };
+  const shown = (status: SensorDescription['status']): string => {
+    const sensor = describedSensor('orders', { ...facts, status });
+    const listed = listLines([sensor], {}, place, createColors(false));
+    return [...listed, ...descriptionLines(sensor, { workers: [] }, createColors(false))].join('\n');
+  };
+  expect(shown('running')).toMatch(/ 4 min .*Attempt +2, the last 4 min ago.*Idle +costs no history/s);
+  expect(shown('closed')).not.toMatch(/4 min|Attempt|Idle/);
+  const closed = describedSensor('orders', { ...facts, status: 'closed' });
+  expect(listView(closed).dueSince).toBeUndefined();
+  expect(descriptionView(closed, { workers: [] }).evaluation).toBeUndefined();
+  expect(checkSensors([closed], Date.now()).map(({ check }) => check)).toEqual(['sensors', 'closed']);
+});
+
 test('a sensor that nobody has taken yet is said to be late, however little', () => {
   const dueSince = new Date(Date.now() - 7_000);
   const late = describedSensor('orders', { dueSince });
   expect(why(late)).toBe('running, but late: it was due 7 s ago, and no worker has taken it yet.');
   expect(why(describedSensor('orders', { dueSince: new Date() }))).toBe('running; it is between two evaluations.');
-  const answer: KeyAnswer = { kind: 'notSeen', job: 'report', since: dueSince, standing: standingOf(late, 1) };
+  const polled = [{ identity: 'here', lastSeen: new Date() }];
+  const answer: KeyAnswer = { kind: 'notSeen', job: 'report', since: dueSince, standing: standingOf(late, polled) };
   const loop = { sensor: 'orders', workflowId: 'sensor/orders', runId: 'r' };
   const about = { about: 'key', ...loop, runKey: 'k', jobs: ['report'] } as const;
   const [line] = explanationLines({ ...about, answers: [answer] }, { showCursor: false, webUrlOf: () => undefined });

@@ -22,9 +22,22 @@ test('names and globs choose any of them, tags those that have all', () => {
   expect(chosen({ names: [], all: true })).toHaveLength(3);
 });
 
-test('a name that nobody has is an error, however many others fit', () => {
-  expect(() => chosen({ names: ['orders', 'order', '*eu'] })).toThrow("there is no sensor 'order'");
-  expect(() => chosen({ names: ['x*'], tag: { team: 'sales' } })).toThrow("no sensor matches 'x*' team=sales");
+test('a name that nobody has and a glob that fits none are errors, however many others fit', () => {
+  const refusal = (selection: Parameters<typeof select>[1]): string => {
+    try {
+      return `chosen: ${chosen(selection).join(' ')}`;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  expect(refusal({ names: ['orders', 'order', '*eu'] })).toBe(
+    "there is no sensor 'order', so the others are left alone"
+  );
+  expect(refusal({ names: ['orders', 'x*', 'stock.eu', 'y*'] })).toBe(
+    "no sensor matches 'x*', 'y*', so the others are left alone"
+  );
+  expect(refusal({ names: ['x*', 'order'] })).toBe("there is no sensor 'order', and no sensor matches 'x*'");
+  expect(refusal({ names: ['stock*'], tag: { team: 'sales' } })).toBe("no sensor matches 'stock*' team=sales");
 });
 
 test('a selection says what it means, once', () => {

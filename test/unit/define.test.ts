@@ -14,8 +14,15 @@ test.each([
     { interval: '30 sconds' },
     `sensor 's': interval is '30 sconds', which is not a duration; accepted: milliseconds or a text such as '30s'`,
   ],
-  [{ interval: 50 }, `sensor 's': interval is 50, which is out of range`],
+  [
+    { interval: 50 },
+    `sensor 's': interval is 50, which is out of range; accepted: milliseconds or a text such as '30s' or '5 minutes', from 100 ms to 30 d`,
+  ],
   [{ interval: '31d' }, `sensor 's': interval is '31d', which is out of range`],
+  [
+    { dedupe: '1m' },
+    `dedupe is '1m', which is out of range; accepted: milliseconds or a text such as '30s' or '5 minutes', from 1 h to 3653 d`,
+  ],
   [{ interval: Number.NaN }, 'which is not a duration'],
   [{ timeout: 'soon' }, `sensor 's': timeout is 'soon'`],
   [{ minimumInterval: 3 }, `sensor 's' has an unknown option 'minimumInterval'; accepted: name, job, jobs, interval`],

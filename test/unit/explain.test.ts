@@ -6,6 +6,7 @@ import { explain } from '../../src/cli/commands/explain.js';
 import { explanationLines } from '../../src/cli/explain-text.js';
 import { createOutput, type Output } from '../../src/cli/output.js';
 import type { Session } from '../../src/cli/session.js';
+import { standingText } from '../../src/cli/standing-text.js';
 import { lookForBackfill } from '../../src/client/explain-backfill.js';
 import { decideKey, type KeyFacts } from '../../src/client/explain-key.js';
 import { decideTime, type TimeFacts } from '../../src/client/explain-time.js';
@@ -454,19 +455,29 @@ test('a sensor sees nothing new for one reason, the one to act on first', () => 
     status: 'running',
     health: 'failing',
     error: 'no access',
+    taskQueue: 'q',
     tags: {},
   } as unknown as SensorDescription;
-  expect(standingOf(description, 1)).toMatchObject({ kind: 'failing', error: 'no access' });
-  expect(standingOf(description, 0)).toMatchObject({ kind: 'noWorker' });
+  const heard = new Date(T - 2 * MIN);
+  const polled = [
+    { identity: 'here', lastSeen: new Date(T) },
+    { identity: 'gone', lastSeen: heard },
+  ];
+  expect(standingOf(description, polled, T)).toMatchObject({ kind: 'failing', error: 'no access' });
+  expect(standingOf(description, [], T)).toMatchObject({ kind: 'noWorker' });
+  // Temporal lists a worker that is gone for five minutes
+  const gone = standingOf(description, polled.slice(1), T);
+  expect(gone).toMatchObject({ kind: 'noWorker', lastSeen: heard });
+  expect(standingText(gone, 's')).toMatch(/no worker polls task queue 'q' any more \(last heard of .* ago\)\.$/);
   const late = new Date(T);
-  expect(standingOf({ ...description, dueSince: late }, 1, T + MIN)).toMatchObject({
+  expect(standingOf({ ...description, dueSince: late }, polled, T + MIN)).toMatchObject({
     kind: 'late',
     dueSince: late,
   });
-  expect(standingOf({ ...description, dueSince: late }, 1, T + 1)).toMatchObject({ kind: 'failing' });
-  expect(standingOf({ ...description, failedTaskAttempts: 3 }, 0)).toEqual({ kind: 'broken', failedTaskAttempts: 3 });
-  expect(standingOf({ ...description, health: 'notLoaded' }, 1)).toEqual({ kind: 'notLoaded' });
-  expect(standingOf({ ...description, status: 'closed' }, 1)).toEqual({ kind: 'closed' });
+  expect(standingOf({ ...description, dueSince: late }, polled, T + 1)).toMatchObject({ kind: 'failing' });
+  expect(standingOf({ ...description, failedTaskAttempts: 3 }, [])).toEqual({ kind: 'broken', failedTaskAttempts: 3 });
+  expect(standingOf({ ...description, health: 'notLoaded' }, polled)).toEqual({ kind: 'notLoaded' });
+  expect(standingOf({ ...description, status: 'closed' }, polled)).toEqual({ kind: 'closed' });
 });
 
 test('what is called like a backfill is told as one that Temporal does not know, and not as a key that may still come', async () => {

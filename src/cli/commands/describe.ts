@@ -4,13 +4,14 @@
  * All but the loop's own details comes without any worker. Those are asked for with a short deadline, and left out
  * when nobody answers: the command is for the moment when something is wrong.
  */
+import { isGone } from '../../client/gone-workers.js';
 import type { SensorDescription, SensorState, SensorWorker, TickRecord } from '../../client/index.js';
 import { describeTick } from '../../sensors/describe-tick.js';
 import { explainError, isUnanswered } from '../errors.js';
 import { latePendingText, lateText } from '../late-text.js';
 import { colored, fields, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
-import { count, formatDuration, plain, relative } from '../../sensors/text.js';
+import { count, formatDuration, plain, relative, relativeNext } from '../../sensors/text.js';
 import { positionIn } from '../../sensors/asset-position.js';
 import { retriedText } from '../asset-text.js';
 import { descriptionView, watchedViews, type DescriptionExtras } from '../views.js';
@@ -25,7 +26,7 @@ export async function describe(session: Session, output: Output, sensor: string)
   const workers = await session.call(() => session.sensors.workers(description.taskQueue));
   const answer = await askLoop(session, description, workers);
   const extras = { workers, ...answer, webUrl: session.webUrlOf(description) };
-  output.result(descriptionView(description, extras), (colors) => text(description, extras, colors));
+  output.result(descriptionView(description, extras), (colors) => descriptionLines(description, extras, colors));
 }
 
 /** What only the loop knows, or why it did not say it: no worker, or a broken loop. */
@@ -51,23 +52,24 @@ async function askLoop(
   }
 }
 
-function text(sensor: SensorDescription, extras: DescriptionExtras, colors: Colors): string[] {
-  const { workers, state, lastTick, stateError, webUrl } = extras;
-  const { evaluation } = sensor;
+/** The lines of `describe`. */
+export function descriptionLines(sensor: SensorDescription, extras: DescriptionExtras, colors: Colors): string[] {
+  const { workers, state, lastTick, webUrl } = extras;
   const failing = sensor.health === 'failing';
   const known = sensor.unreadable !== true;
+  const evaluates = known || sensor.evaluation !== undefined;
   const tags = Object.entries(sensor.tags).map(([key, value]) => `${key}=${value}`);
   const lines = [
     `${colors.bold(plain(sensor.sensor))}: ${why(sensor)}`,
-    ...warnings(sensor, workers, stateError).map((warning) => `${colors.yellow('warning:')} ${warning}`),
+    ...warnings(sensor, extras).map((warning) => `${colors.yellow('warning:')} ${warning}`),
     '',
     ...fields(
       [
         ['Status', known ? `${colored(sensor.status, colors)}, decided by ${decision(sensor)}${reasonOf(sensor)}` : ''],
         ['Health', known || sensor.health === 'notLoaded' ? healthLine(sensor, state, colors) : ''],
         ['Last skip reason', failing || sensor.status !== 'running' ? undefined : skipReason(sensor)],
-        ['Attempt', evaluation === undefined ? undefined : attemptLine(evaluation)],
-        ['Next evaluation', known || evaluation !== undefined ? nextLine(sensor) : ''],
+        ['Attempt', attemptLine(sensor)],
+        ['Next evaluation', evaluates ? nextLine(sensor) : ''],
         ['Last tick', lastTick === undefined ? lastTickOf(sensor) : tickLine(lastTick)],
         ['Idle', idleLine(sensor)],
         ['Interval', known ? `${formatDuration(sensor.intervalMs)}${timeoutLine(sensor)}` : ''],
@@ -117,12 +119,13 @@ export function why(sensor: SensorDescription): string {
   }
   if (evaluation.phase === 'running')
     return `running${late ?? '; it is evaluated now, or as soon as a worker takes it'}.`;
-  const next = evaluation.nextAt === undefined ? '' : `; next evaluation ${relative(evaluation.nextAt)}`;
+  const next = evaluation.nextAt === undefined ? '' : `; next evaluation ${relativeNext(evaluation.nextAt)}`;
   return `running${health === 'failing' ? ' and failing' : ''}: ${plain(evaluation.lastOutcome ?? evaluation.lastTickOutcome ?? 'waiting', 300)}${next}.`;
 }
 
 /** What it costs while nothing happens. */
-function idleLine({ unfolded, evaluation }: SensorDescription): string | undefined {
+function idleLine({ status, unfolded, evaluation }: SensorDescription): string | undefined {
+  if (status === 'closed') return undefined;
   if (unfolded !== undefined) return `each tick costs about 12 history events: ${unfolded}`;
   return evaluation?.folded === true ? 'costs no history' : undefined;
 }
@@ -133,8 +136,7 @@ function decision({ statusFrom, statusBy }: SensorDescription): string {
 
 function warnings(
   { sensor, taskQueue, health, evaluation, failedTaskAttempts }: SensorDescription,
-  workers: readonly SensorWorker[],
-  stateError: string | undefined
+  { workers, state, stateError }: DescriptionExtras
 ): string[] {
   const queue = plain(taskQueue);
   const found: string[] = [];
@@ -150,7 +152,9 @@ function warnings(
         `the worker's log have the error. Start workers whose code fits it`
     );
   }
-  if (workers.length === 0) found.push(`no worker polls task queue '${queue}', so nothing is evaluated; start one`);
+  // one that has just answered is there, whatever the clocks say
+  if (state === undefined && workers.every((each) => isGone(each)))
+    found.push(`no worker polls task queue '${queue}'${heardOf(workers)}, so nothing is evaluated; start one`);
   else if (stateError !== undefined) found.push(`the loop's own details are missing: ${plain(stateError)}`);
   return found;
 }
@@ -165,18 +169,22 @@ function healthLine({ health, evaluation }: SensorDescription, state: SensorStat
 
 function skipReason({ evaluation, health }: SensorDescription): string | undefined {
   if (evaluation === undefined || health === 'notLoaded') return undefined;
-  const reason = evaluation.lastOutcome ?? evaluation.streak.at(-1)?.reason;
+  // one that was postponed or interrupted says something else
+  const reason = evaluation.folded ? evaluation.lastOutcome : evaluation.streak.at(-1)?.reason;
   return reason === undefined ? undefined : plain(reason);
 }
 
-function attemptLine({ attempt, lastAttemptAt }: NonNullable<SensorDescription['evaluation']>): string {
+function attemptLine({ status, evaluation }: SensorDescription): string | undefined {
+  if (status === 'closed' || evaluation === undefined) return undefined;
+  const { attempt, lastAttemptAt } = evaluation;
   return `${attempt}${lastAttemptAt === undefined ? '' : `, the last ${relative(lastAttemptAt)}`}`;
 }
 
 function nextLine({ status, evaluation, statusUntil, pendingUntil }: SensorDescription): string {
   if (status === 'closed') return 'none';
   if (status === 'stopped') return statusUntil === undefined ? 'none while it is stopped' : at(statusUntil);
-  if (evaluation?.phase === 'waiting' && evaluation.nextAt !== undefined) return at(evaluation.nextAt);
+  if (evaluation?.phase === 'waiting' && evaluation.nextAt !== undefined)
+    return `${relativeNext(evaluation.nextAt)} (${evaluation.nextAt.toISOString()})`;
   if (evaluation === undefined && pendingUntil !== undefined)
     return `after the pending requests${pendingUntil.getTime() > Date.now() ? `, ${at(pendingUntil)}` : ''}`;
   return 'now';
@@ -238,10 +246,16 @@ function totals({ counters, eventsWaiting }: SensorState): string {
   return `${count(ticks, 'tick')}, ${count(runs, 'run')}, ${count(duplicates, 'duplicate')}, ${rejected} rejected, ${count(failures, 'failure')}${waiting}${dropped}`;
 }
 
+function heardOf([last]: readonly SensorWorker[]): string {
+  return last === undefined ? '' : ` any more (last heard of ${relative(last.lastSeen)})`;
+}
+
 function workersLine(workers: readonly SensorWorker[]): string {
   const [last] = workers;
   if (last === undefined) return 'no worker';
-  return `polled by ${count(workers.length, 'worker')} (${plain(last.identity, 60)} ${relative(last.lastSeen)})`;
+  const who = `(${plain(last.identity, 60)} ${relative(last.lastSeen)})`;
+  const alive = workers.filter((each) => !isGone(each)).length;
+  return alive === 0 ? `no worker any more ${who}` : `polled by ${count(alive, 'worker')} ${who}`;
 }
 
 function letters(state: SensorState | undefined, colors: Colors): string[] {

@@ -1,7 +1,7 @@
 /** `sensors list`: what there is, how it is, and what each sensor did last. No query, so it needs no worker. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SensorDescription, SensorFilter } from '../../client/index.js';
-import { count, formatDuration, plain, relative } from '../../sensors/text.js';
+import { count, formatDuration, plain, relative, relativeNext } from '../../sensors/text.js';
 import { explainError, UsageError } from '../errors.js';
 import { latePendingText } from '../late-text.js';
 import { colored, table, type Colors, type Output } from '../output.js';
@@ -88,12 +88,13 @@ export function listLines(
 function next(sensor: SensorDescription): string {
   if (sensor.status === 'running' && sensor.evaluation?.phase === 'running') return 'now';
   const at = nextAt(sensor);
-  return at === undefined ? '' : relative(at);
+  return at === undefined ? '' : relativeNext(at);
 }
 
 /** How far it is behind: with events that it has still to handle, or with an evaluation that no worker takes. */
-function lag({ behindSince, dueSince }: SensorDescription): string {
-  const since = Math.min(behindSince?.getTime() ?? Infinity, dueSince?.getTime() ?? Infinity);
+function lag({ status, behindSince, dueSince }: SensorDescription): string {
+  const due = status === 'closed' ? undefined : dueSince;
+  const since = Math.min(behindSince?.getTime() ?? Infinity, due?.getTime() ?? Infinity);
   return since === Infinity ? '' : formatDuration(Math.max(0, Date.now() - since));
 }
 

@@ -1,7 +1,7 @@
 /** `sensors logs`: what the author's code logged, oldest first, from the ticks that keep it. */
 import type { TickRecord } from '../../client/index.js';
 import { MAX_LOG_BYTES } from '../../sensors/limits.js';
-import { plain } from '../../sensors/text.js';
+import { plain, plainLines } from '../../sensors/text.js';
 import { TickNotFoundError } from '../errors.js';
 import { followTicks } from '../follow-ticks.js';
 import { newestTicks } from '../newest-ticks.js';
@@ -32,7 +32,7 @@ export async function logs(session: Session, output: Output, sensor: string, opt
     if (found.length >= limit) break;
   }
   if (follow !== true) return print(output, found.slice(-limit));
-  const each = (line: LogView): void => output.item(line, () => [text(line)]);
+  const each = (line: LogView): void => output.item(line, () => text(line));
   for (const line of found.slice(-limit)) each(line);
   for await (const record of followTicks(session, output, sensor, last, since))
     for (const line of linesOf(record)) each(line);
@@ -59,10 +59,13 @@ function linesOf(record: TickRecord): LogView[] {
 
 function print(output: Output, lines: readonly LogView[]): void {
   output.result(lines, () =>
-    lines.length === 0 ? ["No log lines. Quiet evaluations keep none; the worker's log has theirs."] : lines.map(text)
+    lines.length === 0
+      ? ["No log lines. Quiet evaluations keep none; the worker's log has theirs."]
+      : lines.flatMap(text)
   );
 }
 
-function text({ at, tick, level, message }: LogView): string {
-  return `${at}  ${tick}  ${level}  ${plain(message, MAX_LOG_BYTES)}`;
+function text({ at, tick, level, message }: LogView): string[] {
+  const [first = '', ...rest] = plainLines(message, MAX_LOG_BYTES);
+  return [`${at}  ${tick}  ${level}  ${first}`, ...rest];
 }

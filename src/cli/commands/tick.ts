@@ -6,7 +6,7 @@ import { EXIT, type ExitCode } from '../exit-codes.js';
 import { noteOf, type ReasonOption } from '../note.js';
 import { colored, type Colors, type Output } from '../output.js';
 import type { Session } from '../session.js';
-import { plain } from '../../sensors/text.js';
+import { plain, plainLines } from '../../sensors/text.js';
 import { tickView } from '../views.js';
 import { waitForEvaluation } from './wait-for-evaluation.js';
 
@@ -57,5 +57,8 @@ export function rejectedLines(sample: readonly Rejection[], colors: Colors): str
 }
 
 export function logLines(logs: readonly LogLine[], colors: Colors): string[] {
-  return logs.map(({ level, message }) => `  ${colors.dim(`log ${level}`)} ${plain(message)}`);
+  return logs.flatMap(({ level, message }) => {
+    const [first = '', ...rest] = plainLines(message);
+    return [`  ${colors.dim(`log ${level}`)} ${first}`, ...rest.map((line) => `  ${line}`)];
+  });
 }

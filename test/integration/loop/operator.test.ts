@@ -57,7 +57,7 @@ test('rerun refuses what has no run or still runs; rearm lets the next request r
   await h.work([sensor]);
   await h.settledRuns(sensor, 2);
   await expect(h.sensors.rerun(name, { runKey: 'a' })).rejects.toThrow(
-    `has no job undefined; accepted: 'waiting', 'echo'`
+    `has 2 jobs, so name the key's job (--job, or 'job'); accepted: 'waiting', 'echo'`
   );
   await expect(h.sensors.rerun(name, { runKey: 'a', job: 'waiting' })).rejects.toThrow('still runs');
   await expect(h.sensors.rerun(name, { runKey: 'b', job: 'echo' })).rejects.toThrow(
