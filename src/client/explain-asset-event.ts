@@ -87,7 +87,9 @@ async function lookUp(
     if (state === undefined) return { log: 'none' };
     const { id, first, last } = state;
     const [event]: readonly (AssetEvent | undefined)[] =
-      log !== '' && log !== id ? [] : await readAsset(client, asset, { after: Math.max(0, position - 1), limit: 1, log: id });
+      log !== '' && log !== id
+        ? []
+        : await readAsset(client, asset, { after: Math.max(0, position - 1), limit: 1, log: id });
     return { log: { id, first, last }, event: event?.position === position ? event : undefined };
   } catch (error) {
     if (error instanceof AssetLogUnavailableError) return {};

@@ -35,7 +35,10 @@ function open(key: string, many: number, ageHours: number, positions: Positions 
 async function tick(
   opened: readonly Opened[],
   when?: AssetCondition,
-  { returned = [], retries = [] }: { readonly returned?: readonly unknown[]; readonly retries?: readonly unknown[] } = {}
+  {
+    returned = [],
+    retries = [],
+  }: { readonly returned?: readonly unknown[]; readonly retries?: readonly unknown[] } = {}
 ) {
   let report: FeedReport | undefined;
   const ctx = {
