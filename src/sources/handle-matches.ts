@@ -74,7 +74,7 @@ export async function handleMatches(
   if (full !== undefined && byClock)
     handling.report(new EvaluationError(`${full}; what may have come for those that expired was not read`));
   const { behindSince, expired } = await takeAll(ctx, condition, outcomes, opened, handling);
-  const reasons = [summarizeExpired(expired), describeWaiting(waiting, condition, now), full].filter(
+  const reasons = [summarizeExpired(expired), describeWaiting(waiting, condition), full].filter(
     (each) => each !== undefined
   );
   return endTick(ctx, handling, {
