@@ -157,7 +157,7 @@ test('who prunes an asset is told what its readers lose and how they notice', ()
   expect(details([{ sensor: 'a' }])).not.toContain('fails one tick');
   // who begins the new log decides where it runs
   expect(details([{ sensor: 'a', position: 2 }])).toMatch(
-    /a reader that looks, or its next event begins .* task queue of whoever/
+    /a reader that looks, or its next event, begins .* task queue of whoever/
   );
   expect(details([{ sensor: 'a' }])).toMatch(/list, and its next event begins /);
 });
