@@ -7,7 +7,7 @@ import { describeExecution } from '../client/executions.js';
 import { writePage } from '../client/pages.js';
 import { statusOf } from '../client/read-run.js';
 import { readEnd } from '../client/run-end.js';
-import { CANCELLED_RUN, type BackfillPolicy, type BackfillRequest } from '../sensors/backfill.js';
+import type { BackfillPolicy, BackfillRequest } from '../sensors/backfill.js';
 import { applyPartitionRequests, type Partitions } from '../sensors/change-partitions.js';
 import { checkRequests } from '../sensors/check-requests.js';
 import type { JobDefinition } from '../sensors/define-job.js';
@@ -181,7 +181,6 @@ async function endOf(client: Client, workflowId: string, id: string): Promise<Ru
   const status = statusOf(run);
   if (status === undefined) return undefined;
   if (status === 'completed') return { id };
-  if (status === 'canceled') return { id, error: CANCELLED_RUN };
   return { id, error: (await readEnd(client, run, status)).failure?.message ?? status };
 }
 

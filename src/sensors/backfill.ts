@@ -69,9 +69,6 @@ export interface BackfillFailure {
   readonly error: string;
 }
 
-/** Why a run that was cancelled did not end well: it counts as failed, and a retry repeats it. */
-export const CANCELLED_RUN = 'cancelled';
-
 /** A run that has not ended. */
 export interface BackfillRun {
   /** Its workflow ID. */

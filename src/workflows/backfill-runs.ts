@@ -10,21 +10,16 @@ import {
   getExternalWorkflowHandle,
   isCancellation,
   log,
-  patched,
   proxyActivities,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
 import type { Workflow } from '@temporalio/common';
 import type { SensorActivities } from '../activities/index.js';
-import { CANCELLED_RUN } from '../sensors/backfill.js';
 import type { LaunchRequest, RunMemo } from '../sensors/protocol.js';
 import type { BackfillState } from './backfill-state.js';
 import * as rules from './backfill-state.js';
 import { parseEnds, type PreparedRun } from './parse-backfill.js';
 import { startRun } from './start-run.js';
-
-/** Backfills that heard before this of a run that was cancelled say only that it failed. */
-const SAYS_CANCELLED = 'temporal-sensors: cancelled run of a backfill';
 
 interface Holder {
   readonly get: () => BackfillState;
@@ -91,7 +86,7 @@ export function createBackfillRuns(
     try {
       await child.result();
     } catch (thrown) {
-      error = isCancellation(thrown) && patched(SAYS_CANCELLED) ? CANCELLED_RUN : describe(thrown);
+      error = describe(thrown);
     }
     set(rules.end(get(), id, error));
   }
