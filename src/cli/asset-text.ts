@@ -1,6 +1,7 @@
 /** Words for assets on a terminal: events, who produced them, and lineage as an indented tree. Pure. */
+import type { AssetReader } from '../client/index.js';
 import type { AssetEvent, AssetProducer, Metadata, MetadataValue } from '../sensors/asset-event.js';
-import { count, plain } from '../sensors/text.js';
+import { count, plain, relative } from '../sensors/text.js';
 
 /** Who recorded an event: the run, and the sensor behind it; who says nothing of itself is a program with a client. */
 export function producerText({ workflowId, job, sensor, runKey }: AssetProducer): string {
@@ -24,6 +25,18 @@ function valueText(value: MetadataValue): string {
 /** `, 2 being retried`. */
 export function retriedText(retried = 0): string {
   return retried === 0 ? '' : `, ${retried} being retried`;
+}
+
+/** Of a reader: how far it has read, what it has still to do, and as of when. */
+export function readerCells({ reads, position, lag, open, retried, parked = 0, at }: AssetReader): string[] {
+  const unread = reads === true ? 'has not looked at this log yet' : reads === false ? 'does not read it' : 'unknown';
+  const behind = open === undefined ? `${lag ?? ''}` : `${open} open`;
+  const waiting = parked === 0 ? '' : `${lag === undefined ? '' : ', '}${parked} parked`;
+  return [
+    position === undefined ? unread : `${position}`,
+    `${behind}${retriedText(retried)}${waiting}`,
+    at === undefined ? '' : relative(at),
+  ];
 }
 
 /** Cells of an event in the order of {@link EVENT_HEADER}. */

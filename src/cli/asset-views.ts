@@ -80,8 +80,8 @@ export function assetDescriptionView(asset: AssetDescription, webUrlOf: WebUrlOf
   };
 }
 
-function readerView({ sensor, status, position, lag, retried, at, keptAfter }: AssetReader) {
-  return { sensor, status, position, lag, retried, at: iso(at), keptAfter };
+function readerView({ sensor, status, reads, position, lag, open, retried, parked, at, keptAfter }: AssetReader) {
+  return { sensor, status, reads, position, lag, open, retried, parked, at: iso(at), keptAfter };
 }
 
 /** One element of `assets events`. */

@@ -41,7 +41,9 @@ export async function confirm(
   if (readOnly === true) throw new ReadOnlyError(action);
   if (yes === true) return;
   if (input.isTTY !== true || output.isTTY !== true)
-    throw new UnconfirmedError(`refused: ${action} asks first, and there is no terminal to ask on; add --yes`);
+    throw new UnconfirmedError(
+      [`refused: ${action} asks first, and there is no terminal to ask on; add --yes`, ...details].join('\n')
+    );
   const terminal = createInterface({ input, output });
   try {
     output.write(details.map((line) => `${line}\n`).join(''));

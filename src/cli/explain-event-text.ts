@@ -17,7 +17,9 @@ export function eventLines(answer: EventAnswer, text: string, sensor: string): s
     case 'retried':
       return [
         `Event '${shown}' of ${name}: ${retriedText(answer)}`,
-        `  Mend the cause before its last try: after that it is parked (sensors dead-letters list ${name}).`,
+        answer.gone === true
+          ? `  The log that it is of is gone: when the sensor looks next, it is parked (sensors dead-letters list ${name}).`
+          : `  Mend the cause before its last try: after that it is parked (sensors dead-letters list ${name}).`,
         ...hindrance(answer.standing, name),
       ];
     default:
@@ -25,7 +27,8 @@ export function eventLines(answer: EventAnswer, text: string, sensor: string): s
   }
 }
 
-function retriedText({ attempts, at, error }: Extract<EventAnswer, { kind: 'retried' }>): string {
+function retriedText({ attempts, at, error, gone }: Extract<EventAnswer, { kind: 'retried' }>): string {
+  if (gone === true) return `could not be handled, ${count(attempts, 'time')} so far: ${plain(error)}`;
   if (at === undefined) return 'was handed back, and is tried again with the next evaluation.';
   const next = at.getTime() <= Date.now() ? 'with the next evaluation' : when(at);
   return `could not be handled, ${count(attempts, 'time')} so far, and is tried again ${next}: ${plain(error)}`;
@@ -67,8 +70,10 @@ function deadLetterLines(
   const why = what === 'owner' ? 'its workflow ID is taken: ' : '';
   const letters = (command: string): string =>
     ['sensors', 'dead-letters', command, sensor, id].map(shellQuoted).join(' ');
+  // the error of an event says how often it was tried
+  const often = times === 1 ? '' : `, ${count(times, 'time')}, the last ${relative(lastAt)}`;
   return [
-    `${subject} ${when(since)}, ${count(times, 'time')}, the last ${relative(lastAt)} at tick ${tick}: ${why}${plain(error)}`,
+    `${subject} ${when(since)}${often} at tick ${tick}: ${why}${plain(error)}`,
     ...(retryable
       ? [`  Once the cause is mended, try it again: ${letters('retry')}`, `  Or give it up: ${letters('discard')}`]
       : [
@@ -114,7 +119,13 @@ function assetEventSentences(answer: AssetEventAnswer, name: string): readonly s
       ];
     case 'read':
       return readSentences(answer);
+    case 'notRead':
+      return [
+        `${name} does not read asset ${plain(asset)}; it reads ${plain(answer.reads.join(', '), SHOWN_CHARACTERS)}. As a run key, nothing has asked for it.`,
+      ];
     case 'absent':
+      if (position === 0)
+        return [`there is none: events count from 1, and ${log} has them up to ${answer.last}. See them: ${events}`];
       return [
         answer.last < position
           ? `there is none: ${log} has events up to ${answer.last}. See them: ${events}`
@@ -123,7 +134,7 @@ function assetEventSentences(answer: AssetEventAnswer, name: string): readonly s
     case 'otherLog':
       return [
         `it is of another log than the asset has now ('${plain(answer.log)}', with events up to ${answer.last}): that one was ` +
-          `deleted, and nobody can handle its events any more. See the present ones: ${events}`,
+          `deleted, and nobody can handle its events any more, or the ID is a slip. See the present ones: ${events}`,
       ];
     case 'noLog':
       return [`asset ${plain(asset)} has no log: nothing was recorded of it yet, or it was pruned.`];

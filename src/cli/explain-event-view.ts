@@ -11,8 +11,8 @@ export function eventView(answer: EventAnswer, webUrlOf: WebUrlOf) {
     return { kind, id, what, job, runKey, error, tick, since: iso(since), lastAt: iso(lastAt), count, retryable };
   }
   if (answer.kind === 'retried') {
-    const { attempts, at, error, standing } = answer;
-    return { kind, attempts, at: iso(at), error, standing: standingView(standing) };
+    const { attempts, at, error, gone, standing } = answer;
+    return { kind, attempts, at: iso(at), error, gone, standing: standingView(standing) };
   }
   const { event, asset, position, recordedAt, partitionKey, observation } = answer;
   const common = { kind, event, asset, position, recordedAt: iso(recordedAt), partitionKey, observation };
@@ -26,6 +26,8 @@ export function eventView(answer: EventAnswer, webUrlOf: WebUrlOf) {
       const started = run === undefined ? undefined : runView(run, error, webUrlOf(run));
       return { ...common, readTo, together, run: started, startedAt: iso(startedAt) };
     }
+    case 'notRead':
+      return { ...common, reads: answer.reads };
     case 'absent':
       return { ...common, first: answer.first, last: answer.last };
     case 'otherLog':

@@ -2,7 +2,7 @@
  * Assets' logs from outside: recording, reading, subscribing. Events that come together travel together, and pages are
  * read once per process, since they never change.
  */
-import { QueryRejectedError, WorkflowClient, type Client } from '@temporalio/client';
+import { QueryRejectedError, ServiceError, WorkflowClient, type Client } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   AssetEvent,
@@ -44,6 +44,8 @@ const ROOM_PAUSE_MS = 250;
  */
 const ROOM_TIMEOUT_MS = 12_000;
 const DEFAULT_LIMIT = 1_000;
+const GRPC_CANCELLED = 1;
+const GRPC_DEADLINE_EXCEEDED = 4;
 
 /** Where a log runs that does not exist yet. */
 export interface AssetLogOptions {
@@ -331,6 +333,15 @@ async function query<T>(
   } catch (error) {
     if (isNotFound(error) || error instanceof QueryRejectedError) return undefined;
     const log = await lookUpExecution(client, ASSET_LOG_ID_PREFIX + asset).catch(() => undefined);
-    throw new AssetLogUnavailableError(asset, log?.taskQueue, describeError(error, name), { cause: error });
+    throw new AssetLogUnavailableError(asset, log?.taskQueue, whyUnanswered(error, name, timeoutMs), { cause: error });
   }
+}
+
+/** The server says that nobody polls, or says nothing until the time is up. */
+function whyUnanswered(error: unknown, name: string, timeoutMs: number): string {
+  if (!(error instanceof ServiceError)) return describeError(error, name);
+  const { code, details = '' } = (error.cause ?? {}) as { readonly code?: number; readonly details?: string };
+  // what a deadline looks like here, and from the server's side
+  if (code === GRPC_DEADLINE_EXCEEDED || code === GRPC_CANCELLED) return `No answer came within ${timeoutMs / 1000} s`;
+  return details === '' ? describeError(error, name) : `The server says: ${details}`;
 }

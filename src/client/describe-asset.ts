@@ -3,35 +3,15 @@
  * with a short deadline, and left out, with why, when nobody answers.
  */
 import type { Client } from '@temporalio/client';
-import type { AssetEvent, AssetRetention, AssetState, AssetSubscriber, PartitionMark } from '../sensors/asset-event.js';
-import { consumedIn, positionIn, retriedIn } from '../sensors/asset-position.js';
+import type { AssetEvent, AssetRetention, AssetState, PartitionMark } from '../sensors/asset-event.js';
 import { allDownstream, allUpstream } from '../sensors/lineage.js';
 import type { PartitionMapping } from '../sensors/partition-mapping.js';
-import { QUERIES, SENSOR_MEMO, type SensorMemo, type SensorState } from '../sensors/protocol.js';
+import type { SensorState } from '../sensors/protocol.js';
 import { readCatalog, requireAsset, type AssetCatalog, type AssetSummary } from './asset-catalog.js';
+import { askSensor, readersOf, type AssetReader } from './asset-readers.js';
 import { assetState } from './assets.js';
-import { inBatches } from './batches.js';
-import { loopId } from './loops.js';
 
 const ANSWER_TIMEOUT_MS = 3_000;
-const LOOPS_AT_ONCE = 20;
-
-/** A sensor that watches an asset, or reads its log. */
-export interface AssetReader {
-  readonly sensor: string;
-  /** Absent: there is no such sensor any more. */
-  readonly status?: 'running' | 'stopped' | 'closed';
-  /** The last event up to which it is done with all; absent for one that watches the asset and does not read its log. */
-  readonly position?: number;
-  /** How many events it has still to read; of a sensor of several assets, those that are not consumed. */
-  readonly lag?: number;
-  /** Of those that it has read: how many are tried again; of a sensor of several assets, matches. Absent where only the sensor could tell. */
-  readonly retried?: number;
-  /** Of when this is: now when the sensor itself has answered, else when it last told the log, as of one that is closed. */
-  readonly at?: Date;
-  /** The log keeps all events after this position for it. */
-  readonly keptAfter?: number;
-}
 
 /** An asset among those that one is made from, or that are made from it. */
 export interface AssetRelative {
@@ -99,7 +79,8 @@ export async function describeAsset(
   const { state, stateError } = summary.log === 'running' ? await askLog(client, asset) : {};
   const relatives = (names: readonly string[]): readonly AssetRelative[] =>
     names.map((name) => relativeOf(catalog, name));
-  const ask = async (sensor: string): Promise<unknown> => (askReaders ? await askCursor(client, sensor) : undefined);
+  const ask = async (sensor: string): Promise<SensorState | undefined> =>
+    askReaders ? await askSensor(client, sensor) : undefined;
   const readers = await readersOf(catalog, summary, state, ask);
   const gone = readers.filter(({ status }) => status === undefined).map(({ sensor }) => sensor);
   return {
@@ -140,65 +121,4 @@ function factsOf({ asset: _, subscribers: __, observed: ___, ...facts }: AssetSt
 function relativeOf({ lineage }: AssetCatalog, asset: string): AssetRelative {
   const { owners = [], upstream = [] } = lineage.get(asset) ?? {};
   return { asset, owners, upstream: Object.fromEntries(upstream) };
-}
-
-/** Those that watch it and those that read its log, by name. */
-async function readersOf(
-  catalog: AssetCatalog,
-  { asset, watchers }: AssetSummary,
-  state: AssetState | undefined,
-  ask: (sensor: string) => Promise<unknown>
-): Promise<readonly AssetReader[]> {
-  const subscribers = new Map((state?.subscribers ?? []).map((each) => [each.sensor, each]));
-  const readers: AssetReader[] = [];
-  await inBatches([...new Set([...watchers, ...subscribers.keys()])], LOOPS_AT_ONCE, async (sensor) => {
-    const loop = catalog.loops.get(sensor);
-    const status = loop?.status.name === 'RUNNING' ? (memoOf(loop)?.status ?? 'running') : 'closed';
-    const subscriber = subscribers.get(sensor);
-    // a closed loop answers, too, with what was so when it was closed
-    const cursor = subscriber === undefined || status === 'closed' ? undefined : await ask(sensor);
-    const place = state === undefined || subscriber === undefined ? {} : placeOf(asset, cursor, subscriber, state);
-    readers.push({ sensor, ...(loop === undefined ? {} : { status }), ...place });
-  });
-  return readers.sort((a, b) => (a.sensor < b.sensor ? -1 : 1));
-}
-
-function memoOf({ memo }: { readonly memo?: Record<string, unknown> }): SensorMemo | undefined {
-  return memo?.[SENSOR_MEMO] as SensorMemo | undefined;
-}
-
-/**
- * Where a sensor is, as it says itself, or as the log knows. All of it from the same one of the two.
- *
- * @param cursor its own, if it has said it
- */
-function placeOf(
-  asset: string,
-  cursor: unknown,
-  { position: keptAfter, at }: AssetSubscriber,
-  { id, last }: AssetState
-): Omit<AssetReader, 'sensor' | 'status'> {
-  const position = positionIn(cursor, asset, id);
-  if (position === undefined) return { position: keptAfter, lag: last - keptAfter, at: new Date(at), keptAfter };
-  return {
-    // it may have read an event that came since the log was asked
-    position: Math.min(position, last),
-    lag: Math.max(0, last - (consumedIn(cursor, asset, id)?.events ?? position)),
-    retried: retriedIn(cursor, asset, id),
-    at: new Date(),
-    keptAfter,
-  };
-}
-
-/** A sensor tells the log how far it is only with its next evaluation, so it is asked itself. */
-async function askCursor(client: Client, sensor: string): Promise<unknown> {
-  try {
-    const { cursor } = await client.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, () =>
-      client.workflow.getHandle(loopId(sensor)).query<SensorState>(QUERIES.state)
-    );
-    return cursor?.value;
-  } catch {
-    // without a worker
-    return undefined;
-  }
 }

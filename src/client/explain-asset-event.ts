@@ -2,12 +2,14 @@
 import type { Client } from '@temporalio/client';
 import type { AssetEvent } from '../sensors/asset-event.js';
 import type { LoopState } from '../sensors/protocol.js';
+import { assetEventKey, placeText } from '../sensors/asset-sensor-event.js';
 import { AssetLogUnavailableError, assetState, readAsset } from './assets.js';
 import {
   decideAssetEvent,
   keptAnswer,
   placesOf,
   readLogOf,
+  readsOf,
   type AssetEventFacts,
   type EventAnswer,
   type EventPlace,
@@ -35,13 +37,14 @@ export async function explainEvent(
   client: Client,
   { sensor, text, state, standing, lookedAt }: AboutEvent
 ): Promise<EventAnswer | undefined> {
-  const kept = keptAnswer(text, state, standing);
-  if (kept !== undefined) return kept;
   const places = placesOf(text);
+  const kept = keptAnswer(text, state, standing);
+  if (kept?.kind === 'retried' && (await areGone(client, places))) return { ...kept, gone: true };
+  if (kept !== undefined) return kept;
   const answers: EventAnswer[] = [];
   for (const place of places) {
     const read = readLogOf(state, place.asset);
-    if (read === undefined) return undefined;
+    if (read === undefined) return notRead(place, state);
     const about = {
       place,
       read,
@@ -58,6 +61,22 @@ export async function explainEvent(
   return answers[0];
 }
 
+/** Where the sensor reads other assets, the ID is a slip. One without the identity of a log may as well be a run key. */
+function notRead({ asset, log, position }: EventPlace, state: LoopState): EventAnswer | undefined {
+  const reads = readsOf(state);
+  if (reads.length === 0 || log === '') return undefined;
+  return { kind: 'notRead', event: assetEventKey(asset, placeText(log, position)), asset, position, reads };
+}
+
+/** Whether the log of one of these events is known not to be there any more. */
+async function areGone(client: Client, places: readonly EventPlace[]): Promise<boolean> {
+  for (const place of places) {
+    const { log } = await lookUp(client, place);
+    if (log === 'none' || (log !== undefined && place.log !== '' && log.id !== place.log)) return true;
+  }
+  return false;
+}
+
 /** What the log of the asset says, if it answers. */
 async function lookUp(
   client: Client,
@@ -68,7 +87,9 @@ async function lookUp(
     if (state === undefined) return { log: 'none' };
     const { id, first, last } = state;
     const [event]: readonly (AssetEvent | undefined)[] =
-      log !== '' && log !== id ? [] : await readAsset(client, asset, { after: position - 1, limit: 1, log: id });
+      log !== '' && log !== id
+        ? []
+        : await readAsset(client, asset, { after: Math.max(0, position - 1), limit: 1, log: id });
     return { log: { id, first, last }, event: event?.position === position ? event : undefined };
   } catch (error) {
     if (error instanceof AssetLogUnavailableError) return {};

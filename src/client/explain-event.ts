@@ -41,6 +41,8 @@ export type EventAnswer =
       /** When it is tried again, at the earliest; absent: somebody handed it back, and it is next. */
       readonly at?: Date;
       readonly error: string;
+      /** The log that it is of is gone: it is parked instead, with the next evaluation that handles events. */
+      readonly gone?: true;
       readonly standing: Standing;
     }
   | (AboutAssetEvent &
@@ -73,7 +75,9 @@ export type EventAnswer =
           }
         /** The log has no such position. */
         | { readonly kind: 'absent'; readonly first: number; readonly last: number }
-        /** The asset has another log by now: the one of the event was deleted. */
+        /** The sensor does not read the asset. */
+        | { readonly kind: 'notRead'; readonly reads: readonly string[] }
+        /** The asset has another log: the one of the event was deleted, unless the ID is a slip. */
         | { readonly kind: 'otherLog'; readonly log: string; readonly last: number }
         /** Nothing was recorded of the asset, or its log was deleted. */
         | { readonly kind: 'noLog' }
@@ -99,7 +103,7 @@ export interface EventPlace {
   readonly position: number;
 }
 
-const PLACE = /^([^@]+)@(?:([0-9a-z]+)\.)?([1-9]\d{0,14})$/;
+const PLACE = /^([^@]+)@(?:([0-9a-z]+)\.)?(0|[1-9]\d{0,14})$/;
 
 /** The events that an ID names: one, or those of a match; none when it is no ID of an asset's event. */
 export function placesOf(text: string): readonly EventPlace[] {
@@ -191,6 +195,15 @@ export function readLogOf({ options, cursor }: LoopState, asset: string): ReadLo
   return { log: one.log, positions: upTo(one.position), together: false };
 }
 
+/** The assets that the sensor reads; none when it is no sensor of assets. */
+export function readsOf(state: LoopState): readonly string[] {
+  const told: unknown = state.options.lineage?.assets;
+  const value = state.cursor?.value;
+  const several = isObject(value) && isObject(value['assets']) ? Object.keys(value['assets']) : [];
+  const names = new Set([...Object.keys(isObject(told) ? told : {}), ...several]);
+  return [...names].filter((name) => readLogOf(state, name) !== undefined).toSorted();
+}
+
 /** When a quiet evaluation looked last: an attempt that failed, or only waited, says nothing of what there is. */
 export function lookedAtOf({ evaluation }: Pick<SensorDescription, 'evaluation'>): Date | undefined {
   return evaluation?.folded === true ? evaluation.lastAttemptAt : undefined;
@@ -223,7 +236,7 @@ export function decideAssetEvent(facts: AssetEventFacts): Extract<EventAnswer, A
   };
   const isRead = read.log === '' || place.log === '' || read.log === place.log;
   const readTo = isRead ? highOf(read.positions) : 0;
-  const isDone = isRead && doneUntil(read.positions, position) !== undefined;
+  const isDone = isRead && position > 0 && doneUntil(read.positions, position) !== undefined;
   if (log === 'none' && !isDone) return { kind: 'noLog', ...about };
   if (log === undefined && !isRead) return { kind: 'unanswered', ...about };
   if (log !== undefined && log !== 'none') {

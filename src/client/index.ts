@@ -57,13 +57,8 @@ export {
 export type { AssetLogOptions } from './assets.js';
 export { AssetNotFoundError } from './asset-catalog.js';
 export type { AssetRecorded, AssetSummary } from './asset-catalog.js';
-export type {
-  AssetDescription,
-  AssetLogFacts,
-  AssetReader,
-  AssetRelative,
-  DescribeAssetOptions,
-} from './describe-asset.js';
+export type { AssetDescription, AssetLogFacts, AssetRelative, DescribeAssetOptions } from './describe-asset.js';
+export type { AssetReader } from './asset-readers.js';
 export type { LastPosition, WatchedAsset } from './watched-assets.js';
 export type { AssetEventsOptions, ListedAssetEvent } from './list-asset-events.js';
 export type { ClientRecordOptions, RecordOptions } from './asset-events.js';

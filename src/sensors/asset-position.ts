@@ -1,5 +1,6 @@
 import { positionOf } from './asset-sensor-event.js';
 import { isObject } from './json.js';
+import type { DeadLetter } from './protocol.js';
 import { highOf, isStoredPositions, parsePositions, sizeOf } from './positions.js';
 
 /**
@@ -42,6 +43,23 @@ export function retriedIn(cursor: unknown, asset: string, log?: string): number 
   const alike = Object.values(assets ?? {}).filter((each) => isObject(each) && (each['log'] ?? '') === own);
   const isIn = (at: unknown): boolean => typeof at === 'string' && positionOf(own, at) !== undefined;
   return refs.filter((ref) => Object.values(ref).filter(isIn).length >= alike.length).length;
+}
+
+/** How many dead letters are events of an asset, or matches: all of a sensor of several assets are with events of them. */
+export function parkedOf(letters: readonly Pick<DeadLetter, 'kind' | 'payload'>[], asset: string): number {
+  return letters.filter(({ kind, payload }) => {
+    if (kind !== 'event' || !isObject(payload)) return false;
+    const { position, asset: of = asset } = payload;
+    return typeof position === 'number' ? of === asset : isMatch(payload);
+  }).length;
+}
+
+/** As `2.4`, or `tmqgz4.4`. */
+const PLACE = /^(?:[0-9a-z]+\.)?[1-9]\d*$/;
+
+function isMatch(ref: Readonly<Record<string, unknown>>): boolean {
+  const places = Object.values(ref);
+  return places.length > 0 && places.every((place) => typeof place === 'string' && PLACE.test(place));
 }
 
 function placeIn(cursor: unknown, asset: string, log?: string): Readonly<Record<string, unknown>> | undefined {

@@ -74,6 +74,8 @@ export interface HandlingOptions<T> {
   readonly idOf: (ref: Json) => string;
   /** The event, or nothing when it is gone for good. */
   readonly find: (ref: Json) => Promise<T | undefined>;
+  /** Known to be gone for good without a look: its next try is not waited for. */
+  readonly isGone?: (ref: Json) => boolean;
 }
 
 /** A context of the sensor's own `evaluate`, with what handlers may see. */
@@ -184,7 +186,7 @@ export class EventHandling<T extends FeedEvent> {
     this.#retries = waiting;
     for (const retry of waiting) {
       if (this.#rests || this.#saidEnough || performance.now() - this.#began > AGAIN_MS) break;
-      if (retry.at > this.#now) continue;
+      if (retry.at > this.#now && this.#options.isGone?.(retry.ref) !== true) continue;
       const load = async (): Promise<Loaded<T>> => (await this.#options.find(retry.ref)) ?? 'gone';
       if (await this.#try(retry.ref, load, retry.attempts))
         this.#retries = this.#retries.filter((each) => each !== retry);

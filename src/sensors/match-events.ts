@@ -3,7 +3,7 @@
  * the order in which they were recorded, so it does not matter when or how often a sensor looks.
  */
 import type { AssetCondition } from './asset-condition.js';
-import { count, formatDuration, relative } from './text.js';
+import { count, formatDuration } from './text.js';
 
 /** What this file needs of an event. */
 export interface Recorded {
@@ -152,18 +152,18 @@ function oldest<E extends Recorded>({ events }: Waiting<E>): number {
   return Math.min(...Object.values(events).map(({ recordedAt }) => recordedAt.getTime()));
 }
 
-/** `waiting for customers of 2026-11-21 (orders came 3 h ago, expires in 21 h); 2 more` */
+/**
+ * `waiting for customers of mon (orders came 2026-11-21T08:00:00.000Z, expires 2026-11-22T08:00:00.000Z); 2 more`: it is
+ * kept, and read later, so it has times.
+ */
 export function describeWaiting<E extends Recorded>(
   waiting: readonly Waiting<E>[],
-  { withinMs }: AssetCondition,
-  now: number
+  { withinMs }: AssetCondition
 ): string | undefined {
   const [first] = waiting;
   if (first === undefined) return undefined;
-  const came = Object.entries(first.events).map(
-    ([key, { recordedAt }]) => `${key} came ${relative(Math.min(recordedAt.getTime(), now), now)}`
-  );
-  const expires = withinMs === undefined ? [] : [`expires ${relative(oldest(first) + withinMs, now)}`];
+  const came = Object.entries(first.events).map(([key, { recordedAt }]) => `${key} came ${recordedAt.toISOString()}`);
+  const expires = withinMs === undefined ? [] : [`expires ${new Date(oldest(first) + withinMs).toISOString()}`];
   const more = waiting.length === 1 ? '' : `; ${waiting.length - 1} more`;
   return `waiting for ${first.missing.join(', ')}${ofPartition(first.partitionKey)} (${[...came, ...expires].join(', ')})${more}`;
 }

@@ -4,7 +4,13 @@ import type { z } from 'zod';
 import { unsubscribeAsset } from '../client/assets.js';
 import type { AssetEvent } from '../sensors/asset-event.js';
 import { assetRefSchema, type assetCursorSchema } from '../sensors/asset-cursor.js';
-import { assetEventKey, placeText, sensorEvent, type AssetSensorEvent } from '../sensors/asset-sensor-event.js';
+import {
+  assetEventKey,
+  placeText,
+  positionOf,
+  sensorEvent,
+  type AssetSensorEvent,
+} from '../sensors/asset-sensor-event.js';
 import type { InitialCursorContext, SensorContextBase } from '../sensors/define-sensor.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
 import { feedOf } from '../sensors/feed-host.js';
@@ -110,6 +116,7 @@ export class AssetFeed {
           nameIn(ref) === asset
             ? await this.#reader.find(ctx.client, log, placeOf(ref))
             : await findElsewhere(ctx.client, nameIn(ref), ref),
+        isGone: (ref) => nameIn(ref) === asset && positionOf(log, placeOf(ref)) === undefined,
       },
       cursor
     );

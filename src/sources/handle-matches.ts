@@ -3,7 +3,7 @@ import type { AssetCondition } from '../sensors/asset-condition.js';
 import { matchRefSchema } from '../sensors/asset-cursor.js';
 import { matchOf, type AssetMatch } from '../sensors/asset-match.js';
 import type { AssetSensorEvent } from '../sensors/asset-sensor-event.js';
-import { assetEventKey, placeText } from '../sensors/asset-sensor-event.js';
+import { assetEventKey, placeText, positionOf } from '../sensors/asset-sensor-event.js';
 import { EvaluationError } from '../sensors/errors.js';
 import type { EventHandlers } from '../sensors/event-handlers.js';
 import { rejected } from '../sensors/failures.js';
@@ -74,7 +74,7 @@ export async function handleMatches(
   if (full !== undefined && byClock)
     handling.report(new EvaluationError(`${full}; what may have come for those that expired was not read`));
   const { behindSince, expired } = await takeAll(ctx, condition, outcomes, opened, handling);
-  const reasons = [summarizeExpired(expired), describeWaiting(waiting, condition, now), full].filter(
+  const reasons = [summarizeExpired(expired), describeWaiting(waiting, condition), full].filter(
     (each) => each !== undefined
   );
   return endTick(ctx, handling, {
@@ -114,6 +114,11 @@ function handlingOf(
     }
     return matchOf(events);
   };
+  const isGone = (ref: Json): boolean =>
+    Object.entries(matchRefSchema.parse(ref)).some(([key, place]) => {
+      const log = logs.get(key);
+      return log !== undefined && positionOf(log, place) === undefined;
+    });
   const idOf = (ref: Json): string =>
     Object.entries(matchRefSchema.parse(ref))
       .map(([key, place]) => assetEventKey(feed.readerOf(key)?.asset ?? key, place))
@@ -121,7 +126,7 @@ function handlingOf(
       .join('+');
   return new EventHandling<AssetMatch>(
     ctx,
-    { handlers, maxAttempts, handleTimeoutMs, intervalMs: intervalMs(), idOf, find },
+    { handlers, maxAttempts, handleTimeoutMs, intervalMs: intervalMs(), idOf, find, isGone },
     ctx.cursor as Cursor
   );
 }

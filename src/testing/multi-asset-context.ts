@@ -173,7 +173,7 @@ function matched(
     if (outcome.kind === 'expired') expired.push(describeExpired(outcome, when));
     for (const { key, positions } of outcome.done) opened.find((each) => each.key === key)?.asset.consume(positions);
   }
-  return { matches, expired, waiting: describeWaiting(waiting, when, now) };
+  return { matches, expired, waiting: describeWaiting(waiting, when) };
 }
 
 /** The context for all calls: with a match, requests without a run key get its ID. */

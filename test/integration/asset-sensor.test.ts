@@ -43,12 +43,21 @@ test('an asset sensor on another worker handles each event once and in order, so
       newest.push(position);
     },
   });
+  const onBad = defineAssetSensor({
+    name: 'onBad',
+    asset: orders,
+    interval: '1h',
+    defaultStatus: 'running',
+    handle(_, { partitionKey }) {
+      if (partitionKey === 'bad') throw new Error('never this one');
+    },
+  });
   const producer = defineSensor({ name: 'producer', interval: '1h', evaluate: () => null });
   await h.work([producer]);
   const record = async (partition: string): Promise<void> =>
     await h.sensors.materialize(orders, { partition, taskQueue: h.taskQueue });
   for (let n = 0; n < 2; n++) await record('before');
-  const worker = await h.work([onOrders, onNewest], { taskQueue: `${h.taskQueue}-other` });
+  const worker = await h.work([onOrders, onNewest, onBad], { taskQueue: `${h.taskQueue}-other` });
   await h.tickWhere(onOrders, ({ skipReason }) => skipReason?.startsWith('no new events') ?? false, 'its first look');
   await h.sensors.observe(orders, { partition: 'observed', taskQueue: h.taskQueue });
   for (const partition of ['a', 'bad', 'b']) await record(partition);
@@ -85,15 +94,19 @@ test('an asset sensor on another worker handles each event once and in order, so
   expect(seen).toEqual(['4 a', '6 b', '5 bad']);
   expect(await invoiced()).toEqual([4, 6, 5].map((value) => ({ type: 'number', value })));
 
-  // a log that was deleted counts from 1 again
+  // a log that was deleted counts from 1 again, and what is tried again is parked by who notices
+  expect(await became(5, h.name(onBad))).toMatchObject({ kind: 'retried' });
   const log = `asset/${orders.name}`;
   await h.client.workflowService.deleteWorkflowExecution({
     namespace: 'default',
     workflowExecution: { workflowId: log },
   });
   await waitFor(async () => (await h.client.workflow.count(`WorkflowId = '${log}'`)).count === 0, 'the log to be gone');
+  expect(await became(5, h.name(onBad))).toMatchObject({ kind: 'retried', gone: true });
   await record('a');
-  await h.sensors.tick(name);
+  for (const sensor of [name, h.name(onBad)]) await h.sensors.tick(sensor);
+  await waitFor(async () => (await h.sensors.state(h.name(onBad))).deadLetters.length > 0, 'what is gone to be parked');
+  expect(await became(5, h.name(onBad))).toMatchObject({ kind: 'deadLetter', what: 'event' });
   const anew = `the log of asset '${orders.name}' began anew`;
   await h.tickWhere(onOrders, ({ error }) => error?.includes(anew) ?? false, 'the new log to be told of');
   await waitFor(() => seen.length === 4, 'its first event');
@@ -103,6 +116,9 @@ test('an asset sensor on another worker handles each event once and in order, so
 
   expect(await became(5)).toMatchObject({ kind: 'started' });
   expect(await became(7)).toMatchObject({ kind: 'otherLog', last: 1 });
+  const notRead = { kind: 'notRead', asset: invoices.name, reads: [orders.name] };
+  const explained = await h.sensors.explain(name, { runKey: `${invoices.name}@${id}.1` });
+  expect(explained).toMatchObject({ event: notRead });
 
   // a preview has any cursor, and tells no log of it
   await subscribeAsset(h.client, invoices, { sensor: name, position: 1, taskQueue: h.taskQueue });

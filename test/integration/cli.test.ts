@@ -532,6 +532,7 @@ describe('assets', () => {
     expect(stateError).toContain(
       `does not answer; is a worker with SensorsPlugin running on task queue '${taskQueue}-nobody'?`
     );
+    expect(stateError).toMatch(/\? (No answer came within 3 s|The server says: [^:]*poller[^:]*)$/);
 
     expect(eventTable).toMatch(/^EVENT +RECORDED +KIND +PARTITION.*\n2 .* materialization +b +a program +/);
     const key = (position: number): string =>

@@ -32,11 +32,18 @@ function open(key: string, many: number, ageHours: number, positions: Positions 
 }
 
 /** A tick over these assets: what it reported, and how many events are open after it. */
-async function tick(opened: readonly Opened[], when?: AssetCondition, returned: readonly unknown[] = []) {
+async function tick(
+  opened: readonly Opened[],
+  when?: AssetCondition,
+  {
+    returned = [],
+    retries = [],
+  }: { readonly returned?: readonly unknown[]; readonly retries?: readonly unknown[] } = {}
+) {
   let report: FeedReport | undefined;
   const ctx = {
     sensor: 's',
-    cursor: { assets: {}, retries: [] },
+    cursor: { assets: {}, retries },
     events: returned,
     signal: new AbortController().signal,
     now: new Date(NOW),
@@ -100,9 +107,18 @@ test('a tick that can remember no more of what is consumed says so, also when it
 });
 
 test('a match with an event of an asset that is no longer in the map is parked at once, and says what to do', async () => {
-  const { failure } = await tick([open('a', 0, 1), open('b', 0, 1)], allOf('a', 'b'), [{ gone: 'x.1' }]);
+  const { failure } = await tick([open('a', 0, 1), open('b', 0, 1)], allOf('a', 'b'), {
+    returned: [{ gone: 'x.1' }],
+  });
   expect(failure).toContain(
     "the sensor has no asset under the name 'gone' any more (it has a, b): put it back into assets"
   );
   expect(failure).toMatch(/^1 event parked in the dead letters: gone@x\.1: /);
+});
+
+test('a match with an event of a log that is gone is parked at once, whenever it was to be tried again', async () => {
+  const retry = (ref: object) => ({ ref, attempts: 1, at: NOW + HOUR_MS, error: 'no' });
+  const retries = [retry({ a: 'before.1', b: 'x.1' }), retry({ a: 'x.1', b: 'x.1' })];
+  const { failure } = await tick([open('a', 0, 1), open('b', 0, 1)], allOf('a', 'b'), { retries });
+  expect(failure).toMatch(/^1 event parked in the dead letters: .*before\.1.*; 1 event to be tried again: no$/);
 });

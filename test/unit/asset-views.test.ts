@@ -1,11 +1,13 @@
 /** What operators see of assets: trees of lineage, names that may be meant, and Temporal Web's details of a log. */
 import { expect, test } from 'vitest';
-import { metadataText, producerText, treeLines } from '../../src/cli/asset-text.js';
+import { metadataText, producerText, readerCells, treeLines } from '../../src/cli/asset-text.js';
 import { watchedViews } from '../../src/cli/views.js';
 import type { SensorDescription, SensorState } from '../../src/client/index.js';
+import { placeOf, type ReadAssetLog } from '../../src/client/asset-readers.js';
 import { similarNames } from '../../src/client/similar-names.js';
-import { consumedIn, positionIn, retriedIn } from '../../src/sensors/asset-position.js';
-import { jsonBytes } from '../../src/sensors/json.js';
+import { consumedIn, parkedOf, positionIn, retriedIn } from '../../src/sensors/asset-position.js';
+import { jsonBytes, type Json } from '../../src/sensors/json.js';
+import type { DeadLetter } from '../../src/sensors/protocol.js';
 import { NEW_LOG, record, subscribe } from '../../src/workflows/asset-log-state.js';
 import { assetDetailsOf, assetMemoOf } from '../../src/workflows/asset-log-views.js';
 
@@ -134,4 +136,41 @@ test("a log's details are a few lines whatever it holds, and its memo a few byte
     materializedAt: Date.UTC(2030, 0, 1),
     observedAt: Date.UTC(2030, 0, 1),
   });
+});
+
+test('where a reader stands is what it says itself, else what the log knows, else unknown', () => {
+  const log: ReadAssetLog = { asset: 'orders', log: 'running', state: { id: 'x', last: 7 }, told: 6 };
+  const silent: ReadAssetLog = { asset: 'orders', log: 'running', told: 6 };
+  const none: ReadAssetLog = { asset: 'orders', log: 'none' };
+  const said = (value: Json | undefined, tick = 3) => ({
+    ...(value === undefined ? {} : { cursor: { value } }),
+    tick,
+    deadLetters: [],
+  });
+  const cells = (...[of, state, subscriber]: Parameters<typeof placeOf>): string[] =>
+    readerCells({ sensor: 's', ...placeOf(of, state, subscriber) }).slice(0, 2);
+  const one = said({ asset: 'orders', log: 'x', position: 5, retries: [] });
+  expect(cells(log, one, undefined)).toEqual(['5', '2']);
+  const several = said({ assets: { orders: { log: 'x', low: 6, above: '' } }, retries: [] });
+  expect(cells(log, several, undefined)).toEqual(['6', '1 open']);
+  // the log does not answer, the sensor does
+  expect(cells(silent, one, undefined)).toEqual(['5', '1']);
+  expect(cells(silent, undefined, undefined)).toEqual(['unknown', '']);
+  expect(cells(log, undefined, { sensor: 's', position: 4, at: 0 })).toEqual(['4', '3']);
+  // a log that began anew, or that nobody has begun
+  const anew = said({ asset: 'orders', log: 'before', position: 9, retries: [] });
+  for (const of of [log, none]) expect(cells(of, anew, undefined)[0]).toBe('has not looked at this log yet');
+  expect(cells(log, said(undefined, 0), undefined)[0]).toBe('has not looked at this log yet');
+  expect(cells(log, said({ mine: 1 }), undefined)[0]).toBe('does not read it');
+
+  const letter = (payload: Json) => ({ kind: 'event' as const, payload }) as DeadLetter;
+  const letters = [
+    letter({ asset: 'orders', log: 'x', position: 2 }),
+    letter({ asset: 'prices', log: 'x', position: 2 }),
+    letter({ o: 'x.1', p: 'y.2' }),
+    letter({ workflowId: 'w', runId: 'r', status: 'failed' }),
+    { ...letter({ position: 3 }), kind: 'request' as const },
+  ];
+  expect(parkedOf(letters, 'orders')).toBe(2);
+  expect(cells(log, { ...one, deadLetters: letters }, undefined)).toEqual(['5', '2, 2 parked']);
 });

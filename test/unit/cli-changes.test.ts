@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { changeSensor, CHANGE_TIMEOUT_MS } from '../../src/cli/commands/change-sensor.js';
 import { retryBackfill } from '../../src/cli/commands/backfills.js';
 import { retryDeadLetters } from '../../src/cli/commands/dead-letters.js';
+import { noEvents } from '../../src/cli/commands/assets-events.js';
 import { whatGoes } from '../../src/cli/commands/assets-prune.js';
 import { heldBackText, holdersOf, lossOf } from '../../src/cli/commands/assets-retain.js';
 import { logs } from '../../src/cli/commands/logs.js';
@@ -210,4 +211,14 @@ test('who prunes an asset is told what its readers lose and how they notice', ()
     /3 events of orders.*\nRead or watched by a\.\nWhat they have still to read.* is gone, .*each fails one tick.*\nSensors still tell of it/
   );
   expect(details([{ sensor: 'a' }])).not.toContain('fails one tick');
+  // who begins the new log decides where it runs
+  expect(details([{ sensor: 'a', position: 2 }])).toMatch(
+    /a reader that looks, or its next event, begins .* task queue of whoever/
+  );
+  expect(details([{ sensor: 'a' }])).toMatch(/list, and its next event begins /);
+});
+
+test('an asset whose log is empty is not said to lack events of a kind', () => {
+  expect(noEvents('orders', {})).toContain('or it was pruned since');
+  expect(noEvents('orders', { partition: 'mon' })).toBe('orders has no such events.');
 });

@@ -29,7 +29,9 @@ test.each(['\n', 'n\n', 'yesterday\n', '\u0003', null])('%j is no yes', async (t
 
 test('without a terminal nothing is asked, unless the yes was given before', async () => {
   const streams = { input: new PassThrough(), output: new PassThrough() };
-  await expect(confirm(question, streams)).rejects.toThrow(/^refused: prune sensor orders asks first, .* add --yes$/);
+  await expect(confirm(question, streams)).rejects.toThrow(
+    /^refused: prune sensor orders asks first, .* add --yes\nIts runs stay\.$/
+  );
   await confirm({ ...question, yes: true }, streams);
   expect(streams.output.read()).toBeNull();
 });

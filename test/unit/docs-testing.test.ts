@@ -178,7 +178,7 @@ test('asks for the day that has both', () => {
   });
   for (const match of tick.matches) daily.handle(tick.ctx, match);
   expect(tick.ctx.requests).toMatchObject([{ runKey: 'customers@1+orders@2', config: { day: 'tue' } }]);
-  expect(tick.waiting).toBe('waiting for customers of mon (orders came now)');
+  expect(tick.waiting).toMatch('waiting for customers of mon (orders came ');
 });
 
 test('every snippet is run by a test', async () => {

@@ -8,6 +8,7 @@ import {
   lookedAtOf,
   placesOf,
   readLogOf,
+  readsOf,
   type AssetEventFacts,
 } from '../../src/client/explain-event.js';
 import type { EventAnswer, SensorDescription, Standing } from '../../src/client/index.js';
@@ -45,7 +46,7 @@ test('the ID of an event says where it is, alone and in a match', () => {
   const place = fc.record({
     asset: fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/')),
     log: fc.oneof(fc.constant(''), fc.stringMatching(/^[0-9a-z]{1,8}$/)),
-    position: fc.integer({ min: 1, max: 999_999_999 }),
+    position: fc.integer({ min: 0, max: 999_999_999 }),
   });
   fc.assert(
     fc.property(fc.array(place, { minLength: 1, maxLength: 4 }), (places) => {
@@ -53,7 +54,7 @@ test('the ID of an event says where it is, alone and in a match', () => {
       expect(placesOf(id)).toEqual(places);
     })
   );
-  for (const other of ['a', 'ann@example.com', 'a@l.0', 'a@', '@l.1', 'a@l.1+b', 'a b@l.1', 'a@L.1'])
+  for (const other of ['a', 'ann@example.com', 'a@l.00', 'a@', '@l.1', 'a@l.1+b', 'a b@l.1', 'a@L.1'])
     expect(placesOf(other), other).toEqual([]);
 });
 
@@ -133,6 +134,7 @@ test('an event that nobody handles is not read yet, waits, is done, or is not th
   });
   expect(decided({ log: { ...log, last: 3 } })).toMatchObject({ kind: 'absent', last: 3 });
   expect(decided({ log: { ...log, first: 5 } })).toMatchObject({ kind: 'absent', first: 5 });
+  expect(decided({ place: { ...place, position: 0 } })).toMatchObject({ kind: 'absent', last: 6 });
   expect(decided({ log: 'none' })).toMatchObject({ kind: 'noLog' });
   expect(decided({ log: { ...log, id: 'm' } })).toMatchObject({ kind: 'otherLog', log: 'm' });
   // the sensor has not looked at the log that began anew
@@ -170,6 +172,9 @@ test('how far a sensor is in a log is read from its own cursor, of assets that i
   expect(readLogOf(state, 'orders')).toEqual({ log: 'l', positions, together: true });
   expect(readLogOf(state, 'users')).toMatchObject({ log: '', together: true });
   expect(readLogOf(state, 'others')).toBeUndefined();
+  expect(readsOf(state)).toEqual(['orders', 'users']);
+  expect(readsOf(withCursor({ ...one, asset: 'users' }))).toEqual([]);
+  expect(readsOf(withCursor({ position: 4 }))).toEqual([]);
 });
 
 test('each answer is a sentence, with what to do', () => {
@@ -179,6 +184,8 @@ test('each answer is a sentence, with what to do', () => {
   expect(lines(parked)).toMatch(
     /^Event 'orders@l\.4' of s: parked as dead letter 'event-x' .*: no\n.*sensors dead-letters retry s event-x\n/
   );
+  expect(lines(parked)).not.toContain('1 time');
+  expect(lines(kept('event-x', { deadLetters: [letter({ count: 2 })] }), 'event-x')).toContain('), 2 times, the last ');
   expect(lines(parked, 'event-x')).toMatch(/^Dead letter 'event-x' of s: an event was parked /);
   const request = letter({ id: 'AbC', kind: 'request', job: 'process', runKey: 'a' });
   expect(lines(kept('AbC', { deadLetters: [request] }), 'AbC')).toMatch(
@@ -200,6 +207,11 @@ test('each answer is a sentence, with what to do', () => {
   expect(lines(decided({ log: { ...log, last: 3 } }))).toContain(
     'events up to 3. See them: sensors assets events orders'
   );
+  expect(lines(decided({ place: { ...place, position: 0 } }))).toContain('events count from 1, and ');
+  expect(lines(decided({ log: { ...log, id: 'm' } }))).toMatch(/deleted, .* or the ID is a slip\. /);
+  expect(lines({ kind: 'notRead', event: 'order@l.4', asset: 'order', position: 4, reads: ['orders'] })).toBe(
+    "Event 'order@l.4' of s: s does not read asset order; it reads orders. As a run key, nothing has asked for it."
+  );
   expect(lines(decided({ log: undefined }))).toContain('whether there is such an event is not known');
   const read = { log: 'l', positions: upTo(6), together: false };
   const event = { kind: 'materialization', at: T - 1 } as const;
@@ -210,6 +222,9 @@ test('each answer is a sentence, with what to do', () => {
   const retried = { kind: 'retried', attempts: 2, error: 'down', standing: stopped } as const;
   expect(lines({ ...retried, at: new Date(Date.now() + 90_000) })).toMatch(
     /2 times so far, and is tried again in 1 min .*: down\n.*\n.*sensors start s$/
+  );
+  expect(lines({ ...retried, at: new Date(T), gone: true })).toMatch(
+    /2 times so far: down\n.*gone: when the sensor looks next, it is parked.*\n.*sensors start s$/
   );
   expect(lines({ ...retried, at: new Date(T) })).toContain('is tried again with the next evaluation: down\n');
   const returned = { ref: { asset: 'orders', log: 'l', position: 4 }, attempts: 9, at: 0, error: 'handed back' };

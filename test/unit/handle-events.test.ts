@@ -50,6 +50,8 @@ class Source {
   said: string | undefined;
   /** Events that cannot be read. */
   readonly unreadable = new Set<string>();
+  /** Events that are known to be gone. */
+  readonly gone = new Set<string>();
   #ticks = 0;
 
   constructor(
@@ -101,10 +103,12 @@ class Source {
       return this.handle(context, event, memory);
     };
     const handlers = { handle: handle as EventHandlers<Event>['handle'], ...(finish === undefined ? {} : { finish }) };
-    const find = async (ref: Json): Promise<Event> => await this.#read(idOf(ref));
+    const isGone = (ref: Json): boolean => this.gone.has(idOf(ref));
+    const find = async (ref: Json): Promise<Event | undefined> =>
+      isGone(ref) ? undefined : await this.#read(idOf(ref));
     const handling = new EventHandling<Event>(
       ctx as unknown as ConstructorParameters<typeof EventHandling>[0],
-      { handlers, maxAttempts: 3, handleTimeoutMs, intervalMs: INTERVAL_MS, idOf, find },
+      { handlers, maxAttempts: 3, handleTimeoutMs, intervalMs: INTERVAL_MS, idOf, find, isGone },
       this.state
     );
     await advance(this.#run(handling, preview));
@@ -180,6 +184,16 @@ describe('an event that fails', () => {
     expect(source.calls).toEqual(['a', 'b', 'c']);
     expect(source.retried).toEqual([]);
     expect(source.letters.map(({ error }) => error)).toEqual(['bad (3 tries): Error: bad cannot be read']);
+  });
+
+  test('and is known to be gone is parked at once, and its next try is not waited for', async () => {
+    const source = new Source(['a', 'b'], () => Promise.reject(new Error('no')));
+    await source.tick();
+    expect(source.retried).toEqual(['a', 'b']);
+    source.gone.add('a');
+    await source.tick();
+    expect([source.parked, source.retried]).toEqual([['a'], ['b']]);
+    expect(source.calls).toEqual(['a', 'b']);
   });
 
   test('leaves nothing of what it said of assets; one that says too much is parked, and a tick takes what it can record', async () => {

@@ -29,11 +29,21 @@ export async function showAssetEvents(
   output.result(
     events.map((event) => assetEventView(event, session.webUrlOf)),
     (colors, width) => {
-      if (events.length === 0) return [`${plain(asset)} has no such events.`];
+      if (events.length === 0) return [noEvents(asset, options)];
       const keys = events.map(({ key }) => plain(key));
       return linkedTable(EVENT_HEADER, events.map(eventCells), keys, colors, width, 'KEY');
     }
   );
+}
+
+/** Why there is nothing to show. */
+export function noEvents(
+  asset: string,
+  { after, partition }: Pick<AssetEventsCommandOptions, 'after' | 'partition'>
+): string {
+  return after === undefined && partition === undefined
+    ? `The log of ${plain(asset)} has no events: nothing was recorded of it yet, or it was pruned since.`
+    : `${plain(asset)} has no such events.`;
 }
 
 /** Each event as a line, those that were there first, until somebody ends the command or stops reading. */
@@ -49,7 +59,8 @@ async function followEvents(
       position = event.position;
       if (partition !== undefined && event.partitionKey !== partition) continue;
       output.item(assetEventView(event, session.webUrlOf), () => [
-        [...eventCells(event), plain(event.key)].filter((cell) => cell !== '').join('  '),
+        // so that what reads a line by its fields finds each in its place
+        [...eventCells(event), plain(event.key)].map((cell) => (cell === '' ? '-' : cell)).join('  '),
       ]);
     }
     if (found.length < FOLLOW_LIMIT) await sleep(FOLLOW_PAUSE_MS);

@@ -49,7 +49,8 @@ export function whatGoes({ asset, state, recorded, readers, watchers, owners }: 
     ...(watchers.length === 0 && owners.length === 0
       ? []
       : [
-          'Sensors still tell of it: it stays in the list, and its next event begins a new log, which they handle from the first.',
+          `Sensors still tell of it: it stays in the list, and ${reads ? 'a reader that looks, or its next event,' : 'its next event'} begins a new log, on the ` +
+            'task queue of whoever that is and with the default retention. Its events are handled from the first.',
         ]),
   ];
 }

@@ -3,7 +3,7 @@ import type { AssetDescription } from '../../client/index.js';
 import type { AssetEvent } from '../../sensors/asset-event.js';
 import { keyOf } from '../../sensors/asset-sensor-event.js';
 import { count, formatDuration, plain, relative } from '../../sensors/text.js';
-import { metadataText, producerText, retriedText, treeLines, type Branch } from '../asset-text.js';
+import { metadataText, producerText, readerCells, treeLines, type Branch } from '../asset-text.js';
 import { assetDescriptionView } from '../asset-views.js';
 import { colored, fields, table, type Colors, type Output } from '../output.js';
 import type { Session, WebUrlOf } from '../session.js';
@@ -161,15 +161,12 @@ function partitions({ state }: AssetDescription, colors: Colors): string[] {
   ];
 }
 
-function readers({ readers: all, stateError }: AssetDescription, colors: Colors): string[] {
+function readers({ readers: all }: AssetDescription, colors: Colors): string[] {
   if (all.length === 0) return ['', 'No sensor watches it.'];
-  const unknown = stateError === undefined ? 'does not read it' : 'unknown';
-  const rows = all.map(({ sensor, status, position, lag, retried, at }) => [
-    plain(sensor),
-    colored(status ?? 'gone', colors),
-    position === undefined ? unknown : `${position}`,
-    lag === undefined ? '' : `${lag}${retriedText(retried)}`,
-    at === undefined ? '' : relative(at),
+  const rows = all.map((reader) => [
+    plain(reader.sensor),
+    colored(reader.status ?? 'gone', colors),
+    ...readerCells(reader),
   ]);
   return [
     '',
