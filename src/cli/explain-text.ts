@@ -184,6 +184,8 @@ function timeSentence(answer: TimeAnswer, name: string): string {
           ? ''
           : `; the next was ${tickText(answer.after)}. Most often no worker with the sensor was running`;
       const now = answer.standing === undefined ? '' : ` ${standingText(answer.standing, name)}`;
+      if (answer.until !== undefined)
+        return `it was not evaluated, though an evaluation was${due}: no worker took it until ${answer.until.toISOString()}.${between({ after: answer.after })}`;
       if (answer.earlier !== undefined) {
         const { reason, since } = answer.earlier;
         return `it was not evaluated, or still found nothing new: ${plain(reason, 300)} (since ${when(new Date(since))}).${now} Since when is not known.`;

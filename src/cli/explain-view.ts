@@ -136,10 +136,11 @@ function timeAnswerView(answer: TimeAnswer) {
     case 'waiting':
       return { kind, before: tickView(answer.before), dueAt: iso(answer.dueAt) };
     case 'notEvaluated': {
-      const { dueAt, standing, after, uncertain, earlier } = answer;
+      const { dueAt, until, standing, after, uncertain, earlier } = answer;
       return {
         kind,
         dueAt: iso(dueAt),
+        until: iso(until),
         standing: standing === undefined ? undefined : standingView(standing),
         after: tickOf(after),
         uncertain,

@@ -44,6 +44,8 @@ export type TimeAnswer =
       /** How the sensor is, where nothing took place since. */
       readonly standing?: Standing | undefined;
       readonly after?: TickRecord | undefined;
+      /** When a worker took it. */
+      readonly until?: Date | undefined;
       /** Evaluations may have found nothing new as well: what they said went when somebody or something interrupted them. */
       readonly uncertain?: true | undefined;
       /** What its evaluations said before; until when, nobody knows. */
@@ -151,6 +153,8 @@ function evaluatedThen(facts: TimeFacts): TimeAnswer {
   const { at, before, after, intervalMs, standing, knownSince, idleSince } = facts;
   const streak = streakOf(facts);
   const told = streak.findLast(({ since }) => since <= at.getTime());
+  if (told?.notEvaluated === true && told.until !== undefined && at.getTime() < told.until)
+    return { kind: 'notEvaluated', dueAt: new Date(told.since), until: new Date(told.until), after };
   const lost = told?.until !== undefined && told.until < at.getTime();
   const said = lost ? undefined : told;
   if (before?.status === 'failure' && before.error !== undefined)

@@ -322,6 +322,29 @@ test('a time at which no worker took the evaluation that was due is told as that
   expect(time(T + 21 * MIN, ended)).toEqual({ kind: 'notEvaluated', standing: closed });
 });
 
+test('an outage is told as one when workers are back, of a quiet sensor and of a failing one', () => {
+  const [dueAt, until] = [T + 5 * MIN, T + 9 * MIN];
+  const quiet = [
+    { reason: 'no files', since: T + 4 * MIN, until: dueAt },
+    { reason: 'not evaluated', since: dueAt, until, notEvaluated: true },
+    { reason: 'no files', since: T + 9 * MIN },
+  ] as const;
+  const none = { kind: 'notEvaluated', dueAt: new Date(dueAt), until: new Date(until) };
+  const failed = tick(3, { status: 'failure', error: 'no access' });
+  const waits = { after: undefined, evaluation: { ...idle, streak: quiet, lastOutcome: 'no files' } };
+  for (const more of [{ after: tick(20, { quiet }) }, { after: tick(20, { quiet }), before: failed }, waits]) {
+    expect(time(T + 7 * MIN, more)).toMatchObject(none);
+    expect(time(T + 4.5 * MIN, more)).not.toMatchObject({ kind: 'notEvaluated' });
+    expect(time(T + 9.5 * MIN, more)).not.toMatchObject({ kind: 'notEvaluated' });
+  }
+  const told = { sensor: 's', workflowId: 'sensor/s', runId: 'r', about: 'time', at: new Date(T + 7 * MIN) } as const;
+  const answer = time(T + 7 * MIN, waits);
+  expect(explanationLines({ ...told, answer }, { showCursor: false, webUrlOf: () => undefined })).toEqual([
+    `s at ${told.at.toISOString()}: it was not evaluated, though an evaluation was due since ${none.dueAt.toISOString()}: ` +
+      `no worker took it until ${none.until.toISOString()}.`,
+  ]);
+});
+
 test('a stopped sensor was stopped by somebody, until it was started or a stop ended by itself', () => {
   const stop = { at: T + 4 * MIN, what: 'stop', by: 'ann', reason: 'moving' };
   const audit = [stop, { at: T + 10 * MIN, what: 'start', by: 'bob' }];
