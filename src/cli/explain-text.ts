@@ -175,6 +175,13 @@ function timeSentence(answer: TimeAnswer, name: string): string {
       const again = answer.startedAt === undefined ? '' : ` It was started again at ${answer.startedAt.toISOString()}.`;
       return `${stoppedText(answer)}.${again}`;
     }
+    case 'closed': {
+      const { at, how, by, reason, until, standing } = answer;
+      const who = by === undefined ? '' : ` ${byText({ by, ...(reason === undefined ? {} : { reason }) })}`;
+      const back = until === undefined ? '' : `. It came back at ${until.toISOString()}`;
+      const now = standing === undefined ? '' : ` ${standingText(standing, name)}`;
+      return `its loop was closed (${how ?? 'cancelled or terminated'}) at ${at.toISOString()}${who}${back}.${now}`;
+    }
     case 'waiting':
       return `it waited for the interval after ${tickText(answer.before)}; the next evaluation was due at ${answer.dueAt.toISOString()}.`;
     case 'notEvaluated': {

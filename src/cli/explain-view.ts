@@ -133,6 +133,11 @@ function timeAnswerView(answer: TimeAnswer) {
       const { from, by, reason, at, startedAt } = answer;
       return { kind, from, by, reason, at: iso(at), startedAt: iso(startedAt) };
     }
+    case 'closed': {
+      const { at, how, by, reason, until, standing } = answer;
+      const now = standing === undefined ? undefined : standingView(standing);
+      return { kind, at: iso(at), how, by, reason, until: iso(until), standing: now };
+    }
     case 'waiting':
       return { kind, before: tickView(answer.before), dueAt: iso(answer.dueAt) };
     case 'notEvaluated': {

@@ -1,5 +1,6 @@
 /** What a sensor did at a time, and why not more, from the ticks around it. Pure. */
 import type { AuditEntry, EndedStreak, QuietReason, TickRecord } from '../sensors/protocol.js';
+import { closingAt, type Closing } from './closings.js';
 import type { EvaluationStatus } from './describe-pending.js';
 import type { Standing } from './standing.js';
 
@@ -35,6 +36,8 @@ export type TimeAnswer =
       /** When it was started again. */
       readonly startedAt?: Date | undefined;
     }
+  /** Its loop was cancelled or terminated. */
+  | ({ readonly kind: 'closed'; readonly at: Date; readonly standing?: Standing | undefined } & Partial<Closing>)
   /** The interval since the tick before had not passed. */
   | { readonly kind: 'waiting'; readonly before: TickRecord; readonly dueAt: Date }
   /** An evaluation was due, and none took place. */
@@ -89,11 +92,19 @@ export function decideTime(facts: TimeFacts): TimeAnswer {
   if (after !== undefined && after.startedAt - time < PRECISION_MS) return { kind: 'tick', tick: after };
   if (before !== undefined && time < endOf(before) + PRECISION_MS) return { kind: 'tick', tick: before };
   if (before === undefined && (knownSince === undefined || at < knownSince)) return { kind: 'unknown', knownSince };
-  return stoppedThen(facts) ?? pendingThen(facts) ?? evaluatedThen(facts);
+  return closedThen(facts) ?? stoppedThen(facts) ?? pendingThen(facts) ?? evaluatedThen(facts);
 }
 
 function endOf({ startedAt, endedAt, evaluationMs = 0 }: TickRecord): number {
   return Math.min(endedAt ?? Infinity, startedAt + evaluationMs);
+}
+
+/** The loop was closed: since then, or until somebody brought it back. */
+function closedThen({ at, after, audit, standing, closedAt }: TimeFacts): TimeAnswer | undefined {
+  const closing = closingAt(audit, at.getTime());
+  if (closing !== undefined) return { kind: 'closed', ...closing };
+  const isClosed = after === undefined && standing.kind === 'closed' && closedAt !== undefined && closedAt <= at;
+  return isClosed ? { kind: 'closed', at: closedAt, standing } : undefined;
 }
 
 /** Who had stopped the sensor. */
@@ -125,9 +136,8 @@ function resumed(stop: AuditEntry, before: TickRecord | undefined): boolean {
 
 /** The evaluation that was due or running then, and has not ended since. */
 function pendingThen(facts: TimeFacts): TimeAnswer | undefined {
-  const { at, after, evaluation, standing, closedAt } = facts;
+  const { at, after, evaluation, standing } = facts;
   if (after !== undefined) return undefined;
-  if (standing.kind === 'closed' && closedAt !== undefined && closedAt <= at) return { kind: 'notEvaluated', standing };
   const { startedAt } = evaluation ?? {};
   if (startedAt !== undefined && startedAt <= at) return { kind: 'evaluating', startedAt };
   const dueAt = overdueSince(facts);

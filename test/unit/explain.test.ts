@@ -1,7 +1,10 @@
 /** What `explain` makes of what is known: the decisions alone, on states that the loop's own rules made. */
 import type { Client } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
 import { expect, test } from 'vitest';
 import { explanationLines } from '../../src/cli/explain-text.js';
+import { withClosing } from '../../src/client/closings.js';
+import type { History } from '../../src/client/fold-history.js';
 import { lookForBackfill } from '../../src/client/explain-backfill.js';
 import { decideKey, type KeyFacts } from '../../src/client/explain-key.js';
 import { decideTime, type TimeFacts } from '../../src/client/explain-time.js';
@@ -319,7 +322,35 @@ test('a time at which no worker took the evaluation that was due is told as that
   const closed: Standing = { kind: 'closed' };
   const ended = { after: undefined, idleSince: T + 5 * MIN, standing: closed, closedAt: new Date(T + 20 * MIN) };
   expect(time(T + 19 * MIN, ended)).toMatchObject({ kind: 'quiet' });
-  expect(time(T + 21 * MIN, ended)).toEqual({ kind: 'notEvaluated', standing: closed });
+  expect(time(T + 21 * MIN, ended)).toEqual({ kind: 'closed', at: new Date(T + 20 * MIN), standing: closed });
+});
+
+test('a loop that was closed is told as that when it is back', () => {
+  const terminated = {
+    eventTime: msToTs(T + 5 * MIN),
+    workflowExecutionTerminatedEventAttributes: { identity: 'ann' },
+  };
+  const recovered = withClosing(state(), { events: [terminated] } as unknown as History, T + 9 * MIN);
+  const audit = [...recovered.audit, { at: T + 9 * MIN, what: 'start', by: 'bob' }];
+  const quiet = [{ reason: 'no files', since: T + 4 * MIN }];
+  const at = (minutes: number) => time(T + minutes * MIN, { audit, after: tick(20, { quiet }) });
+  const closed = {
+    kind: 'closed',
+    how: 'terminated',
+    at: new Date(T + 5 * MIN),
+    by: 'ann',
+    until: new Date(T + 9 * MIN),
+  };
+  expect(at(4.5)).toMatchObject({ kind: 'quiet' });
+  expect(at(7)).toEqual(closed);
+  expect(at(9.5)).not.toMatchObject({ kind: 'closed' });
+  const stop = { at: T + 2 * MIN, what: 'stop' };
+  expect(time(T + 7 * MIN, { audit: [stop, ...audit] })).toEqual(closed);
+  const [text] = explanationLines(
+    { sensor: 's', workflowId: 'sensor/s', runId: 'r', about: 'time', at: new Date(T + 7 * MIN), answer: at(7) },
+    { showCursor: false, webUrlOf: () => undefined }
+  );
+  expect(text).toContain(`its loop was closed (terminated) at ${closed.at.toISOString()} by ann. It came back at `);
 });
 
 test('an outage is told as one when workers are back, of a quiet sensor and of a failing one', () => {
