@@ -182,8 +182,14 @@ function timeSentence(answer: TimeAnswer, name: string): string {
       const now = standing === undefined ? '' : ` ${standingText(standing, name)}`;
       return `its loop was closed (${how ?? 'cancelled or terminated'}) at ${at.toISOString()}${who}${back}.${now}`;
     }
-    case 'waiting':
-      return `it waited for the interval after ${tickText(answer.before)}; the next evaluation was due at ${answer.dueAt.toISOString()}.`;
+    case 'waiting': {
+      const { before, dueAt } = answer;
+      const next =
+        before.pending > 0
+          ? `the ${count(before.pending, 'pending request')} came next, due`
+          : 'the next evaluation was due';
+      return `it waited for the interval after ${tickText(before)}; ${next} at ${dueAt.toISOString()}.`;
+    }
     case 'notEvaluated': {
       const due = answer.dueAt === undefined ? '' : ` due since ${answer.dueAt.toISOString()}`;
       const until =

@@ -14,6 +14,7 @@ import {
 import { tsToMs } from '@temporalio/common/lib/time.js';
 import type { Seal } from '../sensors/key-ledger.js';
 import {
+  RUN_MEMO,
   UPDATES,
   type EvaluationInput,
   type LoopInput,
@@ -21,6 +22,7 @@ import {
   type RequestPage,
   type RerunResult,
   type RetryResult,
+  type RunMemo,
   type SensorState,
   type TickRecord,
 } from '../sensors/protocol.js';
@@ -49,6 +51,7 @@ import * as rules from '../workflows/rules.js';
 export type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
 type Event = NonNullable<History['events']>[number];
 type Update = NonNullable<NonNullable<Event['workflowExecutionUpdateAcceptedEventAttributes']>['acceptedRequest']>;
+type Initiated = NonNullable<Event['startChildWorkflowExecutionInitiatedEventAttributes']>;
 type Payloads = Parameters<typeof decodeArrayFromPayloads>[1];
 
 /** Updates that look outside before they change anything. */
@@ -128,6 +131,10 @@ class HistoryFold {
   /** Workflow IDs that were refused and belong to somebody else. */
   private readonly foreign = new Map<string, string>();
   private readonly requests = new Map<string, Update>();
+  /** Workflow IDs of runs whose start has not been answered. */
+  private readonly inFlight = new Set<string>();
+  /** When the last start was answered. */
+  private settledAt = 0;
   private now = 0;
   /** When the workflow task began whose commands come next: what the loop has for the time. */
   private taskBegan = 0;
@@ -196,7 +203,8 @@ class HistoryFold {
       await this.helperScheduled(event);
       return this.flushed(state);
     }
-    if (event.startChildWorkflowExecutionInitiatedEventAttributes != null) return this.flushed(state);
+    const initiated = event.startChildWorkflowExecutionInitiatedEventAttributes;
+    if (initiated != null) return await this.childInitiated(this.flushed(state), initiated);
     const child = event.childWorkflowExecutionStartedEventAttributes?.workflowExecution?.workflowId;
     if (child != null) return this.childSettled(this.flushed(state), child, 'started');
     const refused = event.startChildWorkflowExecutionFailedEventAttributes?.workflowId;
@@ -258,7 +266,7 @@ class HistoryFold {
     switch (name) {
       case 'findOwners':
         for (const [id, owner] of Object.entries((result ?? {}) as Record<string, string>)) this.foreign.set(id, owner);
-        return state;
+        return this.limited(state);
       case 'readRequests':
         return rules.loadPage(state, given.id, parseRequests(result));
       case 'keepRequests':
@@ -314,7 +322,35 @@ class HistoryFold {
     return endEvaluation(state, open, end, at).state;
   }
 
+  /** A run says which tick starts it: what an earlier one left over is pending since that ended. */
+  private async childInitiated(state: LoopState, { workflowId, memo }: Initiated): Promise<LoopState> {
+    const id = workflowId ?? '';
+    this.inFlight.add(id);
+    if (state.launch?.remaining.some((request) => request.id === id) !== true) return state;
+    const told = memo?.fields?.[RUN_MEMO];
+    const [facts] = (told == null ? undefined : await this.decode([told])) ?? [];
+    const { tick } = (facts ?? {}) as Partial<RunMemo>;
+    const { record } = state.launch;
+    const isLater = record !== undefined && tick !== undefined && tick > record.tick;
+    return rules.resumeLaunch(isLater ? this.settled(state, this.settledAt) : state, this.taskBegan);
+  }
+
   private childSettled(state: LoopState, id: string, outcome: 'started' | 'refused'): LoopState {
+    this.inFlight.delete(id);
+    this.settledAt = this.now;
+    const next = this.withChild(state, id, outcome);
+    // whose the refused ones are is looked up first
+    return next.launch?.refused.length === 0 ? this.limited(next) : next;
+  }
+
+  /** A tick that has started as many runs as it may ends then, whenever the next one comes. */
+  private limited(state: LoopState): LoopState {
+    const { launch } = state;
+    const isOver = launch?.record !== undefined && this.inFlight.size === 0 && rules.isLimited(state);
+    return isOver ? this.settled(state) : state;
+  }
+
+  private withChild(state: LoopState, id: string, outcome: 'started' | 'refused'): LoopState {
     const resumed = rules.resumeLaunch(state, this.now);
     const request = resumed.launch?.remaining.find((each) => each.id === id);
     if (request === undefined || resumed.launch === undefined) return state;
@@ -323,9 +359,9 @@ class HistoryFold {
   }
 
   /** An evaluation begins only after the launch before it has ended; a stop may have held back some of it. */
-  private settled(state: LoopState): LoopState {
+  private settled(state: LoopState, now = this.now): LoopState {
     if (state.launch?.record === undefined) return state;
-    return rules.endLaunch(rules.endBatch(state, this.foreign, this.now), this.now);
+    return rules.endLaunch(rules.endBatch(state, this.foreign, now), now);
   }
 
   private async message(state: LoopState, event: Event): Promise<LoopState> {
