@@ -130,8 +130,8 @@ function timeAnswerView(answer: TimeAnswer) {
       return { kind, ...said, since: iso(since), before: tickOf(before), after: tickOf(after) };
     }
     case 'stopped': {
-      const { from, by, reason, at, startedAt } = answer;
-      return { kind, from, by, reason, at: iso(at), startedAt: iso(startedAt) };
+      const { from, by, reason, at, until, startedAt } = answer;
+      return { kind, from, by, reason, at: iso(at), until: iso(until), startedAt: iso(startedAt) };
     }
     case 'closed': {
       const { at, how, by, reason, until, standing } = answer;

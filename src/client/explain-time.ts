@@ -6,6 +6,8 @@ import type { Standing } from './standing.js';
 
 /** People name a second, ticks begin within it. */
 const PRECISION_MS = 1_000;
+/** Begins the entry of the audit of a stop that ends by itself; the time follows. */
+const STOP_UNTIL = 'stop until ';
 
 export type TimeAnswer =
   /** A tick took place. */
@@ -33,6 +35,8 @@ export type TimeAnswer =
       readonly by?: string | undefined;
       readonly reason?: string | undefined;
       readonly at?: Date | undefined;
+      /** When the stop ends, or would have ended, by itself. */
+      readonly until?: Date | undefined;
       /** When it was started again. */
       readonly startedAt?: Date | undefined;
     }
@@ -114,18 +118,26 @@ function stoppedThen({ at, before, after, audit, standing }: TimeFacts): TimeAns
   if (last !== undefined && isStop(last.what) && !resumed(last, before)) {
     const again = choices.find((entry) => entry.at > at.getTime());
     const startedAt = again === undefined ? {} : { startedAt: new Date(again.at) };
-    return { kind: 'stopped', from: 'operator', by: last.by, reason: last.reason, at: new Date(last.at), ...startedAt };
+    const { by, reason } = last;
+    const until = untilOf(last);
+    const ends = until === undefined ? {} : { until };
+    return { kind: 'stopped', from: 'operator', by, reason, at: new Date(last.at), ...ends, ...startedAt };
   }
   if (standing.kind !== 'stopped' || after !== undefined || last?.what === 'start') return undefined;
   // the stop is older than what the audit keeps, or the code's own
   if (standing.at !== undefined && standing.at > at) return undefined;
-  const { from, by, reason, at: since } = standing;
-  return { kind: 'stopped', from, by, reason, at: since };
+  const { from, by, reason, at: since, until } = standing;
+  return { kind: 'stopped', from, by, reason, at: since, ...(until === undefined ? {} : { until }) };
 }
 
 /** One may say until when. */
 function isStop(what: string): boolean {
   return what === 'stop' || what.startsWith('stop ');
+}
+
+function untilOf({ what }: AuditEntry): Date | undefined {
+  const until = what.startsWith(STOP_UNTIL) ? new Date(what.slice(STOP_UNTIL.length)) : undefined;
+  return until === undefined || Number.isNaN(until.getTime()) ? undefined : until;
 }
 
 /** A stop that ended by itself is not in the audit; ticks that nobody asked for tell. */

@@ -16,6 +16,7 @@ import type { Seal } from '../sensors/key-ledger.js';
 import {
   RUN_MEMO,
   UPDATES,
+  type AuditEntry,
   type EvaluationInput,
   type LoopInput,
   type LoopState,
@@ -100,6 +101,8 @@ export interface FoldedRun {
    * none has lost its log lines for want of room since.
    */
   readonly ticks: ReadonlyMap<number, TickRecord>;
+  /** As in the state, but at the times when a worker took what was asked for, and without what none has taken yet. */
+  readonly audit: readonly AuditEntry[];
 }
 
 /**
@@ -119,7 +122,7 @@ export async function foldRun(client: Client, { events }: History): Promise<Fold
   add(state);
   const { record } = state.launch ?? {};
   if (record !== undefined) ticks.set(record.tick, record);
-  return { state, ticks };
+  return { state, ticks, audit: fold.takenAudit(state) };
 }
 
 class HistoryFold {
@@ -131,6 +134,10 @@ class HistoryFold {
   /** Workflow IDs that were refused and belong to somebody else. */
   private readonly foreign = new Map<string, string>();
   private readonly requests = new Map<string, Update>();
+  /** Entries of the audit whose signals no workflow task has taken yet. */
+  private untaken: readonly AuditEntry[] = [];
+  /** When the other ones of signals were taken. */
+  private readonly takenAt = new Map<AuditEntry, number>();
   /** Workflow IDs of runs whose start has not been answered. */
   private readonly inFlight = new Set<string>();
   /** When the last start was answered. */
@@ -162,6 +169,12 @@ class HistoryFold {
     return this.state;
   }
 
+  takenAudit({ audit }: LoopState): readonly AuditEntry[] {
+    return audit
+      .filter((entry) => !this.untaken.includes(entry))
+      .map((entry) => ({ ...entry, at: this.takenAt.get(entry) ?? entry.at }));
+  }
+
   /** The state, with a launch ended that started all it had to. */
   settledEnd(): LoopState {
     const state = this.end();
@@ -183,8 +196,7 @@ class HistoryFold {
 
   private async next(state: LoopState, event: Event): Promise<LoopState> {
     if (event.workflowTaskStartedEventAttributes != null) this.taskBegan = this.now;
-    if (event.workflowTaskCompletedEventAttributes != null && this.ended !== undefined)
-      this.ended = { ...this.ended, taskDone: true };
+    if (event.workflowTaskCompletedEventAttributes != null) this.taskCompleted();
     if (event.workflowTaskScheduledEventAttributes != null && this.ended?.taskDone === true) return this.flushed(state);
     const scheduled = event.activityTaskScheduledEventAttributes;
     if (scheduled?.activityType?.name === 'evaluateSensor') {
@@ -210,6 +222,12 @@ class HistoryFold {
     const refused = event.startChildWorkflowExecutionFailedEventAttributes?.workflowId;
     if (refused != null) return this.childSettled(this.flushed(state), refused, 'refused');
     return await this.message(await this.activity(state, event), event);
+  }
+
+  private taskCompleted(): void {
+    if (this.ended !== undefined) this.ended = { ...this.ended, taskDone: true };
+    for (const entry of this.untaken) this.takenAt.set(entry, this.taskBegan);
+    this.untaken = [];
   }
 
   /** The loop forgets keys before each evaluation; a key that it still knows is never forgotten here. */
@@ -369,8 +387,12 @@ class HistoryFold {
     if (signaled != null) {
       const name = signaled.signalName ?? '';
       const args = await this.decode(signaled.input?.payloads);
-      if (args !== undefined) return applyMessage(state, { kind: 'signal', name, args }, this.now);
-      return rules.audit(state, `signal '${name}' left out: its input cannot be decoded`, {}, this.now);
+      const next =
+        args === undefined
+          ? rules.audit(state, `signal '${name}' left out: its input cannot be decoded`, {}, this.now)
+          : applyMessage(state, { kind: 'signal', name, args }, this.now);
+      this.untaken = [...this.untaken, ...next.audit.filter((entry) => !state.audit.includes(entry))];
+      return next;
     }
     const admitted = event.workflowExecutionUpdateAdmittedEventAttributes?.request;
     if (admitted != null) this.requests.set(admitted.meta?.updateId ?? '', admitted);

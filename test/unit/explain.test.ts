@@ -392,6 +392,15 @@ test('a stopped sensor was stopped by somebody, until it was started or a stop e
   expect(time(T + 7.5 * MIN, { audit: [stop], before: tick(7, { trigger: 'tick' }) })).toMatchObject({
     kind: 'stopped',
   });
+  const until = new Date(T + 30 * MIN);
+  const forAWhile = time(T + 9 * MIN, { audit: [{ ...stop, what: `stop until ${until.toISOString()}` }] });
+  expect(forAWhile).toMatchObject({ kind: 'stopped', until });
+  expect(
+    explanationLines(
+      { sensor: 's', workflowId: 'sensor/s', runId: 'r', about: 'time', at: until, answer: forAWhile },
+      { showCursor: false, webUrlOf: () => undefined }
+    )[0]
+  ).toMatch(/ by ann \(moving\) at [^ ]+, until 2026-01-31T08:30:00.000Z\.$/);
   const byCode: Standing = { kind: 'stopped', from: 'code' };
   expect(
     time(T + 9 * MIN, { before: undefined, after: undefined, knownSince: new Date(T), standing: byCode })

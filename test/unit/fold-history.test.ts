@@ -99,3 +99,29 @@ test('what a tick leaves over is of the tick that starts it, whatever came betwe
   expect(stopped.ticks.get(1)).toMatchObject({ runs: { count: 1 }, pending: 2, endedAt: T + 11 });
   expect(stopped.ticks.get(2)).toMatchObject({ trigger: 'pending', startedAt: T + 5_000, runs: { sample: ['b'] } });
 });
+
+test('a start counts from the time when a worker took it', async () => {
+  const signal = (name: string, by: string): object => {
+    const input = { payloads: [defaultDataConverter.payloadConverter.toPayload({ by, at: T })] };
+    return { workflowExecutionSignaledEventAttributes: { signalName: name, input } };
+  };
+  const asked = [
+    [10, signal('stop', 'ann')],
+    [11, task],
+    [12, { workflowTaskCompletedEventAttributes: {} }],
+    [20, signal('start', 'bob')],
+  ] as const;
+  const told = async (...more: readonly Step[]): Promise<unknown> =>
+    (await foldFrom(newState(OPTIONS, T), ...asked, ...more)).audit.map(({ what, at }) => [what, at - T]);
+  expect(await told()).toEqual([['stop', 11]]);
+  // one that fails has not taken it
+  expect(await told([30, task])).toEqual([['stop', 11]]);
+  const taken = [
+    [40, task],
+    [41, { workflowTaskCompletedEventAttributes: {} }],
+  ] as const;
+  expect(await told([30, task], ...taken)).toEqual([
+    ['stop', 11],
+    ['start', 40],
+  ]);
+});
