@@ -180,7 +180,7 @@ function timeSentence(answer: TimeAnswer, name: string): string {
       const who = by === undefined ? '' : ` ${byText({ by, ...(reason === undefined ? {} : { reason }) })}`;
       const back = until === undefined ? '' : `. It came back at ${until.toISOString()}`;
       const now = standing === undefined ? '' : ` ${standingText(standing, name)}`;
-      return `its loop was closed (${how ?? 'cancelled or terminated'}) at ${at.toISOString()}${who}${back}.${now}`;
+      return `its loop was closed${how === undefined ? '' : ` (${how})`} at ${at.toISOString()}${who}${back}.${now}`;
     }
     case 'waiting': {
       const { before, dueAt } = answer;

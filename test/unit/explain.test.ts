@@ -4,7 +4,6 @@ import { msToTs } from '@temporalio/common/lib/time.js';
 import { expect, test } from 'vitest';
 import { explanationLines } from '../../src/cli/explain-text.js';
 import { withClosing } from '../../src/client/closings.js';
-import type { History } from '../../src/client/fold-history.js';
 import { lookForBackfill } from '../../src/client/explain-backfill.js';
 import { decideKey, type KeyFacts } from '../../src/client/explain-key.js';
 import { decideTime, type TimeFacts } from '../../src/client/explain-time.js';
@@ -330,7 +329,7 @@ test('a loop that was closed is told as that when it is back', () => {
     eventTime: msToTs(T + 5 * MIN),
     workflowExecutionTerminatedEventAttributes: { identity: 'ann' },
   };
-  const recovered = withClosing(state(), { events: [terminated] } as unknown as History, T + 9 * MIN);
+  const recovered = withClosing(state(), { events: [terminated] }, T + 9 * MIN);
   const audit = [...recovered.audit, { at: T + 9 * MIN, what: 'start', by: 'bob' }];
   const quiet = [{ reason: 'no files', since: T + 4 * MIN }];
   const at = (minutes: number) => time(T + minutes * MIN, { audit, after: tick(20, { quiet }) });
