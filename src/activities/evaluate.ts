@@ -15,7 +15,7 @@ import type { SensorActivityDependencies } from './index.js';
 import { deferToNewer, refuseOutdated } from './newest.js';
 import { interrupted, KeysUnavailableError, noKeys, notLoaded, waiting } from './postponed.js';
 import { KnownStreaks } from './known-streaks.js';
-import { addReason, extendStreak, readStreak } from './streak.js';
+import { addOutage, addReason, extendStreak, readStreak } from './streak.js';
 
 const TIMER_SLACK_MS = 5;
 
@@ -25,11 +25,13 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies,
   async function evaluateSensor(input: EvaluationInput): Promise<EvaluationResult | RestResult> {
     const { info } = Context.current();
     const waitedMs = info.currentAttemptScheduledTimestampMs - info.scheduledTimestampMs;
-    const before = readStreak(info.heartbeatDetails) ?? known.before(input);
+    const earlier = readStreak(info.heartbeatDetails) ?? known.before(input);
     if (waitedMs + TIMER_SLACK_MS < input.delayMs) {
-      hand(before);
+      hand(earlier);
       throw waiting(input, input.delayMs - waitedMs);
     }
+    const before = addOutage(earlier, info.currentAttemptScheduledTimestampMs, Date.now());
+    if (before !== earlier) Context.current().heartbeat(before);
     const definition = registry.sensors.get(input.sensor);
     if (definition === undefined) throw notLoaded(input, [...registry.sensors.keys()]);
     await refuseOutdated();

@@ -2,11 +2,12 @@
  * The record of a quiet streak: its last 20 skip reasons, run-length encoded, kept in heartbeat details.
  *
  * It is written only when the reason changes, and at most once a minute: a heartbeat at every tick costs a third of
- * the throughput.
+ * the throughput. Only an outage is written at once.
  */
 import { cutText } from '../sensors/json.js';
-import { MAX_QUIET_REASON_BYTES, MAX_QUIET_REASONS } from '../sensors/limits.js';
+import { LATE_MS, MAX_QUIET_REASON_BYTES, MAX_QUIET_REASONS } from '../sensors/limits.js';
 import type { QuietReason, StreakRecord } from '../sensors/protocol.js';
+import { knownUntil } from '../workflows/state.js';
 
 const WRITE_EVERY_MS = 60_000;
 
@@ -35,4 +36,24 @@ export function addReason(streak: StreakRecord | undefined, reason: string, now:
   const isRepeat = last?.reason === text && before.length >= MAX_QUIET_REASONS;
   const kept = isRepeat ? before.slice(0, -1) : before;
   return { ...streak, reasons: [...kept, next].slice(-MAX_QUIET_REASONS), at: now };
+}
+
+/** What a record says of a time in which an attempt was due, and no worker took it. */
+const OUTAGE = 'not evaluated: no worker took the evaluation that was due';
+
+/**
+ * The record with the outage before an attempt that begins late, or as it was. It is then due to be written, since the
+ * attempts before know nothing of it.
+ *
+ * @param dueAt when the attempt was due, by the server's clock
+ */
+export function addOutage(streak: StreakRecord | undefined, dueAt: number, now: number): StreakRecord | undefined {
+  if (now - dueAt <= LATE_MS) return streak;
+  const before = knownUntil(streak?.reasons ?? [], dueAt);
+  const [earlier, gap, last] = before.slice(-3);
+  // outages again and again must not push out all others
+  const isRepeat = before.length >= MAX_QUIET_REASONS && gap?.notEvaluated === true && earlier?.reason === last?.reason;
+  const kept = isRepeat ? before.slice(0, -2) : before;
+  const outage: QuietReason = { reason: OUTAGE, since: dueAt, until: now, notEvaluated: true };
+  return { ...streak, reasons: [...kept, outage].slice(-MAX_QUIET_REASONS), at: 0 };
 }

@@ -176,8 +176,21 @@ function timeSentence(answer: TimeAnswer, name: string): string {
       const again = answer.startedAt === undefined ? '' : ` It was started again at ${answer.startedAt.toISOString()}.`;
       return `${stoppedText(answer)}.${again}`;
     }
-    case 'waiting':
-      return `it waited for the interval after ${tickText(answer.before)}; the next evaluation was due at ${answer.dueAt.toISOString()}.`;
+    case 'closed': {
+      const { at, how, by, reason, until, standing } = answer;
+      const who = by === undefined ? '' : ` ${byText({ by, ...(reason === undefined ? {} : { reason }) })}`;
+      const back = until === undefined ? '' : `. It came back at ${until.toISOString()}`;
+      const now = standing === undefined ? '' : ` ${standingText(standing, name)}`;
+      return `its loop was closed${how === undefined ? '' : ` (${how})`} at ${at.toISOString()}${who}${back}.${now}`;
+    }
+    case 'waiting': {
+      const { before, dueAt } = answer;
+      const next =
+        before.pending > 0
+          ? `the ${count(before.pending, 'pending request')} came next, due`
+          : 'the next evaluation was due';
+      return `it waited for the interval after ${tickText(before)}; ${next} at ${dueAt.toISOString()}.`;
+    }
     case 'notEvaluated': {
       const due = answer.dueAt === undefined ? '' : ` due since ${answer.dueAt.toISOString()}`;
       const until =
@@ -185,6 +198,8 @@ function timeSentence(answer: TimeAnswer, name: string): string {
           ? ''
           : `; the next was ${tickText(answer.after)}. Most often no worker with the sensor was running`;
       const now = answer.standing === undefined ? '' : ` ${standingText(answer.standing, name)}`;
+      if (answer.until !== undefined)
+        return `it was not evaluated, though an evaluation was${due}: no worker took it until ${answer.until.toISOString()}.${between({ after: answer.after })}`;
       if (answer.earlier !== undefined) {
         const { reason, since } = answer.earlier;
         return `it was not evaluated, or still found nothing new: ${plain(reason, 300)} (since ${when(new Date(since))}).${now} Since when is not known.`;

@@ -130,16 +130,22 @@ function timeAnswerView(answer: TimeAnswer) {
       return { kind, ...said, since: iso(since), before: tickOf(before), after: tickOf(after) };
     }
     case 'stopped': {
-      const { from, by, reason, at, startedAt } = answer;
-      return { kind, from, by, reason, at: iso(at), startedAt: iso(startedAt) };
+      const { from, by, reason, at, until, startedAt } = answer;
+      return { kind, from, by, reason, at: iso(at), until: iso(until), startedAt: iso(startedAt) };
+    }
+    case 'closed': {
+      const { at, how, by, reason, until, standing } = answer;
+      const now = standing === undefined ? undefined : standingView(standing);
+      return { kind, at: iso(at), how, by, reason, until: iso(until), standing: now };
     }
     case 'waiting':
       return { kind, before: tickView(answer.before), dueAt: iso(answer.dueAt) };
     case 'notEvaluated': {
-      const { dueAt, standing, after, uncertain, earlier } = answer;
+      const { dueAt, until, standing, after, uncertain, earlier } = answer;
       return {
         kind,
         dueAt: iso(dueAt),
+        until: iso(until),
         standing: standing === undefined ? undefined : standingView(standing),
         after: tickOf(after),
         uncertain,

@@ -12,9 +12,10 @@ export function stoppedText({
   by,
   reason,
   at,
-}: Pick<Extract<Standing, { kind: 'stopped' }>, 'from' | 'by' | 'reason' | 'at'>): string {
+  until,
+}: Pick<Extract<Standing, { kind: 'stopped' }>, 'from' | 'by' | 'reason' | 'at' | 'until'>): string {
   const who = from === 'code' ? 'its code (defaultStatus)' : plain(by ?? 'an operator');
-  return `The sensor was stopped by ${who}${reason === undefined ? '' : ` (${plain(reason, 300)})`}${at === undefined ? '' : ` at ${at.toISOString()}`}`;
+  return `The sensor was stopped by ${who}${reason === undefined ? '' : ` (${plain(reason, 300)})`}${at === undefined ? '' : ` at ${at.toISOString()}`}${until === undefined ? '' : `, until ${until.toISOString()}`}`;
 }
 
 /** Whether the sensor would see something new now. */
@@ -26,7 +27,7 @@ export function standingText(standing: Standing, name: string): string {
       return `The sensor is running${lateText(standing) ?? next}${said}.`;
     }
     case 'stopped':
-      return `${stoppedText(standing)}${standing.until === undefined ? '' : `, until ${standing.until.toISOString()}`}. Start it with: sensors start ${name}`;
+      return `${stoppedText(standing)}. Start it with: sensors start ${name}`;
     case 'closed':
       return `The sensor's loop was cancelled or terminated. It comes back with: sensors start ${name}`;
     case 'broken':

@@ -206,8 +206,8 @@ export function deadLetterView(letter: DeadLetter) {
   return { ...rejectionView(letter), tick, firstAt: iso(firstAt), lastAt: iso(lastAt), count };
 }
 
-function quietView({ reason, since, until }: QuietReason) {
-  return { reason, since: iso(since), until: iso(until) };
+function quietView({ reason, since, until, notEvaluated }: QuietReason) {
+  return { reason, since: iso(since), until: iso(until), notEvaluated };
 }
 
 /** The object of `tick`, and one element of `ticks`. */

@@ -1,10 +1,13 @@
 /** What a sensor did at a time, and why not more, from the ticks around it. Pure. */
 import type { AuditEntry, EndedStreak, QuietReason, TickRecord } from '../sensors/protocol.js';
+import { closingAt, type Closing } from './closings.js';
 import type { EvaluationStatus } from './describe-pending.js';
 import type { Standing } from './standing.js';
 
 /** People name a second, ticks begin within it. */
 const PRECISION_MS = 1_000;
+/** Begins the entry of the audit of a stop that ends by itself; the time follows. */
+const STOP_UNTIL = 'stop until ';
 
 export type TimeAnswer =
   /** A tick took place. */
@@ -32,9 +35,13 @@ export type TimeAnswer =
       readonly by?: string | undefined;
       readonly reason?: string | undefined;
       readonly at?: Date | undefined;
+      /** When the stop ends, or would have ended, by itself. */
+      readonly until?: Date | undefined;
       /** When it was started again. */
       readonly startedAt?: Date | undefined;
     }
+  /** Its loop was cancelled or terminated. */
+  | ({ readonly kind: 'closed'; readonly at: Date; readonly standing?: Standing | undefined } & Partial<Closing>)
   /** The interval since the tick before had not passed. */
   | { readonly kind: 'waiting'; readonly before: TickRecord; readonly dueAt: Date }
   /** An evaluation was due, and none took place. */
@@ -44,6 +51,8 @@ export type TimeAnswer =
       /** How the sensor is, where nothing took place since. */
       readonly standing?: Standing | undefined;
       readonly after?: TickRecord | undefined;
+      /** When a worker took it. */
+      readonly until?: Date | undefined;
       /** Evaluations may have found nothing new as well: what they said went when somebody or something interrupted them. */
       readonly uncertain?: true | undefined;
       /** What its evaluations said before; until when, nobody knows. */
@@ -87,11 +96,19 @@ export function decideTime(facts: TimeFacts): TimeAnswer {
   if (after !== undefined && after.startedAt - time < PRECISION_MS) return { kind: 'tick', tick: after };
   if (before !== undefined && time < endOf(before) + PRECISION_MS) return { kind: 'tick', tick: before };
   if (before === undefined && (knownSince === undefined || at < knownSince)) return { kind: 'unknown', knownSince };
-  return stoppedThen(facts) ?? pendingThen(facts) ?? evaluatedThen(facts);
+  return closedThen(facts) ?? stoppedThen(facts) ?? pendingThen(facts) ?? evaluatedThen(facts);
 }
 
 function endOf({ startedAt, endedAt, evaluationMs = 0 }: TickRecord): number {
   return Math.min(endedAt ?? Infinity, startedAt + evaluationMs);
+}
+
+/** The loop was closed: since then, or until somebody brought it back. */
+function closedThen({ at, after, audit, standing, closedAt }: TimeFacts): TimeAnswer | undefined {
+  const closing = closingAt(audit, at.getTime());
+  if (closing !== undefined) return { kind: 'closed', ...closing };
+  const isClosed = after === undefined && standing.kind === 'closed' && closedAt !== undefined && closedAt <= at;
+  return isClosed ? { kind: 'closed', at: closedAt, standing } : undefined;
 }
 
 /** Who had stopped the sensor. */
@@ -101,18 +118,26 @@ function stoppedThen({ at, before, after, audit, standing }: TimeFacts): TimeAns
   if (last !== undefined && isStop(last.what) && !resumed(last, before)) {
     const again = choices.find((entry) => entry.at > at.getTime());
     const startedAt = again === undefined ? {} : { startedAt: new Date(again.at) };
-    return { kind: 'stopped', from: 'operator', by: last.by, reason: last.reason, at: new Date(last.at), ...startedAt };
+    const { by, reason } = last;
+    const until = untilOf(last);
+    const ends = until === undefined ? {} : { until };
+    return { kind: 'stopped', from: 'operator', by, reason, at: new Date(last.at), ...ends, ...startedAt };
   }
   if (standing.kind !== 'stopped' || after !== undefined || last?.what === 'start') return undefined;
   // the stop is older than what the audit keeps, or the code's own
   if (standing.at !== undefined && standing.at > at) return undefined;
-  const { from, by, reason, at: since } = standing;
-  return { kind: 'stopped', from, by, reason, at: since };
+  const { from, by, reason, at: since, until } = standing;
+  return { kind: 'stopped', from, by, reason, at: since, ...(until === undefined ? {} : { until }) };
 }
 
 /** One may say until when. */
 function isStop(what: string): boolean {
   return what === 'stop' || what.startsWith('stop ');
+}
+
+function untilOf({ what }: AuditEntry): Date | undefined {
+  const until = what.startsWith(STOP_UNTIL) ? new Date(what.slice(STOP_UNTIL.length)) : undefined;
+  return until === undefined || Number.isNaN(until.getTime()) ? undefined : until;
 }
 
 /** A stop that ended by itself is not in the audit; ticks that nobody asked for tell. */
@@ -123,9 +148,8 @@ function resumed(stop: AuditEntry, before: TickRecord | undefined): boolean {
 
 /** The evaluation that was due or running then, and has not ended since. */
 function pendingThen(facts: TimeFacts): TimeAnswer | undefined {
-  const { at, after, evaluation, standing, closedAt } = facts;
+  const { at, after, evaluation, standing } = facts;
   if (after !== undefined) return undefined;
-  if (standing.kind === 'closed' && closedAt !== undefined && closedAt <= at) return { kind: 'notEvaluated', standing };
   const { startedAt } = evaluation ?? {};
   if (startedAt !== undefined && startedAt <= at) return { kind: 'evaluating', startedAt };
   const dueAt = overdueSince(facts);
@@ -151,6 +175,8 @@ function evaluatedThen(facts: TimeFacts): TimeAnswer {
   const { at, before, after, intervalMs, standing, knownSince, idleSince } = facts;
   const streak = streakOf(facts);
   const told = streak.findLast(({ since }) => since <= at.getTime());
+  if (told?.notEvaluated === true && told.until !== undefined && at.getTime() < told.until)
+    return { kind: 'notEvaluated', dueAt: new Date(told.since), until: new Date(told.until), after };
   const lost = told?.until !== undefined && told.until < at.getTime();
   const said = lost ? undefined : told;
   if (before?.status === 'failure' && before.error !== undefined)

@@ -214,7 +214,7 @@ async function explainTime(
   onHistory: OnHistory | undefined
 ): Promise<TimeAnswer> {
   const around = await ticksAround(client, sensor, at, onHistory);
-  const { state } = await foldRun(client, await historyOf(client, sensor));
+  const { state, audit } = await foldRun(client, await historyOf(client, sensor));
   return decideTime({
     at,
     now: Date.now(),
@@ -223,7 +223,7 @@ async function explainTime(
     pauseMs: lastPause(state, description),
     dueSince: description.dueSince,
     closedAt: description.closeTime,
-    audit: state.audit,
+    audit,
     evaluation: description.evaluation,
     streak: state.streak,
     idleSince: state.idleSince,

@@ -14,13 +14,16 @@ import {
 import { tsToMs } from '@temporalio/common/lib/time.js';
 import type { Seal } from '../sensors/key-ledger.js';
 import {
+  RUN_MEMO,
   UPDATES,
+  type AuditEntry,
   type EvaluationInput,
   type LoopInput,
   type LoopState,
   type RequestPage,
   type RerunResult,
   type RetryResult,
+  type RunMemo,
   type SensorState,
   type TickRecord,
 } from '../sensors/protocol.js';
@@ -49,6 +52,7 @@ import * as rules from '../workflows/rules.js';
 export type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
 type Event = NonNullable<History['events']>[number];
 type Update = NonNullable<NonNullable<Event['workflowExecutionUpdateAcceptedEventAttributes']>['acceptedRequest']>;
+type Initiated = NonNullable<Event['startChildWorkflowExecutionInitiatedEventAttributes']>;
 type Payloads = Parameters<typeof decodeArrayFromPayloads>[1];
 
 /** Updates that look outside before they change anything. */
@@ -97,6 +101,8 @@ export interface FoldedRun {
    * none has lost its log lines for want of room since.
    */
   readonly ticks: ReadonlyMap<number, TickRecord>;
+  /** As in the state, but at the times when a worker took what was asked for, and without what none has taken yet. */
+  readonly audit: readonly AuditEntry[];
 }
 
 /**
@@ -116,7 +122,7 @@ export async function foldRun(client: Client, { events }: History): Promise<Fold
   add(state);
   const { record } = state.launch ?? {};
   if (record !== undefined) ticks.set(record.tick, record);
-  return { state, ticks };
+  return { state, ticks, audit: fold.takenAudit(state) };
 }
 
 class HistoryFold {
@@ -128,6 +134,14 @@ class HistoryFold {
   /** Workflow IDs that were refused and belong to somebody else. */
   private readonly foreign = new Map<string, string>();
   private readonly requests = new Map<string, Update>();
+  /** Entries of the audit whose signals no workflow task has taken yet. */
+  private untaken: readonly AuditEntry[] = [];
+  /** When the other ones of signals were taken. */
+  private readonly takenAt = new Map<AuditEntry, number>();
+  /** Workflow IDs of runs whose start has not been answered. */
+  private readonly inFlight = new Set<string>();
+  /** When the last start was answered. */
+  private settledAt = 0;
   private now = 0;
   /** When the workflow task began whose commands come next: what the loop has for the time. */
   private taskBegan = 0;
@@ -155,6 +169,12 @@ class HistoryFold {
     return this.state;
   }
 
+  takenAudit({ audit }: LoopState): readonly AuditEntry[] {
+    return audit
+      .filter((entry) => !this.untaken.includes(entry))
+      .map((entry) => ({ ...entry, at: this.takenAt.get(entry) ?? entry.at }));
+  }
+
   /** The state, with a launch ended that started all it had to. */
   settledEnd(): LoopState {
     const state = this.end();
@@ -176,8 +196,7 @@ class HistoryFold {
 
   private async next(state: LoopState, event: Event): Promise<LoopState> {
     if (event.workflowTaskStartedEventAttributes != null) this.taskBegan = this.now;
-    if (event.workflowTaskCompletedEventAttributes != null && this.ended !== undefined)
-      this.ended = { ...this.ended, taskDone: true };
+    if (event.workflowTaskCompletedEventAttributes != null) this.taskCompleted();
     if (event.workflowTaskScheduledEventAttributes != null && this.ended?.taskDone === true) return this.flushed(state);
     const scheduled = event.activityTaskScheduledEventAttributes;
     if (scheduled?.activityType?.name === 'evaluateSensor') {
@@ -196,12 +215,19 @@ class HistoryFold {
       await this.helperScheduled(event);
       return this.flushed(state);
     }
-    if (event.startChildWorkflowExecutionInitiatedEventAttributes != null) return this.flushed(state);
+    const initiated = event.startChildWorkflowExecutionInitiatedEventAttributes;
+    if (initiated != null) return await this.childInitiated(this.flushed(state), initiated);
     const child = event.childWorkflowExecutionStartedEventAttributes?.workflowExecution?.workflowId;
     if (child != null) return this.childSettled(this.flushed(state), child, 'started');
     const refused = event.startChildWorkflowExecutionFailedEventAttributes?.workflowId;
     if (refused != null) return this.childSettled(this.flushed(state), refused, 'refused');
     return await this.message(await this.activity(state, event), event);
+  }
+
+  private taskCompleted(): void {
+    if (this.ended !== undefined) this.ended = { ...this.ended, taskDone: true };
+    for (const entry of this.untaken) this.takenAt.set(entry, this.taskBegan);
+    this.untaken = [];
   }
 
   /** The loop forgets keys before each evaluation; a key that it still knows is never forgotten here. */
@@ -258,7 +284,7 @@ class HistoryFold {
     switch (name) {
       case 'findOwners':
         for (const [id, owner] of Object.entries((result ?? {}) as Record<string, string>)) this.foreign.set(id, owner);
-        return state;
+        return this.limited(state);
       case 'readRequests':
         return rules.loadPage(state, given.id, parseRequests(result));
       case 'keepRequests':
@@ -314,7 +340,35 @@ class HistoryFold {
     return endEvaluation(state, open, end, at).state;
   }
 
+  /** A run says which tick starts it: what an earlier one left over is pending since that ended. */
+  private async childInitiated(state: LoopState, { workflowId, memo }: Initiated): Promise<LoopState> {
+    const id = workflowId ?? '';
+    this.inFlight.add(id);
+    if (state.launch?.remaining.some((request) => request.id === id) !== true) return state;
+    const told = memo?.fields?.[RUN_MEMO];
+    const [facts] = (told == null ? undefined : await this.decode([told])) ?? [];
+    const { tick } = (facts ?? {}) as Partial<RunMemo>;
+    const { record } = state.launch;
+    const isLater = record !== undefined && tick !== undefined && tick > record.tick;
+    return rules.resumeLaunch(isLater ? this.settled(state, this.settledAt) : state, this.taskBegan);
+  }
+
   private childSettled(state: LoopState, id: string, outcome: 'started' | 'refused'): LoopState {
+    this.inFlight.delete(id);
+    this.settledAt = this.now;
+    const next = this.withChild(state, id, outcome);
+    // whose the refused ones are is looked up first
+    return next.launch?.refused.length === 0 ? this.limited(next) : next;
+  }
+
+  /** A tick that has started as many runs as it may ends then, whenever the next one comes. */
+  private limited(state: LoopState): LoopState {
+    const { launch } = state;
+    const isOver = launch?.record !== undefined && this.inFlight.size === 0 && rules.isLimited(state);
+    return isOver ? this.settled(state) : state;
+  }
+
+  private withChild(state: LoopState, id: string, outcome: 'started' | 'refused'): LoopState {
     const resumed = rules.resumeLaunch(state, this.now);
     const request = resumed.launch?.remaining.find((each) => each.id === id);
     if (request === undefined || resumed.launch === undefined) return state;
@@ -323,9 +377,9 @@ class HistoryFold {
   }
 
   /** An evaluation begins only after the launch before it has ended; a stop may have held back some of it. */
-  private settled(state: LoopState): LoopState {
+  private settled(state: LoopState, now = this.now): LoopState {
     if (state.launch?.record === undefined) return state;
-    return rules.endLaunch(rules.endBatch(state, this.foreign, this.now), this.now);
+    return rules.endLaunch(rules.endBatch(state, this.foreign, now), now);
   }
 
   private async message(state: LoopState, event: Event): Promise<LoopState> {
@@ -333,8 +387,12 @@ class HistoryFold {
     if (signaled != null) {
       const name = signaled.signalName ?? '';
       const args = await this.decode(signaled.input?.payloads);
-      if (args !== undefined) return applyMessage(state, { kind: 'signal', name, args }, this.now);
-      return rules.audit(state, `signal '${name}' left out: its input cannot be decoded`, {}, this.now);
+      const next =
+        args === undefined
+          ? rules.audit(state, `signal '${name}' left out: its input cannot be decoded`, {}, this.now)
+          : applyMessage(state, { kind: 'signal', name, args }, this.now);
+      this.untaken = [...this.untaken, ...next.audit.filter((entry) => !state.audit.includes(entry))];
+      return next;
     }
     const admitted = event.workflowExecutionUpdateAdmittedEventAttributes?.request;
     if (admitted != null) this.requests.set(admitted.meta?.updateId ?? '', admitted);

@@ -14,6 +14,7 @@ import {
 import type { KeyPage } from '../sensors/key-ledger.js';
 import { audit, release } from '../workflows/rules.js';
 import { configure, newState } from '../workflows/state.js';
+import { withClosing } from './closings.js';
 import { RENAMED_FROM } from './earlier-sensors.js';
 import { describeExecution, type Description } from './executions.js';
 import { isNotFound } from './not-found.js';
@@ -173,7 +174,7 @@ export async function recoverLoop(
 ): Promise<void> {
   const history = await historyOf(client, sensor);
   refuseEnded(sensor, history);
-  const state = await foldHistory(client, history);
+  const state = withClosing(await foldHistory(client, history), history, Date.now());
   const next = options === undefined ? state : configure(state, options, Date.now());
   await startLoop(client, { sensor, taskQueue, options: next.options, state: next });
 }

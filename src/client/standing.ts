@@ -1,9 +1,7 @@
 /** Whether a sensor would see something new now, and if not, why. Pure. */
+import { LATE_MS } from '../sensors/limits.js';
 import { isGone } from './gone-workers.js';
 import type { SensorDescription, SensorWorker } from './sensor-client.js';
-
-/** Something that has been due for so long waits for a worker. */
-const LATE_MS = 10_000;
 
 export type Standing =
   | {

@@ -44,6 +44,8 @@ export const MAX_LOG_BYTES = 4 * KB;
 export const MAX_TRACEBACK_BYTES = 2 * KB;
 /** Skip reasons and error texts. */
 export const MAX_TEXT_BYTES = 2 * KB;
+/** What has been due for so long waits for a worker. */
+export const LATE_MS = 10_000;
 /** Reasons of a quiet streak, and each of them. */
 export const MAX_QUIET_REASONS = 20;
 export const MAX_QUIET_REASON_BYTES = 256;

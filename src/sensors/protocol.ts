@@ -340,6 +340,8 @@ export interface QuietReason {
   readonly since: number;
   /** Until when that is known, if something interrupted the evaluations and what the next ones said was not kept. */
   readonly until?: number;
+  /** Nothing was evaluated from `since` to `until`: an attempt was due, and no worker took it. */
+  readonly notEvaluated?: true;
 }
 
 /** What is known of a quiet streak whose evaluation ended without a record. */

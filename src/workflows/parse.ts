@@ -198,10 +198,11 @@ function parseQuiet(value: unknown): readonly QuietReason[] {
   return value
     .filter(whole)
     .slice(-MAX_QUIET_REASONS)
-    .map(({ reason, since, until }) => ({
+    .map(({ reason, since, until, notEvaluated }) => ({
       reason: cutText(reason, MAX_QUIET_REASON_BYTES),
       since,
       ...(until === undefined ? {} : { until }),
+      ...(notEvaluated === true ? { notEvaluated } : {}),
     }));
 }
 

@@ -1,12 +1,14 @@
 /** What `explain` makes of what is known: the decisions alone, on states that the loop's own rules made. */
 import type { Client } from '@temporalio/client';
 import { createColors } from 'picocolors';
+import { msToTs } from '@temporalio/common/lib/time.js';
 import { expect, test } from 'vitest';
 import { explain } from '../../src/cli/commands/explain.js';
 import { explanationLines } from '../../src/cli/explain-text.js';
 import { createOutput, type Output } from '../../src/cli/output.js';
 import type { Session } from '../../src/cli/session.js';
 import { standingText } from '../../src/cli/standing-text.js';
+import { withClosing } from '../../src/client/closings.js';
 import { lookForBackfill } from '../../src/client/explain-backfill.js';
 import { decideKey, type KeyFacts } from '../../src/client/explain-key.js';
 import { decideTime, type TimeFacts } from '../../src/client/explain-time.js';
@@ -331,7 +333,58 @@ test('a time at which no worker took the evaluation that was due is told as that
   const closed: Standing = { kind: 'closed' };
   const ended = { after: undefined, idleSince: T + 5 * MIN, standing: closed, closedAt: new Date(T + 20 * MIN) };
   expect(time(T + 19 * MIN, ended)).toMatchObject({ kind: 'quiet' });
-  expect(time(T + 21 * MIN, ended)).toEqual({ kind: 'notEvaluated', standing: closed });
+  expect(time(T + 21 * MIN, ended)).toEqual({ kind: 'closed', at: new Date(T + 20 * MIN), standing: closed });
+});
+
+test('a loop that was closed is told as that when it is back', () => {
+  const terminated = {
+    eventTime: msToTs(T + 5 * MIN),
+    workflowExecutionTerminatedEventAttributes: { identity: 'ann' },
+  };
+  const recovered = withClosing(state(), { events: [terminated] }, T + 9 * MIN);
+  const audit = [...recovered.audit, { at: T + 9 * MIN, what: 'start', by: 'bob' }];
+  const quiet = [{ reason: 'no files', since: T + 4 * MIN }];
+  const at = (minutes: number) => time(T + minutes * MIN, { audit, after: tick(20, { quiet }) });
+  const closed = {
+    kind: 'closed',
+    how: 'terminated',
+    at: new Date(T + 5 * MIN),
+    by: 'ann',
+    until: new Date(T + 9 * MIN),
+  };
+  expect(at(4.5)).toMatchObject({ kind: 'quiet' });
+  expect(at(7)).toEqual(closed);
+  expect(at(9.5)).not.toMatchObject({ kind: 'closed' });
+  const stop = { at: T + 2 * MIN, what: 'stop' };
+  expect(time(T + 7 * MIN, { audit: [stop, ...audit] })).toEqual(closed);
+  const [text] = explanationLines(
+    { sensor: 's', workflowId: 'sensor/s', runId: 'r', about: 'time', at: new Date(T + 7 * MIN), answer: at(7) },
+    { showCursor: false, webUrlOf: () => undefined }
+  );
+  expect(text).toContain(`its loop was closed (terminated) at ${closed.at.toISOString()} by ann. It came back at `);
+});
+
+test('an outage is told as one when workers are back, of a quiet sensor and of a failing one', () => {
+  const [dueAt, until] = [T + 5 * MIN, T + 9 * MIN];
+  const quiet = [
+    { reason: 'no files', since: T + 4 * MIN, until: dueAt },
+    { reason: 'not evaluated', since: dueAt, until, notEvaluated: true },
+    { reason: 'no files', since: T + 9 * MIN },
+  ] as const;
+  const none = { kind: 'notEvaluated', dueAt: new Date(dueAt), until: new Date(until) };
+  const failed = tick(3, { status: 'failure', error: 'no access' });
+  const waits = { after: undefined, evaluation: { ...idle, streak: quiet, lastOutcome: 'no files' } };
+  for (const more of [{ after: tick(20, { quiet }) }, { after: tick(20, { quiet }), before: failed }, waits]) {
+    expect(time(T + 7 * MIN, more)).toMatchObject(none);
+    expect(time(T + 4.5 * MIN, more)).not.toMatchObject({ kind: 'notEvaluated' });
+    expect(time(T + 9.5 * MIN, more)).not.toMatchObject({ kind: 'notEvaluated' });
+  }
+  const told = { sensor: 's', workflowId: 'sensor/s', runId: 'r', about: 'time', at: new Date(T + 7 * MIN) } as const;
+  const answer = time(T + 7 * MIN, waits);
+  expect(explanationLines({ ...told, answer }, { showCursor: false, webUrlOf: () => undefined })).toEqual([
+    `s at ${told.at.toISOString()}: it was not evaluated, though an evaluation was due since ${none.dueAt.toISOString()}: ` +
+      `no worker took it until ${none.until.toISOString()}.`,
+  ]);
 });
 
 test('a stopped sensor was stopped by somebody, until it was started or a stop ended by itself', () => {
@@ -350,6 +403,15 @@ test('a stopped sensor was stopped by somebody, until it was started or a stop e
   expect(time(T + 7.5 * MIN, { audit: [stop], before: tick(7, { trigger: 'tick' }) })).toMatchObject({
     kind: 'stopped',
   });
+  const until = new Date(T + 30 * MIN);
+  const forAWhile = time(T + 9 * MIN, { audit: [{ ...stop, what: `stop until ${until.toISOString()}` }] });
+  expect(forAWhile).toMatchObject({ kind: 'stopped', until });
+  expect(
+    explanationLines(
+      { sensor: 's', workflowId: 'sensor/s', runId: 'r', about: 'time', at: until, answer: forAWhile },
+      { showCursor: false, webUrlOf: () => undefined }
+    )[0]
+  ).toMatch(/ by ann \(moving\) at [^ ]+, until 2026-01-31T08:30:00.000Z\.$/);
   const byCode: Standing = { kind: 'stopped', from: 'code' };
   expect(
     time(T + 9 * MIN, { before: undefined, after: undefined, knownSince: new Date(T), standing: byCode })

@@ -2,7 +2,7 @@ import { CancelledFailure } from '@temporalio/common';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { KnownStreaks } from '../../src/activities/known-streaks.js';
-import { addReason } from '../../src/activities/streak.js';
+import { addOutage, addReason, extendStreak } from '../../src/activities/streak.js';
 import { eventsOfTick } from '../../src/sensors/asset-requests.js';
 import { describeTick } from '../../src/sensors/describe-tick.js';
 import { jsonBytes, type Json } from '../../src/sensors/json.js';
@@ -172,6 +172,29 @@ describe('rhythm', () => {
     expect(streak.reasons).toHaveLength(20);
     expect(streak.reasons[0]).toMatchObject({ reason: 'no files' });
     expect(streak.reasons.at(-1)).toEqual({ reason: 'no csv files', since: 49 });
+  });
+
+  test('an outage is kept in the record of the streak at once, and outages again and again push out no others', () => {
+    const quiet = addReason(undefined, 'no files', 1000);
+    expect(addOutage(quiet, 20_000, 30_000)).toBe(quiet);
+    const outage = addOutage(quiet, 20_000, 50_000);
+    expect(outage?.reasons).toEqual([
+      { reason: 'no files', since: 1000, until: 20_000 },
+      {
+        reason: 'not evaluated: no worker took the evaluation that was due',
+        since: 20_000,
+        until: 50_000,
+        notEvaluated: true,
+      },
+    ]);
+    expect(extendStreak(outage, 'no files', 61_000)?.reasons.at(-1)).toEqual({ reason: 'no files', since: 61_000 });
+    expect(addOutage(undefined, 20_000, 50_000)?.reasons).toHaveLength(1);
+    let streak = addReason(addReason(undefined, 'no access', 0), 'no files', 1);
+    for (let now = 100_000; now < 5_000_000; now += 100_000)
+      streak = addReason(addOutage(streak, now - 50_000, now), 'no files', now);
+    expect(streak.reasons).toHaveLength(20);
+    expect(streak.reasons[0]).toMatchObject({ reason: 'no access' });
+    expect(streak.reasons.at(-2)).toMatchObject({ notEvaluated: true, until: 4_900_000 });
   });
 
   test('a memo tells of the ticks of a sensor with pending requests, and costs no event more than without', () => {

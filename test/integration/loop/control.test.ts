@@ -342,6 +342,8 @@ test('signals that come before the first task of a run are taken in their order'
   await h.work([sensor]);
   const { audit, status } = await h.sensors.state(h.name(sensor));
   expect(audit.map(({ what, by }) => [what, by])).toEqual([
+    ['closed (terminated)', expect.any(String)],
+    ['recovered', undefined],
     ['start', '1'],
     ['stop', '2'],
     ['start', '3'],
