@@ -207,7 +207,7 @@ function timeSentence(answer: TimeAnswer, name: string): string {
 
 function runSentence(answer: RunAnswer, name: string, id: string): string {
   if (answer.kind !== 'unknown' && answer.backfill !== undefined) {
-    const asked = answer.kind === 'started' ? tickAt(answer.run.tick, answer.requestedAt) : '';
+    const asked = answer.kind === 'started' ? requestText(answer) : '';
     return backfillSentence(answer, answer.backfill, name, asked);
   }
   switch (answer.kind) {
@@ -215,7 +215,7 @@ function runSentence(answer: RunAnswer, name: string, id: string): string {
       const { run } = answer;
       const key = run.runKey === undefined ? 'without a run key' : `with run key '${plain(run.runKey, 100)}'`;
       return answer.repeats === undefined
-        ? `Run ${runText(answer)} was requested by ${name} ${tickAt(run.tick, answer.requestedAt)}, ${key}.`
+        ? `Run ${runText(answer)} was requested by ${name} ${requestText(answer)}, ${key}.`
         : `Run ${runText(answer)} of ${name}, ${key}: ${requested(answer)}; this is that run.`;
     }
     case 'foreign':
@@ -252,17 +252,29 @@ function runText({ run }: { readonly run: SensorRun }): string {
   return `${plain(run.workflowId)} (${run.status})`;
 }
 
-function requested({
-  run,
-  requestedAt,
-  repeats,
-}: Pick<Extract<KeyAnswer, { kind: 'started' | 'duplicate' }>, 'run' | 'requestedAt' | 'repeats'>): string {
-  if (repeats === undefined) return `requested ${tickAt(run.tick, requestedAt)}`;
+type Requested = Pick<
+  Extract<KeyAnswer, { kind: 'started' | 'duplicate' }>,
+  'run' | 'requestedAt' | 'requestedAtTick' | 'repeats'
+>;
+
+function requested(answer: Requested): string {
+  const { repeats } = answer;
+  if (repeats === undefined) return `requested ${requestText(answer)}`;
   const { how, at, first } = repeats;
   const began = first === undefined ? '' : `first requested ${tickAt(first.tick, first.at)}; `;
   if (how === 'rerun') return `${began}run again ${byText(repeats)}, ${when(at)}`;
   const rearmed = at === undefined ? 're-armed by an operator' : `re-armed ${byText(repeats)}, ${when(at)}`;
-  return `${began}${rearmed}; requested again ${tickAt(run.tick, requestedAt)}`;
+  return `${began}${rearmed}; requested again ${requestText(answer)}`;
+}
+
+/** By which tick, when, and which one started it, where that is another one. */
+function requestText({ run, requestedAt, requestedAtTick = run.tick }: Requested): string {
+  if (requestedAtTick === run.tick) return tickAt(run.tick, requestedAt);
+  const startedAt = when(run.startTime);
+  // of a tick that is not on record only its number is known
+  return requestedAt.getTime() === run.startTime.getTime()
+    ? `at tick ${requestedAtTick}, pending until tick ${run.tick} (${startedAt})`
+    : `${tickAt(requestedAtTick, requestedAt)}, pending until tick ${run.tick} (${startedAt})`;
 }
 
 /** Which operator, and why. */

@@ -84,12 +84,19 @@ function keyAnswerView(answer: KeyAnswer, options: ExplanationOptions) {
 }
 
 function ran(
-  { run, error, requestedAt, repeats }: Pick<RanAnswer, 'run' | 'error' | 'requestedAt' | 'repeats'>,
+  {
+    run,
+    error,
+    requestedAt,
+    requestedAtTick,
+    repeats,
+  }: Pick<RanAnswer, 'run' | 'error' | 'requestedAt' | 'requestedAtTick' | 'repeats'>,
   { webUrlOf }: ExplanationOptions
 ) {
   return {
     run: runView(run, error, webUrlOf(run)),
     requestedAt: iso(requestedAt),
+    requestedAtTick,
     repeats: repeats === undefined ? undefined : repeatsView(repeats),
   };
 }

@@ -3,7 +3,7 @@ import { unpackKeys, type Ledger } from '../sensors/key-ledger.js';
 import type { StoredCursor } from '../sensors/cursor.js';
 import type { DeadLetter, Launch, LoopState, TickRecord } from '../sensors/protocol.js';
 import { noteOf } from '../workflows/records.js';
-import { requestedAt, runAgain, type RunAgain } from './explain-again.js';
+import { requestOf, runAgain, type RequestOfRun, type RunAgain } from './explain-again.js';
 import type { SensorRun } from './list-runs.js';
 import type { Standing } from './standing.js';
 
@@ -11,6 +11,15 @@ import type { Standing } from './standing.js';
 export interface TickMention {
   readonly tick: number;
   readonly at: Date;
+}
+
+/** A key whose run Temporal knows. */
+interface RanKey extends RequestOfRun {
+  readonly run: SensorRun;
+  /** Why the run failed. */
+  readonly error?: string;
+  /** It is not the key's first run. */
+  readonly repeats?: RunAgain;
 }
 
 /** What became of a key of a job. */
@@ -21,29 +30,18 @@ export type KeyAnswer = {
   /** It asked for a backfill, of this ID, and not for a run: `run` is that. */
   readonly backfill?: string;
 } & (
-  | {
+  | (RanKey & {
       /** It was requested and has its run; `duplicate`: it was requested again since, which started nothing. */
       readonly kind: 'started' | 'duplicate';
-      readonly run: SensorRun;
-      /** Why the run failed. */
-      readonly error?: string;
-      /** For a run that an operator started: when. */
-      readonly requestedAt: Date;
-      /** It is not the key's first run. */
-      readonly repeats?: RunAgain;
       /** The last time that it was requested again, as far as ticks tell. */
       readonly again?: TickMention;
-    }
-  | {
+    })
+  | (RanKey & {
       /** It ran, and the sensor has forgotten it since (`dedupe`): once Temporal has, too, it runs again. */
       readonly kind: 'expired';
-      readonly run: SensorRun;
-      readonly error?: string;
-      readonly requestedAt: Date;
-      readonly repeats?: RunAgain;
       /** The earliest time at which it was forgotten. */
       readonly expiredAt: Date;
-    }
+    })
   | {
       /** It ran, and Temporal has forgotten the run; the sensor has not, and starts none again. */
       readonly kind: 'remembered';
@@ -209,7 +207,7 @@ function runAnswer(facts: KeyFacts): Answer | undefined {
   const repeats = runAgain(run, { runKey, audit: state.audit, ticks, first });
   const about = {
     run,
-    requestedAt: requestedAt(run, ticks),
+    ...requestOf(run, ticks),
     ...(repeats === undefined ? {} : { repeats }),
     ...(error === undefined ? {} : { error }),
   };

@@ -637,7 +637,10 @@ export interface RunMemo {
   /** Absent when an operator asked for it, with a backfill. */
   readonly sensor?: string;
   readonly job: string;
+  /** That started it. */
   readonly tick?: number;
+  /** The tick that requested it, where that left it pending; absent otherwise, and from runs of older workers. */
+  readonly requestedAtTick?: number;
   readonly runKey?: string;
   readonly tags?: Tags;
   readonly partitionKey?: string;

@@ -72,7 +72,25 @@ test('a key with a run was started, at the tick that the run names', () => {
     job: 'process',
     run,
     requestedAt: new Date(T + 3 * MIN),
+    requestedAtTick: 3,
   });
+});
+
+test('a run that was pending names the tick that asked for it, also one of an older worker that does not say so', () => {
+  const ticks = [tick(1, { pending: 2 }), tick(2, { trigger: 'pending', pending: 1 }), tick(3, { trigger: 'pending' })];
+  const asked = { requestedAt: new Date(T + MIN), requestedAtTick: 1 };
+  const said = key({ run: { ...run, requestedAtTick: 1 }, ticks });
+  expect(said).toMatchObject(asked);
+  expect(key({ run, ticks })).toMatchObject(asked);
+  expect(key({ run, ticks: ticks.slice(2) })).toMatchObject({ requestedAtTick: 3 });
+  expect(printed([said])).toMatch(
+    /: requested at tick 1, .* \(2026-01-31T08:01:00.000Z\), pending until tick 3 \(.* \(2026-01-31T08:03:00.150Z\)\) and started run/
+  );
+  const offRecord = key({ run: { ...run, requestedAtTick: 1 }, ticks: ticks.slice(2) });
+  expect(printed([offRecord])).toMatch(/: requested at tick 1, pending until tick 3 \(.*08:03:00.150Z\)\) and started/);
+  const again = { ...run, workflowId: 's:process@2:a', epoch: 2, rerunOf: run.workflowId, tick: 9 };
+  const repeated = key({ run: again, first: { ...run, requestedAtTick: 1 }, ticks });
+  expect(repeated).toMatchObject({ repeats: { first: { tick: 1, at: new Date(T + MIN) } } });
 });
 
 test('a key that a later tick asked for again is a duplicate of its run', () => {
