@@ -79,7 +79,11 @@ function keySentence(answer: KeyAnswer, about: AboutKey): string {
       );
     case 'expired':
       return (
-        `${requested(answer)} and started run ${runText(answer)}. It expired from the sensor's memory at or after ` +
+        `${requested(answer)} and started run ${runText(answer)}.${
+          answer.again === undefined
+            ? ''
+            : ` It was requested again at tick ${answer.again.tick} (${when(answer.again.at)}), which started nothing: the run was still known.`
+        } It expired from the sensor's memory at or after ` +
         `${answer.expiredAt.toISOString()} (dedupe): once Temporal has forgotten the run, too, a request of the key runs again.`
       );
     case 'remembered':
@@ -88,6 +92,11 @@ function keySentence(answer: KeyAnswer, about: AboutKey): string {
         (answer.rearmed === undefined
           ? `, and ${forgets(answer)}.${commandFor('rearm', 'To let its next request run', answer, about)}`
           : '.')
+      );
+    case 'forgotten':
+      return (
+        `it ran${answer.started === undefined ? '' : ` ${tickAt(answer.started.tick, answer.started.at)}`}, as ` +
+        `${plain(answer.workflowId)}. Both Temporal and the sensor (dedupe) have forgotten the run since: the next request of the key runs again.`
       );
     case 'rejected': {
       const { what, error, tick, since, lastAt, count: times, deadLetter } = answer;
@@ -114,11 +123,25 @@ function keySentence(answer: KeyAnswer, about: AboutKey): string {
 function keyDetails(answer: KeyAnswer, name: string, options: ExplanationOptions): string[] {
   const { rearmed } = answer;
   const armed = rearmed === undefined ? [] : [`  Re-armed: its next request starts it again, as epoch ${rearmed}.`];
+  if (answer.kind === 'remembered') return [...rememberedDetails(answer, options), ...armed];
   if (answer.kind === 'notSeen') return [...armed, ...notSeenDetails(answer, options)];
   if (answer.kind === 'rejected') return [...armed, `  Decide on it: sensors dead-letters list ${name}`];
   return [
     ...armed,
     ...('run' in answer && answer.run !== undefined ? runDetails(answer.run, errorOf(answer), options) : []),
+  ];
+}
+
+/** Of a run that is gone and was not the key's first. */
+function rememberedDetails(
+  { repeats, run }: Extract<KeyAnswer, { kind: 'remembered' }>,
+  options: ExplanationOptions
+): string[] {
+  return [
+    ...(repeats === undefined ? [] : [`  The run that is gone was not its first: ${repeatsText(repeats)}.`]),
+    ...(run === undefined
+      ? []
+      : [`  Before that it ran as ${runText({ run })}.`, ...runDetails(run, undefined, options)]),
   ];
 }
 
@@ -260,11 +283,14 @@ type Requested = Pick<
 function requested(answer: Requested): string {
   const { repeats } = answer;
   if (repeats === undefined) return `requested ${requestText(answer)}`;
+  return `${repeatsText(repeats)}${repeats.how === 'rerun' ? '' : `; requested again ${requestText(answer)}`}`;
+}
+
+function repeatsText(repeats: NonNullable<Requested['repeats']>): string {
   const { how, at, first } = repeats;
   const began = first === undefined ? '' : `first requested ${tickAt(first.tick, first.at)}; `;
   if (how === 'rerun') return `${began}run again ${byText(repeats)}, ${when(at)}`;
-  const rearmed = at === undefined ? 're-armed by an operator' : `re-armed ${byText(repeats)}, ${when(at)}`;
-  return `${began}${rearmed}; requested again ${requestText(answer)}`;
+  return `${began}${at === undefined ? 're-armed by an operator' : `re-armed ${byText(repeats)}, ${when(at)}`}`;
 }
 
 /** By which tick, when, and which one started it, where that is another one. */
@@ -311,5 +337,8 @@ function forgets({ until }: { readonly until?: Date }): string {
 }
 
 function span({ from, to }: { readonly from?: Date; readonly to?: Date }): string {
-  return from === undefined || to === undefined ? '' : ` from between ${from.toISOString()} and ${to.toISOString()}`;
+  if (from === undefined || to === undefined) return '';
+  return from.getTime() === to.getTime()
+    ? ` from ${from.toISOString()}`
+    : ` from between ${from.toISOString()} and ${to.toISOString()}`;
 }

@@ -44,7 +44,9 @@ function keyAnswerView(answer: KeyAnswer, options: ExplanationOptions) {
     case 'duplicate':
       return { ...common, ...ran(answer, options), again: mentionView(answer.again) };
     case 'expired':
-      return { ...common, ...ran(answer, options), expiredAt: iso(answer.expiredAt) };
+      return { ...common, ...ran(answer, options), expiredAt: iso(answer.expiredAt), again: mentionView(answer.again) };
+    case 'forgotten':
+      return { ...common, workflowId: answer.workflowId, started: mentionView(answer.started) };
     case 'remembered':
       return {
         ...common,
@@ -52,6 +54,8 @@ function keyAnswerView(answer: KeyAnswer, options: ExplanationOptions) {
         to: iso(answer.to),
         until: iso(answer.until),
         again: mentionView(answer.again),
+        repeats: answer.repeats === undefined ? undefined : repeatsView(answer.repeats),
+        run: answer.run === undefined ? undefined : runView(answer.run, undefined, options.webUrlOf(answer.run)),
       };
     case 'rejected': {
       const { what, error, tick, since, lastAt, count, deadLetter } = answer;

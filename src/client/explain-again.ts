@@ -36,6 +36,16 @@ export function runAgain(run: SensorRun, { runKey, audit, ticks, first }: RunAga
   return { how: 'rearm', ...asked, ...began };
 }
 
+/** The same of a run that Temporal has forgotten, as far as the audit still knows. @param epoch of that run */
+export function forgottenRunAgain(epoch: number, { runKey, audit, ticks, first }: RunAgainFacts): RunAgain | undefined {
+  const key = cutText(runKey, MAX_AUDITED_KEY_BYTES);
+  const rerun = audit.findLast(({ what }) => what === `rerun ${key} as epoch ${epoch}`);
+  const asked = rerun ?? audit.findLast(({ what }) => what === `rearm ${key}`);
+  if (epoch <= 1 || asked === undefined) return undefined;
+  const began = first === undefined ? {} : { first: firstOf(requestOf(first, ticks)) };
+  return { how: rerun === undefined ? 'rearm' : 'rerun', at: new Date(asked.at), ...noteOf(asked), ...began };
+}
+
 /** When a run was requested, and by which tick. */
 export interface RequestOfRun {
   /** When that tick began; when the run started, where the tick is not known or an operator asked for the run. */

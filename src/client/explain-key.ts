@@ -3,7 +3,8 @@ import { unpackKeys, type Ledger } from '../sensors/key-ledger.js';
 import type { StoredCursor } from '../sensors/cursor.js';
 import type { DeadLetter, Launch, LoopState, TickRecord } from '../sensors/protocol.js';
 import { noteOf } from '../workflows/records.js';
-import { requestOf, runAgain, type RequestOfRun, type RunAgain } from './explain-again.js';
+import { epochOf } from './find-run.js';
+import { forgottenRunAgain, requestOf, runAgain, type RequestOfRun, type RunAgain } from './explain-again.js';
 import type { SensorRun } from './list-runs.js';
 import type { Standing } from './standing.js';
 
@@ -41,7 +42,16 @@ export type KeyAnswer = {
       readonly kind: 'expired';
       /** The earliest time at which it was forgotten. */
       readonly expiredAt: Date;
+      readonly again?: TickMention;
     })
+  | {
+      /** It ran, and both the sensor (`dedupe`) and Temporal have forgotten that since: its next request runs. */
+      readonly kind: 'forgotten';
+      /** Of the run that is gone. */
+      readonly workflowId: string;
+      /** The tick that started it, while that is on record. */
+      readonly started?: TickMention;
+    }
   | {
       /** It ran, and Temporal has forgotten the run; the sensor has not, and starts none again. */
       readonly kind: 'remembered';
@@ -51,6 +61,10 @@ export type KeyAnswer = {
       /** When the sensor forgets it (`dedupe`); absent: never. */
       readonly until?: Date;
       readonly again?: TickMention;
+      /** The run that is gone was not the key's first, as far as the sensor's audit still knows. */
+      readonly repeats?: RunAgain;
+      /** The newest run of an earlier epoch that Temporal knows. */
+      readonly run?: SensorRun;
     }
   | {
       readonly kind: 'rejected';
@@ -110,7 +124,7 @@ export interface KeyFacts {
   readonly hashes: readonly string[];
   /** The job's name and its earlier ones. */
   readonly names: readonly string[];
-  /** Workflow IDs by which ticks may name the key's run. */
+  /** Workflow IDs by which ticks may name the key's run: those of its present epoch first. */
   readonly ids: readonly string[];
   readonly state: LoopState;
   /** Oldest first. */
@@ -118,9 +132,11 @@ export interface KeyFacts {
   /** Since when these are all. */
   readonly since: Date;
   readonly standing: Standing;
-  /** Its newest run that Temporal still knows, and why it failed. */
+  /** The run of its present epoch, while Temporal knows it, and why it failed. */
   readonly run?: SensorRun | undefined;
   readonly error?: string | undefined;
+  /** Temporal has forgotten that one: the newest of an earlier epoch that it knows. */
+  readonly earlier?: SensorRun | undefined;
   /** The key's first run, where `run` is another one. */
   readonly first?: SensorRun | undefined;
   /** What the sealed part of the ledger says, if the key is in it. */
@@ -132,7 +148,10 @@ export interface KeyFacts {
 }
 
 /** What is known of a key outside of the loop, and the names by which it is. */
-export type Outside = Pick<KeyFacts, 'names' | 'hashes' | 'ids' | 'run' | 'error' | 'first' | 'sealed' | 'backfill'>;
+export type Outside = Pick<
+  KeyFacts,
+  'names' | 'hashes' | 'ids' | 'run' | 'error' | 'earlier' | 'first' | 'sealed' | 'backfill'
+>;
 
 /** From when to when something was remembered. */
 export interface Span {
@@ -149,7 +168,8 @@ export function decideKey(facts: KeyFacts): KeyAnswer {
     discardedAnswer(facts) ??
     runAnswer(facts) ??
     rejectedAnswer(facts) ??
-    rememberedAnswer(facts);
+    rememberedAnswer(facts) ??
+    forgottenAnswer(facts);
   const known = { ...(rearmed === undefined ? {} : { rearmed }), ...(backfill === undefined ? {} : { backfill }) };
   return { job, ...known, ...(answer ?? notSeen(facts)) };
 }
@@ -160,7 +180,7 @@ type Answer = KeyAnswer extends infer One
     : never
   : never;
 
-function pendingAnswer({ hashes, state, standing, waiting, run }: KeyFacts): Answer | undefined {
+function pendingAnswer({ hashes, state, standing, waiting, earlier, run = earlier }: KeyFacts): Answer | undefined {
   const ahead = waiting.findIndex(({ hash }) => hash !== undefined && hashes.includes(hash));
   if (ahead < 0) return undefined;
   const { dueAt } = state.launch ?? {};
@@ -182,7 +202,7 @@ function waitsFor(launch: Launch | undefined, { kind }: Standing): 'start' | 'ma
 
 /** What was discarded has not run, unless it was requested again since; that request may have been rejected. */
 function discardedAnswer(facts: KeyFacts): Answer | undefined {
-  const { hashes, state, ticks, run } = facts;
+  const { hashes, state, ticks, earlier, run = earlier } = facts;
   const entry = state.audit.findLast(({ discarded }) => discarded !== undefined && isPacked(discarded.keys, hashes));
   if (entry?.discarded === undefined) return undefined;
   const ranAt = Math.max(run?.startTime.getTime() ?? 0, run === undefined ? (spanOf(facts)?.until ?? 0) : 0);
@@ -212,9 +232,13 @@ function runAnswer(facts: KeyFacts): Answer | undefined {
     ...(error === undefined ? {} : { error }),
   };
   const { dedupeMs } = state.options;
-  if (dedupeMs !== undefined && spanOf(facts) === undefined)
-    return { kind: 'expired', ...about, expiredAt: new Date(run.startTime.getTime() + dedupeMs) };
   const again = requestedAgain(facts);
+  if (dedupeMs !== undefined && spanOf(facts) === undefined) {
+    const expiredAt = new Date(run.startTime.getTime() + dedupeMs);
+    // a request that Temporal refused because it had the run was remembered as a new one is
+    const renewed = again !== undefined && again.at >= expiredAt ? new Date(again.at.getTime() + dedupeMs) : expiredAt;
+    return { kind: 'expired', ...about, expiredAt: renewed, ...(again === undefined ? {} : { again }) };
+  }
   return again === undefined ? { kind: 'started', ...about } : { kind: 'duplicate', ...about, again };
 }
 
@@ -247,15 +271,31 @@ function rememberedAnswer(facts: KeyFacts): Answer | undefined {
   const again = requestedAgain(facts);
   if (span === undefined && again === undefined) return undefined;
   const { dedupeMs } = facts.state.options;
+  const { runKey, state, hashes, ticks, earlier, first } = facts;
+  const epoch = Math.max(...hashes.map((hash) => epochOf(state, hash)));
+  const repeats = forgottenRunAgain(epoch, { runKey, audit: state.audit, ticks, first });
   return {
     kind: 'remembered',
     ...(span === undefined ? {} : { from: new Date(span.since), to: new Date(span.until) }),
     ...(span === undefined || dedupeMs === undefined ? {} : { until: new Date(span.until + dedupeMs) }),
     ...(again === undefined ? {} : { again }),
+    ...(repeats === undefined ? {} : { repeats }),
+    ...(earlier === undefined ? {} : { run: earlier }),
   };
 }
 
-function notSeen({ state, standing, ticks, since }: KeyFacts): Answer {
+/** What neither the sensor nor Temporal knows any more may be in the record of the tick that started it. */
+function forgottenAnswer({ ids, earlier, ticks }: KeyFacts): Answer | undefined {
+  const [present] = ids;
+  for (const each of ticks.toReversed()) {
+    const workflowId = each.runs.sample.find((id) => ids.includes(id));
+    if (workflowId !== undefined) return { kind: 'forgotten', workflowId, started: mention(each) };
+  }
+  return earlier === undefined || present === undefined ? undefined : { kind: 'forgotten', workflowId: present };
+}
+
+function notSeen({ state, standing, ticks, since: known }: KeyFacts): Answer {
+  const since = askedForNothingSince(known, ticks, state.options.dedupeMs);
   const { cursor, options } = state;
   const changed = ticks.findLast(({ cursorChanged }) => cursorChanged === true);
   const cut = state.audit.findLast(({ discarded }) => discarded?.others !== undefined);
@@ -268,6 +308,13 @@ function notSeen({ state, standing, ticks, since }: KeyFacts): Answer {
     ...(options.dedupeMs === undefined ? {} : { dedupeMs: options.dedupeMs }),
     ...(cut === undefined ? {} : { discarded: { requests: cut.discarded?.others ?? 0, at: new Date(cut.at) } }),
   };
+}
+
+/** With a `dedupe` time, a tick whose record has not all of its runs may have started any key that is not known now. */
+function askedForNothingSince(known: Date, ticks: readonly TickRecord[], dedupeMs: number | undefined): Date {
+  if (dedupeMs === undefined) return known;
+  const unsure = ticks.findLast(({ runs }) => runs.count > runs.sample.length);
+  return new Date(Math.max(known.getTime(), unsure?.endedAt ?? unsure?.startedAt ?? 0));
 }
 
 /** The last tick in which the key was requested though it had run. */

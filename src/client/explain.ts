@@ -23,7 +23,7 @@ import {
 } from './explain-key.js';
 import { decideTime, type TimeAnswer } from './explain-time.js';
 import { explainRun, type RunAnswer } from './explain-run.js';
-import { findRun, keyedIds } from './find-run.js';
+import { epochOf, findRun, keyedIds } from './find-run.js';
 import { foldRun } from './fold-history.js';
 import { readRunError } from './list-runs.js';
 import { historyOf } from './loops.js';
@@ -156,9 +156,14 @@ async function lookOutside(
   const names = [job, ...aliasesOf(state.options, job)];
   const hashes = names.map((name) => runKeyHash(name, runKey));
   const sensors = sensorNames(sensor, state);
-  const ids = names.flatMap((name) => sensors.flatMap((each) => keyedIds({ sensor: each, job: name, runKey })));
-  const run = await findRun(client, sensors, { names, runKey, state });
-  if (run === undefined) {
+  const epoch = Math.max(...hashes.map((hash) => epochOf(state, hash)));
+  const ids = [...new Set([epoch, 1])].flatMap((of) =>
+    names.flatMap((name) => sensors.flatMap((each) => keyedIds({ sensor: each, job: name, runKey, epoch: of })))
+  );
+  const found = await findRun(client, sensors, { names, runKey, state });
+  const run = found === undefined || (found.epoch ?? 1) < epoch ? undefined : found;
+  const earlier = run === undefined ? found : undefined;
+  if (found === undefined) {
     const about = {
       job,
       runKey,
@@ -166,16 +171,15 @@ async function lookOutside(
       waiting,
       sealedSpan: (keys: readonly string[]) => sealedSpan(client, state, keys),
     };
-    const found = await lookForBackfill(client, sensors, about);
-    if (found !== undefined) return found;
+    const backfill = await lookForBackfill(client, sensors, about);
+    if (backfill !== undefined) return backfill;
   }
   const asked = run === undefined || state.options.dedupeMs !== undefined;
   const sealed =
     asked && recentSpan(state.ledger, hashes) === undefined ? await sealedSpan(client, state, hashes) : undefined;
   const error = run === undefined ? undefined : await readRunError(client, run);
-  const first =
-    run?.epoch === undefined ? undefined : await findRun(client, sensors, { names, runKey, state, newest: 1 });
-  return { names, hashes, ids, run, error, first, sealed };
+  const first = epoch === 1 ? undefined : await findRun(client, sensors, { names, runKey, state, newest: 1 });
+  return { names, hashes, ids, run, error, earlier, first, sealed };
 }
 
 /** Requests that wait to be started, in their order. */

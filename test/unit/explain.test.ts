@@ -116,6 +116,54 @@ test('a key that the ledger forgot has expired, and one whose run Temporal forgo
   expect(key({ sealed: { since: T, until: T + 1 } })).toMatchObject({ kind: 'remembered', to: new Date(T + 1) });
 });
 
+test('an expired key that was requested again while its run was known tells of that, and expires later', () => {
+  const again = tick(60, { duplicates: { count: 1, sample: [{ id: run.workflowId }] } });
+  const expired = key({ run, state: state({ options: { ...options, dedupeMs: MIN } }), ticks: [again] });
+  expect(expired).toMatchObject({ kind: 'expired', again: { tick: 60 }, expiredAt: new Date(T + 61 * MIN) });
+  expect(printed([expired])).toMatch(/ It was requested again at tick 60 \(.*\), which started nothing: the run was/);
+});
+
+test('a key that nobody knows any more but the tick that started it has run, and its next request runs', () => {
+  const dedupe = state({ options: { ...options, dedupeMs: MIN } });
+  const started = tick(3, { runs: { count: 1, sample: [run.workflowId] } });
+  const forgotten = key({ state: dedupe, ticks: [started, tick(4)] });
+  expect(forgotten).toEqual({
+    kind: 'forgotten',
+    job: 'process',
+    workflowId: run.workflowId,
+    started: { tick: 3, at: new Date(T + 3 * MIN) },
+  });
+  expect(printed([forgotten])).toMatch(
+    /: it ran at tick 3, .*, as s:process:a\. .* have forgotten the run since: the next request of the key runs again\./
+  );
+  // a record has only some of its tick's runs
+  const big = { ...started, runs: { count: 30, sample: ['s:process:b'] } };
+  expect(key({ state: dedupe, ticks: [big, tick(4)] })).toMatchObject({
+    kind: 'notSeen',
+    since: new Date(T + 3 * MIN + 200),
+  });
+  expect(key({ ticks: [big] })).toMatchObject({ kind: 'notSeen', since: new Date(T) });
+});
+
+test('a key whose newest run is forgotten tells who let it run again, and of the run before', () => {
+  const note = { by: 'ann', reason: 'fixed the parser' };
+  const known = state({
+    ...remembered(),
+    epochs: { [HASH]: 2 },
+    audit: [{ at: T + 2 * MIN, what: 'rearm a', ...note }],
+  });
+  const facts = { state: known, earlier: run, first: run, ticks: [tick(3)], ids: ['s:process@2:a', run.workflowId] };
+  const gone = key(facts);
+  expect(gone).toMatchObject({ kind: 'remembered', run, repeats: { how: 'rearm', ...note, first: { tick: 3 } } });
+  expect(printed([gone])).toMatch(
+    /The run that is gone was not its first: first requested at tick 3, .*; re-armed by ann \(fixed the parser\), .*\.\n {2}Before that it ran as s:process:a \(COMPLETED\)\./
+  );
+  const audit = [{ at: T + 2 * MIN, what: 'rerun a as epoch 2', ...note }];
+  expect(key({ ...facts, state: { ...known, audit } })).toMatchObject({ repeats: { how: 'rerun', ...note } });
+  const lost = { ...known, ledger: state().ledger };
+  expect(key({ ...facts, state: lost, ticks: [] })).toMatchObject({ kind: 'forgotten', workflowId: 's:process@2:a' });
+});
+
 test('a key is known by the earlier names of its sensor and its job', () => {
   const old = { ...run, workflowId: 'old:work:a', job: 'work' };
   const again = tick(5, { duplicates: { count: 1, sample: [{ id: 's:process:a' }] } });
