@@ -99,9 +99,13 @@ function keySentence(answer: KeyAnswer, about: AboutKey): string {
         `${plain(answer.workflowId)}. Both Temporal and the sensor (dedupe) have forgotten the run since: the next request of the key runs again.`
       );
     case 'rejected': {
-      const { what, error, tick, since, lastAt, count: times, deadLetter } = answer;
+      const { what, error, tick, since, lastAt, count: times, deadLetter, discarded } = answer;
       const why = what === 'owner' ? 'its workflow ID is taken' : 'it cannot be accepted';
-      const kept = deadLetter === undefined ? ' Its dead letter was discarded or found no room.' : '';
+      const gone =
+        discarded === undefined
+          ? 'was discarded or found no room'
+          : `was discarded ${byText(discarded)}, ${when(discarded.at)}`;
+      const kept = deadLetter === undefined ? ` Its dead letter ${gone}; its next request is checked anew.` : '';
       return `rejected since ${when(since)}, ${count(times, 'time')}, the last ${relative(lastAt)} at tick ${tick}, because ${why}: ${plain(error)}.${kept}`;
     }
     case 'discarded': {
@@ -125,7 +129,8 @@ function keyDetails(answer: KeyAnswer, name: string, options: ExplanationOptions
   const armed = rearmed === undefined ? [] : [`  Re-armed: its next request starts it again, as epoch ${rearmed}.`];
   if (answer.kind === 'remembered') return [...rememberedDetails(answer, options), ...armed];
   if (answer.kind === 'notSeen') return [...armed, ...notSeenDetails(answer, options)];
-  if (answer.kind === 'rejected') return [...armed, `  Decide on it: sensors dead-letters list ${name}`];
+  if (answer.kind === 'rejected' && answer.deadLetter !== undefined)
+    return [...armed, `  Decide on it: sensors dead-letters list ${name}`];
   return [
     ...armed,
     ...('run' in answer && answer.run !== undefined ? runDetails(answer.run, errorOf(answer), options) : []),

@@ -58,8 +58,9 @@ function keyAnswerView(answer: KeyAnswer, options: ExplanationOptions) {
         run: answer.run === undefined ? undefined : runView(answer.run, undefined, options.webUrlOf(answer.run)),
       };
     case 'rejected': {
-      const { what, error, tick, since, lastAt, count, deadLetter } = answer;
-      return { ...common, what, error, tick, since: iso(since), lastAt: iso(lastAt), count, deadLetter };
+      const { what, error, tick, since, lastAt, count, deadLetter, discarded } = answer;
+      const times = { since: iso(since), lastAt: iso(lastAt), count };
+      return { ...common, what, error, tick, ...times, deadLetter, discarded: discardedView(discarded) };
     }
     case 'pending': {
       const { ahead, of, waitsFor, dueAt, standing, run } = answer;
@@ -103,6 +104,12 @@ function ran(
     requestedAtTick,
     repeats: repeats === undefined ? undefined : repeatsView(repeats),
   };
+}
+
+function discardedView(discarded: Extract<KeyAnswer, { kind: 'rejected' }>['discarded']) {
+  if (discarded === undefined) return undefined;
+  const { at, by, reason } = discarded;
+  return { at: iso(at), by, reason };
 }
 
 function repeatsView({ how, at, by, reason, first }: NonNullable<RanAnswer['repeats']>) {

@@ -1,5 +1,7 @@
 /** What became of a run key of one job, from all that is known of it. Pure. */
 import { unpackKeys, type Ledger } from '../sensors/key-ledger.js';
+import { cutText } from '../sensors/json.js';
+import { MAX_AUDITED_KEY_BYTES } from '../sensors/limits.js';
 import type { StoredCursor } from '../sensors/cursor.js';
 import type { DeadLetter, Launch, LoopState, TickRecord } from '../sensors/protocol.js';
 import { noteOf } from '../workflows/records.js';
@@ -12,6 +14,13 @@ import type { Standing } from './standing.js';
 export interface TickMention {
   readonly tick: number;
   readonly at: Date;
+}
+
+/** Who discarded something, when and why. */
+export interface Discarded {
+  readonly at: Date;
+  readonly by?: string;
+  readonly reason?: string;
 }
 
 /** A key whose run Temporal knows. */
@@ -77,6 +86,8 @@ export type KeyAnswer = {
       readonly count: number;
       /** ID of its dead letter; absent when that was discarded, or found no room. */
       readonly deadLetter?: string;
+      /** Who discarded it, as far as the sensor's audit still knows. */
+      readonly discarded?: Discarded;
     }
   | {
       /** It was accepted and waits to be started. */
@@ -258,12 +269,25 @@ function rejectedAnswer({
     return { kind: 'rejected', what: kind, error, tick, ...times, deadLetter: id };
   }
   const mentions = ticks.flatMap(({ tick, startedAt, rejected }) =>
-    rejected.sample.filter(isIt).map(({ kind, error }) => ({ tick, at: new Date(startedAt), kind, error }))
+    rejected.sample.filter(isIt).map(({ id, kind, error }) => ({ tick, at: new Date(startedAt), id, kind, error }))
   );
   const [first, last] = [mentions[0], mentions.at(-1)];
   if (first === undefined || last === undefined) return undefined;
   const { kind: what, error, tick } = last;
-  return { kind: 'rejected', what, error, tick, since: first.at, lastAt: last.at, count: mentions.length };
+  const discarded = discardedLetter(state, last.id, last.at);
+  const by = discarded === undefined ? {} : { discarded };
+  return { kind: 'rejected', what, error, tick, since: first.at, lastAt: last.at, count: mentions.length, ...by };
+}
+
+/** Who discarded a dead letter. @param since when it was one */
+export function discardedLetter(
+  { audit }: Pick<LoopState, 'audit'>,
+  id: string,
+  since: Date = new Date(0)
+): Discarded | undefined {
+  const cut = cutText(id, MAX_AUDITED_KEY_BYTES);
+  const entry = audit.findLast(({ at, letters }) => at >= since.getTime() && letters?.includes(cut) === true);
+  return entry === undefined ? undefined : { at: new Date(entry.at), ...noteOf(entry) };
 }
 
 function rememberedAnswer(facts: KeyFacts): Answer | undefined {

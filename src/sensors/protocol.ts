@@ -478,6 +478,8 @@ export interface AuditEntry {
   readonly by?: string;
   readonly reason?: string;
   readonly discarded?: DiscardedRequests;
+  /** IDs of the dead letters that were discarded: the first 20. */
+  readonly letters?: readonly string[];
 }
 
 /** Requests that were accepted, and discarded by an operator before they were started. */

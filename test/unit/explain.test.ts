@@ -190,6 +190,21 @@ test('a rejected key is told from its dead letter, or from the ticks when that i
   const gone = key({ ticks });
   expect(gone).toMatchObject({ kind: 'rejected', tick: 4, since: new Date(T + 2 * MIN), count: 2 });
   expect(gone).not.toHaveProperty('deadLetter');
+  expect(printed([gone])).toMatch(
+    /Its dead letter was discarded or found no room; its next request is checked anew\.$/
+  );
+  const discard = {
+    at: T + 5 * MIN,
+    what: 'discard 1 dead letters',
+    by: 'ann',
+    reason: 'a test file',
+    letters: [HASH],
+  };
+  expect(printed([key({ ticks, state: state({ audit: [discard] }) })])).toContain(
+    'Its dead letter was discarded by ann (a test file), '
+  );
+  const earlier = state({ audit: [{ ...discard, at: T + 3 * MIN }] });
+  expect(key({ ticks, state: earlier })).not.toHaveProperty('discarded');
 });
 
 test('a pending key says how many start before it, and what it waits for', () => {

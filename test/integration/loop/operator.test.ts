@@ -86,6 +86,14 @@ test('rerun refuses what has no run or still runs; rearm lets the next request r
     `${name}:echo@3:a`,
     `${name}:waiting:a`,
   ]);
+  const last = { workflowId: `${name}:echo@3:a` };
+  await h.client.workflowService.deleteWorkflowExecution({ namespace: 'default', workflowExecution: last });
+  const forgotten = { kind: 'remembered', run: { workflowId: `${name}:echo@2:a` }, repeats: { first: { tick: 1 } } };
+  await waitFor(async () => {
+    const told = await h.sensors.explain(name, { runKey: 'a', job: 'echo' });
+    return told.about === 'key' && told.answers[0]?.kind === forgotten.kind;
+  }, 'a run that is forgotten');
+  expect(await h.sensors.explain(name, { runKey: 'a', job: 'echo' })).toMatchObject({ answers: [forgotten] });
   await h.client.workflow.getHandle(`${name}:waiting:a`).signal('finish');
 });
 
@@ -125,6 +133,12 @@ test('dead letters: a retry checks against what the code says now, a discard dro
     failed: [{ id: first?.id, error: expect.stringContaining('n is below 10') }],
   });
   await h.sensors.discardDeadLetters(name, { ids: [second?.id ?? ''], by: 'ann' });
+  expect(await h.sensors.explain(name, { runKey: second?.runKey ?? '' })).toMatchObject({
+    answers: [{ kind: 'rejected', discarded: { by: 'ann' } }],
+  });
+  expect(await h.sensors.explain(name, { runKey: second?.id ?? '' })).toMatchObject({
+    event: { kind: 'discarded', id: second?.id, by: 'ann' },
+  });
   accepted.min = 0;
   expect(await h.sensors.retryDeadLetters(name)).toMatchObject({ failed: [], started: 1 });
   const runs = await h.settledRuns(sensor, 2);
