@@ -19,7 +19,7 @@ export function explanationLines(explanation: Explanation, options: ExplanationO
   switch (explanation.about) {
     case 'key':
       return [
-        ...explanation.answers.flatMap((answer) => keyLines(answer, explanation, options)),
+        ...keysLines(explanation, options),
         ...(explanation.event === undefined ? [] : eventLines(explanation.event, explanation.runKey, sensor)),
         ...(explanation.answers.length > 0 || explanation.event !== undefined
           ? []
@@ -37,6 +37,20 @@ export function explanationLines(explanation: Explanation, options: ExplanationO
 }
 
 type AboutKey = Extract<Explanation, { about: 'key' }>;
+
+/** What no job of the sensor was asked for is said once. */
+function keysLines(about: AboutKey, options: ExplanationOptions): string[] {
+  const { answers, sensor, runKey } = about;
+  const [first] = answers;
+  const unknown =
+    answers.length > 1 && answers.every(({ kind, rearmed }) => kind === 'notSeen' && rearmed === undefined);
+  if (first === undefined || !unknown) return answers.flatMap((answer) => keyLines(answer, about, options));
+  const jobs = plain(answers.map(({ job }) => job).join(', '), 300);
+  return [
+    `Key '${plain(runKey, SHOWN_CHARACTERS)}' of ${plain(sensor)} (jobs ${jobs}): ${keySentence(first, about)}`,
+    ...keyDetails(first, plain(sensor), options),
+  ];
+}
 
 function keyLines(answer: KeyAnswer, about: AboutKey, options: ExplanationOptions): string[] {
   const name = plain(about.sensor);
@@ -247,7 +261,11 @@ function runSentence(answer: RunAnswer, name: string, id: string): string {
         : `Run ${runText(answer)} of ${name}, ${key}: ${requested(answer)}; this is that run.`;
     }
     case 'foreign':
-      return `Workflow ${plain(answer.workflowId)} was not started by ${name}, but by ${answer.sensor === undefined ? 'no sensor' : plain(answer.sensor)}.`;
+      return `Workflow ${plain(answer.workflowId)} was not started by ${name}, but by ${answer.sensor === undefined ? 'no sensor' : plain(answer.sensor)}.${
+        answer.deadLetter === undefined
+          ? ''
+          : ` It has the ID of a run that was requested, which is dead letter '${plain(answer.deadLetter)}': sensors dead-letters list ${name}`
+      }`;
     default:
       return `Temporal knows no run '${id}' (any more).`;
   }

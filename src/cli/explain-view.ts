@@ -126,8 +126,8 @@ function runAnswerView(answer: RunAnswer, options: ExplanationOptions) {
   if (answer.kind === 'unknown') return { kind: answer.kind };
   const backfill = backfillOfRunView(answer.backfill);
   if (answer.kind === 'started') return { kind: answer.kind, ...ran(answer, options), backfill };
-  const { kind, workflowId, runId, sensor } = answer;
-  return { kind, workflowId, runId, sensor, backfill, webUrl: options.webUrlOf(answer) };
+  const { kind, workflowId, runId, sensor, deadLetter } = answer;
+  return { kind, workflowId, runId, sensor, deadLetter, backfill, webUrl: options.webUrlOf(answer) };
 }
 
 function backfillOfRunView(backfill: BackfillOfRun | undefined) {

@@ -3,7 +3,8 @@ import { unpackKeys, type Ledger } from '../sensors/key-ledger.js';
 import { cutText } from '../sensors/json.js';
 import { MAX_AUDITED_KEY_BYTES } from '../sensors/limits.js';
 import type { StoredCursor } from '../sensors/cursor.js';
-import type { DeadLetter, Launch, LoopState, TickRecord } from '../sensors/protocol.js';
+import type { DeadLetter, LoopState, TickRecord } from '../sensors/protocol.js';
+import { isLimited } from '../workflows/launch-rules.js';
 import { noteOf } from '../workflows/records.js';
 import { epochOf } from './find-run.js';
 import { forgottenRunAgain, requestOf, runAgain, type RequestOfRun, type RunAgain } from './explain-again.js';
@@ -156,6 +157,8 @@ export interface KeyFacts {
   readonly backfill?: string | undefined;
   /** Requests that wait, in their order. */
   readonly waiting: readonly { readonly hash?: string }[];
+  /** When the next of them start, as the loop itself says: of a tick that has just ended its history does not tell. */
+  readonly pendingUntil?: Date | undefined;
 }
 
 /** What is known of a key outside of the loop, and the names by which it is. */
@@ -191,24 +194,22 @@ type Answer = KeyAnswer extends infer One
     : never
   : never;
 
-function pendingAnswer({ hashes, state, standing, waiting, earlier, run = earlier }: KeyFacts): Answer | undefined {
+function pendingAnswer(facts: KeyFacts): Answer | undefined {
+  const { hashes, state, standing, waiting, earlier, run = earlier, pendingUntil } = facts;
   const ahead = waiting.findIndex(({ hash }) => hash !== undefined && hashes.includes(hash));
   if (ahead < 0) return undefined;
-  const { dueAt } = state.launch ?? {};
+  const { launch } = state;
+  const dueAt = launch?.dueAt === undefined ? pendingUntil : new Date(launch.dueAt);
+  const left = dueAt !== undefined || (launch?.record !== undefined && isLimited(state));
   return {
     kind: 'pending',
     ahead,
     of: waiting.length,
-    waitsFor: waitsFor(state.launch, standing),
-    ...(dueAt === undefined ? {} : { dueAt: new Date(dueAt) }),
+    waitsFor: standing.kind === 'stopped' ? 'start' : left ? 'maxRunsPerTick' : 'turn',
+    ...(dueAt === undefined ? {} : { dueAt }),
     standing,
     ...(run === undefined ? {} : { run }),
   };
-}
-
-function waitsFor(launch: Launch | undefined, { kind }: Standing): 'start' | 'maxRunsPerTick' | 'turn' {
-  if (kind === 'stopped') return 'start';
-  return launch?.dueAt === undefined ? 'turn' : 'maxRunsPerTick';
 }
 
 /** What was discarded has not run, unless it was requested again since; that request may have been rejected. */

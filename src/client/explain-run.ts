@@ -1,7 +1,14 @@
 /** Where a run came from: which sensor asked for it, alone or with a backfill. */
 import type { Client } from '@temporalio/client';
 import { aliasesOf } from '../sensors/earlier-names.js';
-import { BACKFILL_ID_PREFIX, BACKFILL_TYPE, LOOP_ID_PREFIX, type TickRecord } from '../sensors/protocol.js';
+import { isObject } from '../sensors/json.js';
+import {
+  BACKFILL_ID_PREFIX,
+  BACKFILL_TYPE,
+  LOOP_ID_PREFIX,
+  type LoopState,
+  type TickRecord,
+} from '../sensors/protocol.js';
 import { BackfillClient, BackfillNotFoundError, type Backfill } from './backfills.js';
 import { sensorNames } from './earlier-sensors.js';
 import { describeExecution, listExecutions, type Execution } from './executions.js';
@@ -32,6 +39,8 @@ export type RunAnswer =
       readonly runId: string;
       readonly sensor?: string;
       readonly backfill?: BackfillOfRun;
+      /** ID of the dead letter of a request that it keeps from starting: the workflow has its ID. */
+      readonly deadLetter?: string;
     }
   /** Temporal knows no such workflow. */
   | { readonly kind: 'unknown' };
@@ -67,6 +76,7 @@ export async function explainRun(client: Client, sensor: string, id: string): Pr
       runId,
       ...(memo?.sensor === undefined ? {} : { sensor: memo.sensor }),
       ...backfill,
+      ...blockedBy(loop.state, workflowId),
     };
   const run = runOf(execution);
   const error = await readRunError(client, run);
@@ -80,6 +90,17 @@ export async function explainRun(client: Client, sensor: string, id: string): Pr
     ...(error === undefined ? {} : { error }),
     ...backfill,
   };
+}
+
+/** The dead letter of a request that would start a workflow of this ID; one too large to be kept only names it. */
+function blockedBy({ deadLetters }: LoopState, workflowId: string): { readonly deadLetter?: string } {
+  const letter = deadLetters.findLast(
+    ({ kind, id, payload, error }) =>
+      kind === 'owner' &&
+      (id === workflowId ||
+        (isObject(payload) ? payload['id'] === workflowId : error.startsWith(`the workflow ID '${workflowId}'`)))
+  );
+  return letter === undefined ? {} : { deadLetter: letter.id };
 }
 
 /** Nothing for the first run of a key. */

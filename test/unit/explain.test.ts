@@ -216,6 +216,13 @@ test('a pending key says how many start before it, and what it waits for', () =>
     waitsFor: 'maxRunsPerTick',
   });
   expect(key({ waiting, state: state({ launch }) })).toMatchObject({ waitsFor: 'turn' });
+  // the end of a launch is not in the history
+  const record = tick(3, { runs: { count: 1, sample: [] } });
+  const ending = state({ options: { ...options, maxRunsPerTick: 1 }, launch: { ...launch, record } });
+  expect(key({ waiting, state: ending })).toMatchObject({ waitsFor: 'maxRunsPerTick' });
+  const dueAt = new Date(T + 4 * MIN);
+  const told = key({ waiting, state: state({ launch: { ...launch, record } }), pendingUntil: dueAt });
+  expect(told).toMatchObject({ waitsFor: 'maxRunsPerTick', dueAt });
 });
 
 test('a key that was discarded while it was pending is told so, until it has run', () => {
@@ -515,6 +522,16 @@ test('a key that is past its time, and not forgotten yet, is not promised for a 
   expect(printed([past])).toContain(', and forgets it with its next tick (dedupe). To let its next request run: ');
 });
 
+test('what no job was asked for is said once, with all of them', () => {
+  const jobs = ['process', 'load'];
+  const lines = printed([key(), { ...key(), job: 'load' }], { jobs }).split('\n');
+  expect(lines[0]).toMatch(/^Key 'a' of s \(jobs process, load\): not seen yet\./);
+  expect(lines.filter((line) => line.includes('not seen yet'))).toHaveLength(1);
+  expect(printed([key(), { ...key({ state: state({ rearmed: { [HASH]: 2 } }) }), job: 'load' }], { jobs })).toMatch(
+    /\(job process\): not seen yet[^]*\(job load\): not seen yet[^]*Re-armed/
+  );
+});
+
 test('a sensor without jobs says that keys mean nothing', () => {
   expect(printed([], { jobs: [] })).toBe('s has no jobs: it starts no runs, and run keys mean nothing.');
 });
@@ -537,4 +554,8 @@ test('a sensor sees nothing new for one reason, the one to act on first', () => 
   expect(standingOf({ ...description, failedTaskAttempts: 3 }, 0)).toEqual({ kind: 'broken', failedTaskAttempts: 3 });
   expect(standingOf({ ...description, health: 'notLoaded' }, 1)).toEqual({ kind: 'notLoaded' });
   expect(standingOf({ ...description, status: 'closed' }, 1)).toEqual({ kind: 'closed' });
+  const holding = standingOf({ ...description, health: 'ok', pendingUntil: new Date(Date.now() + 3 * MIN) }, 1);
+  expect(printed([key({ standing: holding })])).toContain(
+    'The sensor is running, and evaluates after its pending requests (maxRunsPerTick), of which the next start in 3 min.'
+  );
 });
