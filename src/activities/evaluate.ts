@@ -15,12 +15,14 @@ import type { SensorActivityDependencies } from './index.js';
 import { deferToNewer, refuseOutdated } from './newest.js';
 import { interrupted, KeysUnavailableError, noKeys, notLoaded, waiting } from './postponed.js';
 import { KnownStreaks } from './known-streaks.js';
+import { ServerClock } from './server-clock.js';
 import { addOutage, addReason, extendStreak, readStreak } from './streak.js';
 
 const TIMER_SLACK_MS = 5;
 
 export function createEvaluateActivity({ registry }: SensorActivityDependencies, evaluator: Evaluator) {
   const known = new KnownStreaks();
+  const clock = new ServerClock();
 
   async function evaluateSensor(input: EvaluationInput): Promise<EvaluationResult | RestResult> {
     const { info } = Context.current();
@@ -30,7 +32,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies,
       hand(earlier);
       throw waiting(input, input.delayMs - waitedMs);
     }
-    const before = addOutage(earlier, info.currentAttemptScheduledTimestampMs, Date.now());
+    const before = addOutage(earlier, info.currentAttemptScheduledTimestampMs, clock.begins(input.sensor, info));
     if (before !== earlier) Context.current().heartbeat(before);
     const definition = registry.sensors.get(input.sensor);
     if (definition === undefined) throw notLoaded(input, [...registry.sensors.keys()]);
@@ -73,6 +75,7 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies,
   function recordInStreak({ input, times, streak, began }: Evaluating, reason: string, pauseMs: number): void {
     const now = Date.now();
     known.keep(input, addReason(streak, reason, now), times.scheduledAt + (now - began) + pauseMs);
+    clock.ends(input.sensor, Context.current().info, pauseMs);
     const extended = extendStreak(streak, reason, now);
     if (extended === undefined) hand(streak);
     else Context.current().heartbeat(extended);

@@ -45,7 +45,7 @@ const OUTAGE = 'not evaluated: no worker took the evaluation that was due';
  * The record with the outage before an attempt that begins late, or as it was. It is then due to be written, since the
  * attempts before know nothing of it.
  *
- * @param dueAt when the attempt was due, by the server's clock
+ * @param dueAt when the attempt was due, by the server's clock, as is `now`
  */
 export function addOutage(streak: StreakRecord | undefined, dueAt: number, now: number): StreakRecord | undefined {
   if (now - dueAt <= LATE_MS) return streak;

@@ -115,6 +115,8 @@ export function explainError(error: unknown, place: Place | undefined): Explaine
         exitCode: EXIT.usage,
         message: `${message}\nWithout --read-only (and SENSORS_READ_ONLY in the environment) it would be done`,
       };
+    case 'NoSuchJobError':
+      return usage(message);
     case 'TickNotFoundError':
       return { code: 'tick-not-found', exitCode: EXIT.noSuchSensor, message };
     case 'BackfillRejectedError':

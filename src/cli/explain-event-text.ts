@@ -22,6 +22,14 @@ export function eventLines(answer: EventAnswer, text: string, sensor: string): s
           : `  Mend the cause before its last try: after that it is parked (sensors dead-letters list ${name}).`,
         ...hindrance(answer.standing, name),
       ];
+    case 'discarded': {
+      const { id, at, by = 'an operator', reason } = answer;
+      const subject = shown === id ? `Dead letter '${shown}'` : `Event '${shown}'`;
+      const why = reason === undefined ? '' : ` (${plain(reason, 300)})`;
+      return [
+        `${subject} of ${name}: ${shown === id ? '' : `it was dead letter '${plain(id)}', which was `}discarded by ${plain(by)}${why}, ${when(at)}.`,
+      ];
+    }
     default:
       return assetEventLines(answer, sensor);
   }
@@ -82,7 +90,7 @@ function deadLetterLines(
   ];
 }
 
-type AssetEventAnswer = Exclude<EventAnswer, { kind: 'deadLetter' | 'retried' }>;
+type AssetEventAnswer = Exclude<EventAnswer, { kind: 'deadLetter' | 'retried' | 'discarded' }>;
 
 function assetEventLines(answer: AssetEventAnswer, sensor: string): string[] {
   const { event, recordedAt, partitionKey, observation } = answer;

@@ -10,6 +10,10 @@ export function eventView(answer: EventAnswer, webUrlOf: WebUrlOf) {
     const { id, what, job, runKey, error, tick, since, lastAt, count, retryable } = answer;
     return { kind, id, what, job, runKey, error, tick, since: iso(since), lastAt: iso(lastAt), count, retryable };
   }
+  if (answer.kind === 'discarded') {
+    const { id, at, by, reason } = answer;
+    return { kind, id, at: iso(at), by, reason };
+  }
   if (answer.kind === 'retried') {
     const { attempts, at, error, gone, standing } = answer;
     return { kind, attempts, at: iso(at), error, gone, standing: standingView(standing) };

@@ -20,7 +20,7 @@ export function explanationLines(explanation: Explanation, options: ExplanationO
   switch (explanation.about) {
     case 'key':
       return [
-        ...explanation.answers.flatMap((answer) => keyLines(answer, explanation, options)),
+        ...keysLines(explanation, options),
         ...(explanation.event === undefined ? [] : eventLines(explanation.event, explanation.runKey, sensor)),
         ...(explanation.answers.length > 0 || explanation.event !== undefined
           ? []
@@ -38,6 +38,20 @@ export function explanationLines(explanation: Explanation, options: ExplanationO
 }
 
 type AboutKey = Extract<Explanation, { about: 'key' }>;
+
+/** What no job of the sensor was asked for is said once. */
+function keysLines(about: AboutKey, options: ExplanationOptions): string[] {
+  const { answers, sensor, runKey } = about;
+  const [first] = answers;
+  const unknown =
+    answers.length > 1 && answers.every(({ kind, rearmed }) => kind === 'notSeen' && rearmed === undefined);
+  if (first === undefined || !unknown) return answers.flatMap((answer) => keyLines(answer, about, options));
+  const jobs = plain(answers.map(({ job }) => job).join(', '), 300);
+  return [
+    `Key '${plain(runKey, SHOWN_CHARACTERS)}' of ${plain(sensor)} (jobs ${jobs}): ${keySentence(first, about)}`,
+    ...keyDetails(first, plain(sensor), options),
+  ];
+}
 
 function keyLines(answer: KeyAnswer, about: AboutKey, options: ExplanationOptions): string[] {
   const name = plain(about.sensor);
@@ -80,7 +94,11 @@ function keySentence(answer: KeyAnswer, about: AboutKey): string {
       );
     case 'expired':
       return (
-        `${requested(answer)} and started run ${runText(answer)}. It expired from the sensor's memory at or after ` +
+        `${requested(answer)} and started run ${runText(answer)}.${
+          answer.again === undefined
+            ? ''
+            : ` It was requested again at tick ${answer.again.tick} (${when(answer.again.at)}), which started nothing: the run was still known.`
+        } It expired from the sensor's memory at or after ` +
         `${answer.expiredAt.toISOString()} (dedupe): once Temporal has forgotten the run, too, a request of the key runs again.`
       );
     case 'remembered':
@@ -90,10 +108,19 @@ function keySentence(answer: KeyAnswer, about: AboutKey): string {
           ? `, and ${forgets(answer)}.${commandFor('rearm', 'To let its next request run', answer, about)}`
           : '.')
       );
+    case 'forgotten':
+      return (
+        `it ran${answer.started === undefined ? '' : ` ${tickAt(answer.started.tick, answer.started.at)}`}, as ` +
+        `${plain(answer.workflowId)}. Both Temporal and the sensor (dedupe) have forgotten the run since: the next request of the key runs again.`
+      );
     case 'rejected': {
-      const { what, error, tick, since, lastAt, count: times, deadLetter } = answer;
+      const { what, error, tick, since, lastAt, count: times, deadLetter, discarded } = answer;
       const why = what === 'owner' ? 'its workflow ID is taken' : 'it cannot be accepted';
-      const kept = deadLetter === undefined ? ' Its dead letter was discarded or found no room.' : '';
+      const gone =
+        discarded === undefined
+          ? 'was discarded or found no room'
+          : `was discarded ${byText(discarded)}, ${when(discarded.at)}`;
+      const kept = deadLetter === undefined ? ` Its dead letter ${gone}; its next request is checked anew.` : '';
       return `rejected since ${when(since)}, ${count(times, 'time')}, the last ${relative(lastAt)} at tick ${tick}, because ${why}: ${plain(error)}.${kept}`;
     }
     case 'discarded': {
@@ -115,11 +142,26 @@ function keySentence(answer: KeyAnswer, about: AboutKey): string {
 function keyDetails(answer: KeyAnswer, name: string, options: ExplanationOptions): string[] {
   const { rearmed } = answer;
   const armed = rearmed === undefined ? [] : [`  Re-armed: its next request starts it again, as epoch ${rearmed}.`];
+  if (answer.kind === 'remembered') return [...rememberedDetails(answer, options), ...armed];
   if (answer.kind === 'notSeen') return [...armed, ...notSeenDetails(answer, options)];
-  if (answer.kind === 'rejected') return [...armed, `  Decide on it: sensors dead-letters list ${name}`];
+  if (answer.kind === 'rejected' && answer.deadLetter !== undefined)
+    return [...armed, `  Decide on it: sensors dead-letters list ${name}`];
   return [
     ...armed,
     ...('run' in answer && answer.run !== undefined ? runDetails(answer.run, errorOf(answer), options) : []),
+  ];
+}
+
+/** Of a run that is gone and was not the key's first. */
+function rememberedDetails(
+  { repeats, run }: Extract<KeyAnswer, { kind: 'remembered' }>,
+  options: ExplanationOptions
+): string[] {
+  return [
+    ...(repeats === undefined ? [] : [`  The run that is gone was not its first: ${repeatsText(repeats)}.`]),
+    ...(run === undefined
+      ? []
+      : [`  Before that it ran as ${runText({ run })}.`, ...runDetails(run, undefined, options)]),
   ];
 }
 
@@ -223,7 +265,7 @@ function timeSentence(answer: TimeAnswer, name: string): string {
 
 function runSentence(answer: RunAnswer, name: string, id: string): string {
   if (answer.kind !== 'unknown' && answer.backfill !== undefined) {
-    const asked = answer.kind === 'started' ? tickAt(answer.run.tick, answer.requestedAt) : '';
+    const asked = answer.kind === 'started' ? requestText(answer) : '';
     return backfillSentence(answer, answer.backfill, name, asked);
   }
   switch (answer.kind) {
@@ -231,11 +273,15 @@ function runSentence(answer: RunAnswer, name: string, id: string): string {
       const { run } = answer;
       const key = run.runKey === undefined ? 'without a run key' : `with run key '${plain(run.runKey, 100)}'`;
       return answer.repeats === undefined
-        ? `Run ${runText(answer)} was requested by ${name} ${tickAt(run.tick, answer.requestedAt)}, ${key}.`
+        ? `Run ${runText(answer)} was requested by ${name} ${requestText(answer)}, ${key}.`
         : `Run ${runText(answer)} of ${name}, ${key}: ${requested(answer)}; this is that run.`;
     }
     case 'foreign':
-      return `Workflow ${plain(answer.workflowId)} was not started by ${name}, but by ${answer.sensor === undefined ? 'no sensor' : plain(answer.sensor)}.`;
+      return `Workflow ${plain(answer.workflowId)} was not started by ${name}, but by ${answer.sensor === undefined ? 'no sensor' : plain(answer.sensor)}.${
+        answer.deadLetter === undefined
+          ? ''
+          : ` It has the ID of a run that was requested, which is dead letter '${plain(answer.deadLetter)}': sensors dead-letters list ${name}`
+      }`;
     default:
       return id.startsWith(BACKFILL_ID_PREFIX) ? noBackfillSentence(id) : `Temporal knows no run '${id}' (any more).`;
   }
@@ -268,17 +314,32 @@ function runText({ run }: { readonly run: SensorRun }): string {
   return `${plain(run.workflowId)} (${run.status})`;
 }
 
-function requested({
-  run,
-  requestedAt,
-  repeats,
-}: Pick<Extract<KeyAnswer, { kind: 'started' | 'duplicate' }>, 'run' | 'requestedAt' | 'repeats'>): string {
-  if (repeats === undefined) return `requested ${tickAt(run.tick, requestedAt)}`;
+type Requested = Pick<
+  Extract<KeyAnswer, { kind: 'started' | 'duplicate' }>,
+  'run' | 'requestedAt' | 'requestedAtTick' | 'repeats'
+>;
+
+function requested(answer: Requested): string {
+  const { repeats } = answer;
+  if (repeats === undefined) return `requested ${requestText(answer)}`;
+  return `${repeatsText(repeats)}${repeats.how === 'rerun' ? '' : `; requested again ${requestText(answer)}`}`;
+}
+
+function repeatsText(repeats: NonNullable<Requested['repeats']>): string {
   const { how, at, first } = repeats;
   const began = first === undefined ? '' : `first requested ${tickAt(first.tick, first.at)}; `;
   if (how === 'rerun') return `${began}run again ${byText(repeats)}, ${when(at)}`;
-  const rearmed = at === undefined ? 're-armed by an operator' : `re-armed ${byText(repeats)}, ${when(at)}`;
-  return `${began}${rearmed}; requested again ${tickAt(run.tick, requestedAt)}`;
+  return `${began}${at === undefined ? 're-armed by an operator' : `re-armed ${byText(repeats)}, ${when(at)}`}`;
+}
+
+/** By which tick, when, and which one started it, where that is another one. */
+function requestText({ run, requestedAt, requestedAtTick = run.tick }: Requested): string {
+  if (requestedAtTick === run.tick) return tickAt(run.tick, requestedAt);
+  const startedAt = when(run.startTime);
+  // of a tick that is not on record only its number is known
+  return requestedAt.getTime() === run.startTime.getTime()
+    ? `at tick ${requestedAtTick}, pending until tick ${run.tick} (${startedAt})`
+    : `${tickAt(requestedAtTick, requestedAt)}, pending until tick ${run.tick} (${startedAt})`;
 }
 
 /** Which operator, and why. */
@@ -315,5 +376,8 @@ function forgets({ until }: { readonly until?: Date }): string {
 }
 
 function span({ from, to }: { readonly from?: Date; readonly to?: Date }): string {
-  return from === undefined || to === undefined ? '' : ` from between ${from.toISOString()} and ${to.toISOString()}`;
+  if (from === undefined || to === undefined) return '';
+  return from.getTime() === to.getTime()
+    ? ` from ${from.toISOString()}`
+    : ` from between ${from.toISOString()} and ${to.toISOString()}`;
 }

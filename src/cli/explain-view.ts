@@ -44,7 +44,9 @@ function keyAnswerView(answer: KeyAnswer, options: ExplanationOptions) {
     case 'duplicate':
       return { ...common, ...ran(answer, options), again: mentionView(answer.again) };
     case 'expired':
-      return { ...common, ...ran(answer, options), expiredAt: iso(answer.expiredAt) };
+      return { ...common, ...ran(answer, options), expiredAt: iso(answer.expiredAt), again: mentionView(answer.again) };
+    case 'forgotten':
+      return { ...common, workflowId: answer.workflowId, started: mentionView(answer.started) };
     case 'remembered':
       return {
         ...common,
@@ -52,10 +54,13 @@ function keyAnswerView(answer: KeyAnswer, options: ExplanationOptions) {
         to: iso(answer.to),
         until: iso(answer.until),
         again: mentionView(answer.again),
+        repeats: answer.repeats === undefined ? undefined : repeatsView(answer.repeats),
+        run: answer.run === undefined ? undefined : runView(answer.run, undefined, options.webUrlOf(answer.run)),
       };
     case 'rejected': {
-      const { what, error, tick, since, lastAt, count, deadLetter } = answer;
-      return { ...common, what, error, tick, since: iso(since), lastAt: iso(lastAt), count, deadLetter };
+      const { what, error, tick, since, lastAt, count, deadLetter, discarded } = answer;
+      const times = { since: iso(since), lastAt: iso(lastAt), count };
+      return { ...common, what, error, tick, ...times, deadLetter, discarded: discardedView(discarded) };
     }
     case 'pending': {
       const { ahead, of, waitsFor, dueAt, standing, run } = answer;
@@ -84,14 +89,27 @@ function keyAnswerView(answer: KeyAnswer, options: ExplanationOptions) {
 }
 
 function ran(
-  { run, error, requestedAt, repeats }: Pick<RanAnswer, 'run' | 'error' | 'requestedAt' | 'repeats'>,
+  {
+    run,
+    error,
+    requestedAt,
+    requestedAtTick,
+    repeats,
+  }: Pick<RanAnswer, 'run' | 'error' | 'requestedAt' | 'requestedAtTick' | 'repeats'>,
   { webUrlOf }: ExplanationOptions
 ) {
   return {
     run: runView(run, error, webUrlOf(run)),
     requestedAt: iso(requestedAt),
+    requestedAtTick,
     repeats: repeats === undefined ? undefined : repeatsView(repeats),
   };
+}
+
+function discardedView(discarded: Extract<KeyAnswer, { kind: 'rejected' }>['discarded']) {
+  if (discarded === undefined) return undefined;
+  const { at, by, reason } = discarded;
+  return { at: iso(at), by, reason };
 }
 
 function repeatsView({ how, at, by, reason, first }: NonNullable<RanAnswer['repeats']>) {
@@ -108,8 +126,8 @@ function runAnswerView(answer: RunAnswer, options: ExplanationOptions) {
   if (answer.kind === 'unknown') return { kind: answer.kind };
   const backfill = backfillOfRunView(answer.backfill);
   if (answer.kind === 'started') return { kind: answer.kind, ...ran(answer, options), backfill };
-  const { kind, workflowId, runId, sensor } = answer;
-  return { kind, workflowId, runId, sensor, backfill, webUrl: options.webUrlOf(answer) };
+  const { kind, workflowId, runId, sensor, deadLetter } = answer;
+  return { kind, workflowId, runId, sensor, deadLetter, backfill, webUrl: options.webUrlOf(answer) };
 }
 
 function backfillOfRunView(backfill: BackfillOfRun | undefined) {

@@ -8,6 +8,7 @@ const MAX_DURATION_MS = 3_650 * 86_400_000;
 const DURATION = /^(\d+(?:\.\d+)?) ?(s|m|min|h|d)$/;
 const TIME_OF_DAY = /^([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?$/;
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+const BEGINS_WITH_DATE = /^\d{4}-\d{2}-\d{2}($|[T ]\d)/;
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$/;
 
 export function text(value: string): string {
@@ -77,6 +78,10 @@ export function duration(value: string): number {
   throw new InvalidArgumentError('Accepted: a number and a unit (s, m, h or d), such as 30m or 2h, up to 3650d.');
 }
 
+export function isDuration(value: string): boolean {
+  return DURATION.test(value);
+}
+
 /** The time after a duration from now. */
 export function timeAfter(value: string): Date {
   return new Date(Date.now() + duration(value));
@@ -115,9 +120,9 @@ export function timeOfDay(value: string, now: Date = new Date()): Date | undefin
   return at;
 }
 
-/** Whether a text may be meant as a time, though it is no ISO time. */
+/** Whether a text may be meant as a time, though it is no ISO time: one of another form, or a mistaken one. */
 export function looksLikeTime(value: string): boolean {
-  return TIME_OF_DAY.test(value) || DURATION.test(value);
+  return TIME_OF_DAY.test(value) || DURATION.test(value) || BEGINS_WITH_DATE.test(value);
 }
 
 /** A moment: an ISO time, a time of day, or how long ago it was. */

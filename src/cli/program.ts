@@ -255,7 +255,9 @@ export function createProgram(run: Run): Command {
       await inSession((session) => runs(session, output, sensor, own));
     });
   program
-    .command('explain <sensor> <what>')
+    .command('explain')
+    .argument('<sensor>')
+    .argument('<what>', 'a run key, a time, or the ID of a run, event or dead letter', text)
     .description('what became of a run key, what took place at a time and why not more, or where a run came from')
     .option('--as <kind>', 'what is asked about: key, time or run (default: found out)', oneOf('key', 'time', 'run'))
     .option('--job <name>', 'only the key of this job', text)

@@ -23,7 +23,12 @@ export function standingText(standing: Standing, name: string): string {
   switch (standing.kind) {
     case 'running': {
       const said = standing.lastOutcome === undefined ? '' : `, and last said: ${plain(standing.lastOutcome, 300)}`;
-      const next = standing.nextAt === undefined ? '' : `, the next evaluation is ${relativeNext(standing.nextAt)}`;
+      const { nextAt, pendingUntil } = standing;
+      const pending =
+        pendingUntil === undefined
+          ? ''
+          : `, and evaluates after its pending requests (maxRunsPerTick), of which the next start ${relative(pendingUntil)}`;
+      const next = nextAt === undefined ? pending : `, the next evaluation is ${relativeNext(nextAt)}`;
       return `The sensor is running${lateText(standing) ?? next}${said}.`;
     }
     case 'stopped':

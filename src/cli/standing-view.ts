@@ -6,8 +6,8 @@ export function standingView(standing: Standing) {
   const { kind } = standing;
   switch (standing.kind) {
     case 'running': {
-      const { lastOutcome, nextAt, dueSince } = standing;
-      return { kind, lastOutcome, nextAt: iso(nextAt), dueSince: iso(dueSince) };
+      const { lastOutcome, nextAt, pendingUntil, dueSince } = standing;
+      return { kind, lastOutcome, nextAt: iso(nextAt), pendingUntil: iso(pendingUntil), dueSince: iso(dueSince) };
     }
     case 'stopped': {
       const { from, by, reason, at, until } = standing;

@@ -248,6 +248,7 @@ export function runView(run: SensorRun, error: string | undefined, webUrl: strin
     job: run.job,
     status: run.status,
     tick: run.tick,
+    requestedAtTick: run.requestedAtTick,
     runKey: run.runKey,
     partitionKey: run.partitionKey,
     assets: run.assets,

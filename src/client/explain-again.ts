@@ -27,7 +27,7 @@ export interface RunAgainFacts {
 /** Nothing for the first run of a key. */
 export function runAgain(run: SensorRun, { runKey, audit, ticks, first }: RunAgainFacts): RunAgain | undefined {
   if (run.epoch === undefined) return undefined;
-  const began = first === undefined ? {} : { first: { ...tickOf(first), at: requestedAt(first, ticks) } };
+  const began = first === undefined ? {} : { first: firstOf(requestOf(first, ticks)) };
   if (run.rerunOf !== undefined) return { how: 'rerun', at: run.startTime, ...noteOf(run), ...began };
   const rearmed = audit.findLast(
     ({ what, at }) => at <= run.startTime.getTime() && what === `rearm ${cutText(runKey, MAX_AUDITED_KEY_BYTES)}`
@@ -36,12 +36,39 @@ export function runAgain(run: SensorRun, { runKey, audit, ticks, first }: RunAga
   return { how: 'rearm', ...asked, ...began };
 }
 
-/** When its tick began that is known; what an operator ran again was not requested by one. */
-export function requestedAt(run: SensorRun, ticks: readonly TickRecord[]): Date {
-  const asked = run.rerunOf === undefined ? ticks.find(({ tick }) => tick === run.tick) : undefined;
-  return asked === undefined ? run.startTime : new Date(asked.startedAt);
+/** The same of a run that Temporal has forgotten, as far as the audit still knows. @param epoch of that run */
+export function forgottenRunAgain(epoch: number, { runKey, audit, ticks, first }: RunAgainFacts): RunAgain | undefined {
+  const key = cutText(runKey, MAX_AUDITED_KEY_BYTES);
+  const rerun = audit.findLast(({ what }) => what === `rerun ${key} as epoch ${epoch}`);
+  const asked = rerun ?? audit.findLast(({ what }) => what === `rearm ${key}`);
+  if (epoch <= 1 || asked === undefined) return undefined;
+  const began = first === undefined ? {} : { first: firstOf(requestOf(first, ticks)) };
+  return { how: rerun === undefined ? 'rearm' : 'rerun', at: new Date(asked.at), ...noteOf(asked), ...began };
 }
 
-function tickOf({ tick }: SensorRun): { readonly tick?: number } {
-  return tick === undefined ? {} : { tick };
+/** When a run was requested, and by which tick. */
+export interface RequestOfRun {
+  /** When that tick began; when the run started, where the tick is not known or an operator asked for the run. */
+  readonly requestedAt: Date;
+  /** Another one than started it where it was pending meanwhile. */
+  readonly requestedAtTick?: number;
+}
+
+export function requestOf(run: SensorRun, ticks: readonly TickRecord[]): RequestOfRun {
+  const tick = run.rerunOf === undefined ? askedBy(run, ticks) : run.tick;
+  const asked = run.rerunOf === undefined ? ticks.find((each) => each.tick === tick) : undefined;
+  const requestedAt = asked === undefined ? run.startTime : new Date(asked.startedAt);
+  return { requestedAt, ...(tick === undefined ? {} : { requestedAtTick: tick }) };
+}
+
+/** Nothing is evaluated while requests are pending: those that a tick found so are of the last one that was no such tick. */
+function askedBy({ tick, requestedAtTick }: SensorRun, ticks: readonly TickRecord[]): number | undefined {
+  if (requestedAtTick !== undefined || tick === undefined) return requestedAtTick ?? tick;
+  const started = ticks.find((each) => each.tick === tick);
+  if (started?.trigger !== 'pending') return tick;
+  return ticks.findLast((each) => each.tick < tick && each.trigger !== 'pending')?.tick ?? tick;
+}
+
+function firstOf({ requestedAt, requestedAtTick }: RequestOfRun): NonNullable<RunAgain['first']> {
+  return { ...(requestedAtTick === undefined ? {} : { tick: requestedAtTick }), at: requestedAt };
 }

@@ -11,6 +11,7 @@ import { isObject, type Json } from '../sensors/json.js';
 import { doneUntil, highOf, parsePositions, upTo, type Positions } from '../sensors/positions.js';
 import type { DeadLetter, LoopState } from '../sensors/protocol.js';
 import { hasWholeKey } from '../sensors/run-key.js';
+import { discardedLetter, type Discarded } from './explain-key.js';
 import type { SensorRun } from './list-runs.js';
 import type { SensorDescription } from './sensor-client.js';
 import type { Standing } from './standing.js';
@@ -33,6 +34,12 @@ export type EventAnswer =
       /** Enough of it was kept to try it again. */
       readonly retryable: boolean;
     }
+  | (Discarded & {
+      /** It was a dead letter, and an operator discarded it. */
+      readonly kind: 'discarded';
+      /** Of the dead letter. */
+      readonly id: string;
+    })
   | {
       /** It could not be handled, and is tried again. */
       readonly kind: 'retried';
@@ -126,9 +133,18 @@ export function keptAnswer(text: string, state: LoopState, standing: Standing): 
   const retry = handlingSchema
     .safeParse(state.cursor?.value)
     .data?.retries.findLast(({ ref, error }) => isRefOf(ref, error, text));
-  if (retry === undefined) return undefined;
+  if (retry === undefined) return discardedAnswer(text, state);
   const { attempts, at, error } = retry;
   return { kind: 'retried', attempts, ...(at === 0 ? {} : { at: new Date(at) }), error, standing };
+}
+
+/** What was a dead letter until somebody discarded it. */
+function discardedAnswer(text: string, state: LoopState): EventAnswer | undefined {
+  for (const id of [text, deadLetterId(text)]) {
+    const discarded = discardedLetter(state, id);
+    if (discarded !== undefined) return { kind: 'discarded', id, ...discarded };
+  }
+  return undefined;
 }
 
 /** An operator can have it tried again: what could not be kept is refused. */

@@ -1,13 +1,20 @@
 /** Where a run came from: which sensor asked for it, alone or with a backfill. */
 import type { Client } from '@temporalio/client';
 import { aliasesOf } from '../sensors/earlier-names.js';
-import { BACKFILL_ID_PREFIX, BACKFILL_TYPE, LOOP_ID_PREFIX } from '../sensors/protocol.js';
+import { isObject } from '../sensors/json.js';
+import {
+  BACKFILL_ID_PREFIX,
+  BACKFILL_TYPE,
+  LOOP_ID_PREFIX,
+  type LoopState,
+  type TickRecord,
+} from '../sensors/protocol.js';
 import { BackfillClient, BackfillNotFoundError, type Backfill } from './backfills.js';
 import { sensorNames } from './earlier-sensors.js';
 import { describeExecution, listExecutions, type Execution } from './executions.js';
-import { runAgain, type RunAgain } from './explain-again.js';
+import { requestOf, runAgain, type RequestOfRun, type RunAgain } from './explain-again.js';
 import { findRun } from './find-run.js';
-import { foldRun } from './fold-history.js';
+import { foldRun, type FoldedRun } from './fold-history.js';
 import { readRunError, runOf, type SensorRun } from './list-runs.js';
 import { historyOf } from './loops.js';
 import { quoted } from './query.js';
@@ -15,17 +22,16 @@ import { runMemoOf } from './read-run.js';
 
 /** Where a run came from. */
 export type RunAnswer =
-  | {
+  | (RequestOfRun & {
       readonly kind: 'started';
       readonly run: SensorRun;
       /** Why it failed. */
       readonly error?: string;
-      readonly requestedAt: Date;
       /** It is not its key's first run. */
       readonly repeats?: RunAgain;
       /** The sensor asked for this backfill, of which the run is one, or which it is. */
       readonly backfill?: BackfillOfRun;
-    }
+    })
   /** It is a workflow that this sensor did not start; which one did, if one did, or which backfill. */
   | {
       readonly kind: 'foreign';
@@ -33,6 +39,8 @@ export type RunAnswer =
       readonly runId: string;
       readonly sensor?: string;
       readonly backfill?: BackfillOfRun;
+      /** ID of the dead letter of a request that it keeps from starting: the workflow has its ID. */
+      readonly deadLetter?: string;
     }
   /** Temporal knows no such workflow. */
   | { readonly kind: 'unknown' };
@@ -60,36 +68,59 @@ export async function explainRun(client: Client, sensor: string, id: string): Pr
   const { workflowId, runId } = execution;
   const found = await backfillOfRun(client, execution);
   const backfill = found === undefined ? {} : { backfill: found };
-  if (memo?.sensor === undefined || !(await isNameOf(client, sensor, memo.sensor)))
+  const loop = await foldRun(client, await historyOf(client, sensor));
+  if (memo?.sensor === undefined || !sensorNames(sensor, loop.state).includes(memo.sensor))
     return {
       kind: 'foreign',
       workflowId,
       runId,
       ...(memo?.sensor === undefined ? {} : { sensor: memo.sensor }),
       ...backfill,
+      ...blockedBy(loop.state, workflowId),
     };
   const run = runOf(execution);
   const error = await readRunError(client, run);
-  const requestedAt = found?.startTime ?? run.startTime;
-  const repeats = await howAgain(client, sensor, run);
+  const repeats = await howAgain(client, sensor, run, loop);
   return {
     kind: 'started',
     run,
-    requestedAt,
+    ...requestOf(run, ticksOf(loop)),
+    ...(found?.startTime === undefined ? {} : { requestedAt: found.startTime }),
     ...(repeats === undefined ? {} : { repeats }),
     ...(error === undefined ? {} : { error }),
     ...backfill,
   };
 }
 
+/** The dead letter of a request that would start a workflow of this ID; one too large to be kept only names it. */
+function blockedBy({ deadLetters }: LoopState, workflowId: string): { readonly deadLetter?: string } {
+  const letter = deadLetters.findLast(
+    ({ kind, id, payload, error }) =>
+      kind === 'owner' &&
+      (id === workflowId ||
+        (isObject(payload) ? payload['id'] === workflowId : error.startsWith(`the workflow ID '${workflowId}'`)))
+  );
+  return letter === undefined ? {} : { deadLetter: letter.id };
+}
+
 /** Nothing for the first run of a key. */
-async function howAgain(client: Client, sensor: string, run: SensorRun): Promise<RunAgain | undefined> {
+async function howAgain(
+  client: Client,
+  sensor: string,
+  run: SensorRun,
+  loop: FoldedRun
+): Promise<RunAgain | undefined> {
   const { epoch, runKey, job } = run;
   if (epoch === undefined || runKey === undefined) return undefined;
-  const { state, ticks } = await foldRun(client, await historyOf(client, sensor));
+  const { state } = loop;
   const names = [job, ...aliasesOf(state.options, job)];
   const first = await findRun(client, sensorNames(sensor, state), { names, runKey, state, newest: 1 });
-  return runAgain(run, { runKey, audit: state.audit, ticks: [...ticks.values()], first });
+  return runAgain(run, { runKey, audit: state.audit, ticks: ticksOf(loop), first });
+}
+
+/** Oldest first. */
+function ticksOf({ ticks }: FoldedRun): readonly TickRecord[] {
+  return [...ticks.values()].sort((a, b) => a.tick - b.tick);
 }
 
 /** The backfill that a workflow is, or is part of. */
@@ -108,13 +139,6 @@ async function backfillOfRun(
     if (error instanceof BackfillNotFoundError) return { id, isIt };
     throw error;
   }
-}
-
-/** Whether the sensor is called so, or was. */
-async function isNameOf(client: Client, sensor: string, name: string): Promise<boolean> {
-  if (name === sensor) return true;
-  const { state } = await foldRun(client, await historyOf(client, sensor));
-  return sensorNames(sensor, state).includes(name);
 }
 
 async function withRunId(client: Client, runId: string) {

@@ -23,7 +23,7 @@ import {
 } from './explain-key.js';
 import { decideTime, type TimeAnswer } from './explain-time.js';
 import { explainRun, type RunAnswer } from './explain-run.js';
-import { findRun, keyedIds } from './find-run.js';
+import { epochOf, findRun, keyedIds } from './find-run.js';
 import { foldRun } from './fold-history.js';
 import { readRunError } from './list-runs.js';
 import { historyOf } from './loops.js';
@@ -52,7 +52,7 @@ export type Explanation = { readonly sensor: string; readonly workflowId: string
       readonly runKey: string;
       /** Those that the sensor has; without any, run keys mean nothing. */
       readonly jobs: readonly string[];
-      /** One for each job that has to do with the key; at least one where the sensor has jobs, unless it is an `event`. */
+      /** One for each job that has to do with the key; of all jobs where none has, unless it is an `event`. */
       readonly answers: readonly KeyAnswer[];
       /** There is no answer, and the text is no key: an event of what feeds the sensor, by its ID, or a dead letter. */
       readonly event?: EventAnswer;
@@ -65,6 +65,15 @@ export type Explanation = { readonly sensor: string; readonly workflowId: string
 export interface Known {
   readonly description: SensorDescription;
   readonly standing: Standing;
+}
+
+/** What is asked names a job that the sensor does not have. */
+export class NoSuchJobError extends Error {
+  override readonly name = 'NoSuchJobError';
+  constructor(sensor: string, job: string, jobs: readonly string[]) {
+    const accepted = jobs.length === 0 ? 'it has none' : `accepted: ${jobs.map((each) => `'${each}'`).join(', ')}`;
+    super(`sensor '${sensor}' has no job '${job}'; ${accepted}`);
+  }
 }
 
 export interface ExplainOptions {
@@ -91,7 +100,8 @@ export async function explain(
   const { runKey, job } = question;
   const { standing, description } = known;
   const lookedAt = lookedAtOf(description);
-  const answered = await explainKey(client, sensor, { runKey, job, standing, lookedAt, onHistory });
+  const { pendingUntil } = description;
+  const answered = await explainKey(client, sensor, { runKey, job, standing, lookedAt, pendingUntil, onHistory });
   return { ...about, about: 'key', runKey, ...answered };
 }
 
@@ -101,7 +111,7 @@ interface Folded extends KnownTicks {
   readonly state: LoopState;
 }
 
-type AboutKey = Pick<KeyFacts, 'runKey' | 'standing'> & {
+type AboutKey = Pick<KeyFacts, 'runKey' | 'standing' | 'pendingUntil'> & {
   readonly job: string | undefined;
   readonly lookedAt: Date | undefined;
   readonly onHistory: OnHistory | undefined;
@@ -110,7 +120,7 @@ type AboutKey = Pick<KeyFacts, 'runKey' | 'standing'> & {
 async function explainKey(
   client: Client,
   sensor: string,
-  { runKey, job, standing, lookedAt, onHistory }: AboutKey
+  { runKey, job, standing, lookedAt, pendingUntil, onHistory }: AboutKey
 ): Promise<Pick<Extract<Explanation, { about: 'key' }>, 'jobs' | 'answers' | 'event'>> {
   const run = await foldRun(client, await historyOf(client, sensor));
   const { state } = run;
@@ -123,7 +133,7 @@ async function explainKey(
     for (const name of job === undefined ? jobsOf({ ...known, state }, runKey) : [job]) {
       const outside = found.get(name) ?? (await lookOutside(client, sensor, state, { job: name, runKey, waiting }));
       found.set(name, outside);
-      answers.push(decideKey({ ...known, ...outside, state, job: name, runKey, standing, waiting }));
+      answers.push(decideKey({ ...known, ...outside, state, job: name, runKey, standing, waiting, pendingUntil }));
     }
     return answers;
   };
@@ -136,7 +146,10 @@ async function explainKey(
   const all = await decide(await withOlderTicks(client, sensor, present, onHistory));
   const earlier = all.filter(({ kind }) => kind !== 'notSeen');
   if (earlier.length > 0) return { jobs, answers: earlier };
-  return event === undefined ? { jobs, answers: all.slice(0, 1) } : told;
+  // what a job did that the sensor has no more is told; else its name is a mistake
+  if (job !== undefined && !jobs.some((each) => each === job || aliasesOf(state.options, each).includes(job)))
+    throw new NoSuchJobError(sensor, job, jobs);
+  return event === undefined ? { jobs, answers: all } : told;
 }
 
 /** Jobs that the key may belong to: those of the sensor, and those that it wrongly asked for. */
@@ -156,9 +169,14 @@ async function lookOutside(
   const names = [job, ...aliasesOf(state.options, job)];
   const hashes = names.map((name) => runKeyHash(name, runKey));
   const sensors = sensorNames(sensor, state);
-  const ids = names.flatMap((name) => sensors.flatMap((each) => keyedIds({ sensor: each, job: name, runKey })));
-  const run = await findRun(client, sensors, { names, runKey, state });
-  if (run === undefined) {
+  const epoch = Math.max(...hashes.map((hash) => epochOf(state, hash)));
+  const ids = [...new Set([epoch, 1])].flatMap((of) =>
+    names.flatMap((name) => sensors.flatMap((each) => keyedIds({ sensor: each, job: name, runKey, epoch: of })))
+  );
+  const found = await findRun(client, sensors, { names, runKey, state });
+  const run = found === undefined || (found.epoch ?? 1) < epoch ? undefined : found;
+  const earlier = run === undefined ? found : undefined;
+  if (found === undefined) {
     const about = {
       job,
       runKey,
@@ -166,16 +184,15 @@ async function lookOutside(
       waiting,
       sealedSpan: (keys: readonly string[]) => sealedSpan(client, state, keys),
     };
-    const found = await lookForBackfill(client, sensors, about);
-    if (found !== undefined) return found;
+    const backfill = await lookForBackfill(client, sensors, about);
+    if (backfill !== undefined) return backfill;
   }
   const asked = run === undefined || state.options.dedupeMs !== undefined;
   const sealed =
     asked && recentSpan(state.ledger, hashes) === undefined ? await sealedSpan(client, state, hashes) : undefined;
   const error = run === undefined ? undefined : await readRunError(client, run);
-  const first =
-    run?.epoch === undefined ? undefined : await findRun(client, sensors, { names, runKey, state, newest: 1 });
-  return { names, hashes, ids, run, error, first, sealed };
+  const first = epoch === 1 ? undefined : await findRun(client, sensors, { names, runKey, state, newest: 1 });
+  return { names, hashes, ids, run, error, earlier, first, sealed };
 }
 
 /** Requests that wait to be started, in their order. */

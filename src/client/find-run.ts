@@ -38,6 +38,7 @@ export function keyedIds(run: Omit<KeyedRun, 'form'>): readonly string[] {
   return [...new Set((['readable', 'hashed'] as const).map((form) => keyedRunId({ ...run, form })))];
 }
 
-function epochOf({ epochs }: LoopState, hash: string): number {
+/** Of the newest run of a key. */
+export function epochOf({ epochs }: Pick<LoopState, 'epochs'>, hash: string): number {
   return Object.hasOwn(epochs, hash) ? (epochs[hash] ?? 1) : 1;
 }

@@ -16,7 +16,7 @@ export type {
 export { ReadOnlyError } from './read-only.js';
 export type { SensorClientOptions } from './read-only.js';
 export type { CursorBeforeOptions, SensorDescription, SensorSummary, SensorWorker } from './sensor-client.js';
-export type { ExplainOptions, Explanation, Question } from './explain.js';
+export { NoSuchJobError, type ExplainOptions, type Explanation, type Question } from './explain.js';
 export type { EventAnswer } from './explain-event.js';
 export type { BackfillOfRun, RunAnswer } from './explain-run.js';
 export type { RunAgain } from './explain-again.js';

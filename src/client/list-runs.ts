@@ -12,7 +12,10 @@ export interface SensorRun {
   readonly runId: string;
   readonly job: string;
   readonly status: string;
+  /** That started it. */
   readonly tick?: number;
+  /** The tick that requested it, where that left it pending. Runs of older workers do not say so. */
+  readonly requestedAtTick?: number;
   readonly runKey?: string;
   readonly partitionKey?: string;
   /** Names of the assets that it is to make; absent: all of its job's. */
@@ -73,6 +76,7 @@ export function runOf(
     tags: memo?.tags ?? {},
     startTime: execution.startTime,
     ...(memo === undefined ? {} : { tick: memo.tick }),
+    ...(memo?.requestedAtTick === undefined ? {} : { requestedAtTick: memo.requestedAtTick }),
     ...(memo?.runKey === undefined ? {} : { runKey: memo.runKey }),
     ...(memo?.partitionKey === undefined ? {} : { partitionKey: memo.partitionKey }),
     ...(memo?.assets === undefined ? {} : { assets: memo.assets }),

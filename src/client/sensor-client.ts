@@ -155,13 +155,18 @@ export class SensorNotFoundError extends Error {
     readonly sensor: string,
     readonly namespace: string,
     /** There was one: runs that it started are still known. */
-    readonly hasRuns: boolean = false
+    readonly hasRuns: boolean = false,
+    /** It was pruned, and the server has not removed all of it yet. */
+    readonly pruned: boolean = false
   ) {
     super(
       hasRuns
         ? `there is no sensor '${sensor}' in namespace '${namespace}' any more: it was pruned, or its loop was deleted, and ` +
             `with it what it knew of keys and ticks. Runs that it started remain: 'sensors runs ${sensor}' lists them`
-        : `there is no sensor '${sensor}' in namespace '${namespace}'; a sensor appears when a worker with it starts ` +
+        : pruned
+          ? `there is no sensor '${sensor}' in namespace '${namespace}' any more: it was pruned, and begins anew when a worker ` +
+            `that has it starts`
+          : `there is no sensor '${sensor}' in namespace '${namespace}'; a sensor appears when a worker with it starts ` +
             `('sensors list' shows those that exist; names include the plugin's prefix)`
     );
   }
@@ -233,7 +238,7 @@ export class SensorClient {
    */
   async describe(sensor: string): Promise<SensorDescription> {
     const loop = await this.lastLoop(sensor);
-    if (loop === undefined) throw new SensorNotFoundError(sensor, this.namespace);
+    if (loop === undefined) throw await this.notFound(sensor);
     const evaluation = await describePending(this.client, loop.raw.pendingActivities ?? []);
     const { unfolded, ...summary } = summaryOf(loop);
     const { pendingWorkflowTask: task } = loop.raw;
@@ -559,7 +564,7 @@ export class SensorClient {
   async explain(sensor: string, question: Question, options: ExplainOptions = {}): Promise<Explanation> {
     const description = await this.describe(sensor).catch(async (error: unknown) => {
       if (!(error instanceof SensorNotFoundError)) throw error;
-      throw new SensorNotFoundError(sensor, this.namespace, await hasRuns(this.client, sensor));
+      throw new SensorNotFoundError(sensor, this.namespace, await hasRuns(this.client, sensor), error.pruned);
     });
     const standing = standingOf(description, await this.workers(description.taskQueue));
     return await explain(this.client, sensor, question, { description, standing }, options);
@@ -665,9 +670,15 @@ export class SensorClient {
     return loop?.status.name === 'TERMINATED' && (await isPruned(this.client, loop)) ? undefined : loop;
   }
 
+  /** Of a sensor without a loop that counts: one that is left was pruned. */
+  private async notFound(sensor: string): Promise<SensorNotFoundError> {
+    const left = await lookUpExecution(this.client, loopId(sensor));
+    return new SensorNotFoundError(sensor, this.namespace, false, left !== undefined);
+  }
+
   private async explainMissing(sensor: string): Promise<Error> {
     const loop = await this.lastLoop(sensor);
-    if (loop === undefined) return new SensorNotFoundError(sensor, this.namespace);
+    if (loop === undefined) return await this.notFound(sensor);
     return new SensorRejectedError(
       sensor,
       `the loop of sensor '${sensor}' is closed (${loop.status.name}); 'sensors start ${sensor}' brings it back`,

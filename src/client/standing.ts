@@ -8,6 +8,8 @@ export type Standing =
       readonly kind: 'running';
       readonly lastOutcome?: string | undefined;
       readonly nextAt?: Date | undefined;
+      /** Nothing is evaluated before the next of its pending requests start, at this time (`maxRunsPerTick`). */
+      readonly pendingUntil?: Date | undefined;
       /** It is due for a moment, and no worker has taken it yet. */
       readonly dueSince?: Date | undefined;
     }
@@ -60,5 +62,12 @@ export function standingOf(
   if (evaluation?.paused === true) return { kind: 'paused' };
   if (sensor.health === 'failing')
     return { kind: 'failing', since: sensor.failingSince, error: evaluation?.lastOutcome ?? sensor.error };
-  return { kind: 'running', lastOutcome: evaluation?.lastOutcome, nextAt: evaluation?.nextAt, dueSince };
+  const pendingUntil = evaluation === undefined ? sensor.pendingUntil : undefined;
+  return {
+    kind: 'running',
+    lastOutcome: evaluation?.lastOutcome,
+    nextAt: evaluation?.nextAt,
+    ...(pendingUntil === undefined ? {} : { pendingUntil }),
+    dueSince,
+  };
 }

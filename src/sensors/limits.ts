@@ -55,6 +55,8 @@ export const MAX_NOTE_BYTES = 256;
 export const MAX_AUDITED_KEY_BYTES = 200;
 /** Run keys of discarded requests that one entry of the audit has: 4.4 KB. */
 export const MAX_DISCARDED_KEYS = 200;
+/** IDs of dead letters in one entry of the audit. */
+export const MAX_DISCARDED_LETTERS = 20;
 /** Run keys in the loop's state, packed 55 KB; beyond, the oldest go to a sealed page. */
 export const MAX_RECENT_KEYS = 2_500;
 /** Config of a rejected request, or a whole refused one, that is kept so that it can be tried again. */

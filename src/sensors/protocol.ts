@@ -480,6 +480,8 @@ export interface AuditEntry {
   readonly by?: string;
   readonly reason?: string;
   readonly discarded?: DiscardedRequests;
+  /** IDs of the dead letters that were discarded: the first 20. */
+  readonly letters?: readonly string[];
 }
 
 /** Requests that were accepted, and discarded by an operator before they were started. */
@@ -639,7 +641,10 @@ export interface RunMemo {
   /** Absent when an operator asked for it, with a backfill. */
   readonly sensor?: string;
   readonly job: string;
+  /** That started it. */
   readonly tick?: number;
+  /** The tick that requested it, where that left it pending; absent otherwise, and from runs of older workers. */
+  readonly requestedAtTick?: number;
   readonly runKey?: string;
   readonly tags?: Tags;
   readonly partitionKey?: string;

@@ -3,7 +3,7 @@
  * the history of a closed loop. Pure.
  */
 import { cutText, type Json } from '../sensors/json.js';
-import { MAX_AUDITED_KEY_BYTES } from '../sensors/limits.js';
+import { MAX_AUDITED_KEY_BYTES, MAX_DISCARDED_LETTERS } from '../sensors/limits.js';
 import {
   SIGNALS,
   UPDATES,
@@ -65,8 +65,10 @@ export function applyMessage(state: LoopState, { kind, name, args, protocol }: M
     case UPDATES.discardDeadLetters: {
       const { ids } = parseDeadLetterEdit(args[0]);
       const deadLetters = ids === undefined ? [] : state.deadLetters.filter(({ id }) => !ids.includes(id));
-      const what = `discard ${state.deadLetters.length - deadLetters.length} dead letters`;
-      return { ...rules.audit(state, what, note, now), deadLetters };
+      const gone = state.deadLetters.filter((letter) => !deadLetters.includes(letter)).map(({ id }) => id);
+      const letters = gone.slice(0, MAX_DISCARDED_LETTERS).map((id) => cutText(id, MAX_AUDITED_KEY_BYTES));
+      const named = gone.length === 0 ? {} : { letters };
+      return { ...rules.audit(state, `discard ${gone.length} dead letters`, note, now, named), deadLetters };
     }
     case UPDATES.discardPending: {
       const count = rules.isHolding(state) && state.launch !== undefined ? rules.waitingRequests(state.launch) : 0;

@@ -165,7 +165,8 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
   async function startBatch(): Promise<void> {
     const { launch } = holder.get();
     if (launch?.record === undefined || launch.remaining.length === 0) return;
-    const { tick, trace } = launch.record;
+    const { tick, trace, trigger } = launch.record;
+    const asked = trigger === 'pending' && launch.tick !== undefined ? { requestedAtTick: launch.tick } : {};
     const open = new Set(launch.remaining);
     let inFlight = 0;
     let bytes = 0;
@@ -178,7 +179,7 @@ export function createLauncher(sensor: string, holder: Holder): Launcher {
       starts++;
       inFlight++;
       bytes += size;
-      void inTrace(trace, () => start(request, { tick })).then((outcome) => {
+      void inTrace(trace, () => start(request, { tick, ...asked })).then((outcome) => {
         open.delete(request);
         holder.set(rules.settle(holder.get(), request, outcome, Date.now()));
         inFlight--;

@@ -134,7 +134,7 @@ export function addAudit(
   what: string,
   note: Note,
   at: number,
-  more: Pick<AuditEntry, 'discarded'> = {}
+  more: Pick<AuditEntry, 'discarded' | 'letters'> = {}
 ): readonly AuditEntry[] {
   const entry: AuditEntry = { at, what: cutText(what, MAX_NOTE_BYTES), ...noteOf(note), ...more };
   let kept = [...audit, entry].slice(-MAX_AUDIT_ENTRIES);

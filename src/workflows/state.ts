@@ -117,7 +117,7 @@ export function audit(
   what: string,
   note: Note,
   now: number,
-  more?: Pick<AuditEntry, 'discarded'>
+  more?: Pick<AuditEntry, 'discarded' | 'letters'>
 ): LoopState {
   return { ...state, audit: addAudit(state.audit, what, note, now, more) };
 }

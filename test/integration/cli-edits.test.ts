@@ -168,6 +168,8 @@ test('sensors are changed by commands, which ask first and leave a record', { ti
 
   // what a prune that failed half-way leaves: the next one goes on
   await h.loop(other).terminate('pruned');
+  const gone = 'any more: it was pruned, and begins anew when a worker that has it starts';
+  await expect(h.sensors.describe(h.name(other))).rejects.toThrow(gone);
   const [audit, quiet, reset, pruned] = await Promise.all([
     json<Record<string, string>[]>('audit', name),
     unread('audit', name),

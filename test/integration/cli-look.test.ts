@@ -7,7 +7,9 @@ import { startLoop } from '../../src/client/loops.js';
 import { defineJob, defineSensor } from '../../src/index.js';
 import { loopOptions } from '../../src/sensors/loop-options.js';
 import { PROTOCOL } from '../../src/sensors/protocol.js';
-import { requestHash } from '../../src/sensors/run-key.js';
+import { rememberKey } from '../../src/sensors/key-ledger.js';
+import { requestHash, runKeyHash } from '../../src/sensors/run-key.js';
+import { newState } from '../../src/workflows/state.js';
 import { json, SECRET, sensors, spawnCli, text, unread } from '../support/cli.js';
 import { Harness, waitFor } from '../support/harness.js';
 
@@ -189,7 +191,11 @@ describe('explain', () => {
     // from the history of a closed run of the loop
     expect(await answers(chatty, 'early')).toMatchObject([{ kind: 'rejected', tick: 2, count: 1 }]);
     expect(await answers(chatty, 'late')).toMatchObject([{ kind: 'notSeen', since: expect.any(Date) as Date }]);
-    expect(await answers(keys, 'nope')).toMatchObject([{ kind: 'notSeen', cursor: { value: { secret: SECRET } } }]);
+    const unknown = { kind: 'notSeen', cursor: { value: { secret: SECRET } } };
+    expect(await answers(keys, 'nope')).toMatchObject([
+      { job: 'echo', ...unknown },
+      { job: 'failing', ...unknown },
+    ]);
     const show = spawnCli(['explain', name(keys), 'nope', '--show-cursor', '--address', inject('temporalAddress')]);
     let shown = '';
     show.stdout.setEncoding('utf8').on('data', (chunk: string) => (shown += chunk));
@@ -201,7 +207,8 @@ describe('explain', () => {
     const duplicate = `duplicate of run ${again.run.workflowId} \\(COMPLETED\\), first requested at tick 1, `;
     expect(page).toMatch(new RegExp(`^Key 'again' of ${name(keys)} \\(job echo\\): ${duplicate}`));
     const standing = { kind: 'running', nextAt: ISO };
-    expect(nope).toMatchObject({ answers: [{ kind: 'notSeen', standing, cursorChanged: { tick: 1, at: ISO } }] });
+    const unseen = { kind: 'notSeen', standing, cursorChanged: { tick: 1, at: ISO } };
+    expect(nope).toMatchObject({ answers: [unseen, unseen] });
     expect(shown).toContain(`Cursor: {"secret":"${SECRET}"}`);
   });
 
@@ -216,6 +223,17 @@ describe('explain', () => {
     expect(await answers('forgetful', 'new')).toMatchObject([
       { kind: 'notSeen', dedupeMs: 1, standing: { kind: 'stopped', from: 'code' } },
     ]);
+    await h.loop('forgetful').terminate();
+
+    // it was run again, and Temporal has forgotten that run
+    const key = runKeyHash('echo', 'old');
+    const again = { ...newState({ ...options, dedupeMs: 3_600_000 }, Date.now()), epochs: { [key]: 2 } };
+    const state = { ...again, ledger: rememberKey(again.ledger, key, Date.now(), 3_600_000) };
+    await startLoop(h.client, { sensor, taskQueue: `${h.taskQueue}-nobody`, options: state.options, state });
+    expect(await answers('forgetful', 'old')).toMatchObject([{ kind: 'remembered', run: { workflowId } }]);
+    await expect(h.sensors.explain(sensor, { runKey: 'new', job: 'ecko' })).rejects.toThrow(
+      `sensor '${sensor}' has no job 'ecko'; accepted: 'echo'`
+    );
     await h.loop('forgetful').terminate();
 
     // a backfill that was asked for when the job, or the sensor, had another name
@@ -247,10 +265,12 @@ describe('explain', () => {
     expect(early).toMatchObject({ answer: { kind: 'tick' } });
     expect(histories.length).toBeGreaterThan(0);
     expect(histories).not.toContainEqual((await h.sensors.describe(name(chatty))).startTime);
-    const [then, clock, hint, stopped, byRunId, stranger] = await Promise.all([
+    const [then, clock, hint, noTime, noRun, stopped, byRunId, stranger] = await Promise.all([
       json('explain', name(keys), new Date(tick?.startedAt ?? 0).toISOString()),
       json('explain', name(keys), '16:38', '--as', 'time'),
       text('explain', name(keys), '16:38'),
+      text('explain', name(keys), '2026-13-01T00:00:00Z'),
+      text('explain', name(keys), `${name(keys)}:echo@2:again`),
       text('explain', name(burst), new Date().toISOString()),
       text('explain', name(keys), run?.runId ?? ''),
       h.sensors.explain(name(idle), { run: run?.workflowId ?? '' }),
@@ -258,6 +278,8 @@ describe('explain', () => {
     expect(then).toMatchObject({ about: 'time', answer: { kind: 'tick', tick: { tick: tick?.tick } } });
     expect(clock).toMatchObject({ about: 'time', at: expect.stringMatching(/:00\.000Z$/) as string });
     expect(hint).toContain(`\nTo ask for a time: sensors explain ${name(keys)} 16:38 --as time\n`);
+    expect(noTime).toContain('\nIf a time is meant: an ISO time is such as 2026-01-31T08:00:00Z; ');
+    expect(noRun).toContain('\nTemporal knows no run of this ID either (any more).\n');
     expect(stopped).toContain('The sensor was stopped by ann (moving) at ');
     expect(byRunId).toContain(`was requested by ${name(keys)} at tick 1, `);
     expect(stranger).toMatchObject({ answer: { kind: 'foreign', sensor: name(keys) } });
@@ -270,6 +292,7 @@ describe('explain', () => {
 test.concurrent.for([
   [['explain', 'no-such-sensor', 'key'], 4, 'sensor-not-found'],
   [['explain', 'x', 'y', '--as', 'guess'], 2, 'usage'],
+  [['explain', 'x', ''], 2, 'usage'],
   [['ticks', 'x', '--since', 'yesterday'], 2, 'usage'],
   [['explain', 'x', 'y', '--address', '127.0.0.1:9'], 3, 'server-unreachable'],
   [['logs', 'x', '--namespace', 'no-such-namespace'], 6, 'namespace-not-found'],

@@ -71,6 +71,18 @@ const letter = (more: Partial<DeadLetter>): DeadLetter => ({
 const kept = (text: string, state: Partial<LoopState>) =>
   keptAnswer(text, { ...watching('orders'), ...state }, running);
 
+test('a dead letter that somebody discarded is told by its ID, and by that of its event', () => {
+  const id = deadLetterId('orders@l.7');
+  const audit = [{ at: T, what: 'discard 1 dead letters', by: 'ann', reason: 'a test', letters: [id] }];
+  const discarded = { kind: 'discarded', id, at: new Date(T), by: 'ann', reason: 'a test' };
+  expect(kept(id, { audit })).toEqual(discarded);
+  expect(kept('orders@l.7', { audit })).toEqual(discarded);
+  expect(kept('orders@l.8', { audit })).toBeUndefined();
+  expect(eventLines(discarded as EventAnswer, id, 's').join()).toMatch(
+    /^Dead letter 'event-.*' of s: discarded by ann \(a test\), /
+  );
+});
+
 test('a parked event is known by its ID, and by those of the events of a match or of its run', () => {
   const id = 'orders@l.4+users@l.4';
   const parked = letter({

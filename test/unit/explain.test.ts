@@ -86,7 +86,25 @@ test('a key with a run was started, at the tick that the run names', () => {
     job: 'process',
     run,
     requestedAt: new Date(T + 3 * MIN),
+    requestedAtTick: 3,
   });
+});
+
+test('a run that was pending names the tick that asked for it, also one of an older worker that does not say so', () => {
+  const ticks = [tick(1, { pending: 2 }), tick(2, { trigger: 'pending', pending: 1 }), tick(3, { trigger: 'pending' })];
+  const asked = { requestedAt: new Date(T + MIN), requestedAtTick: 1 };
+  const said = key({ run: { ...run, requestedAtTick: 1 }, ticks });
+  expect(said).toMatchObject(asked);
+  expect(key({ run, ticks })).toMatchObject(asked);
+  expect(key({ run, ticks: ticks.slice(2) })).toMatchObject({ requestedAtTick: 3 });
+  expect(printed([said])).toMatch(
+    /: requested at tick 1, .* \(2026-01-31T08:01:00.000Z\), pending until tick 3 \(.* \(2026-01-31T08:03:00.150Z\)\) and started run/
+  );
+  const offRecord = key({ run: { ...run, requestedAtTick: 1 }, ticks: ticks.slice(2) });
+  expect(printed([offRecord])).toMatch(/: requested at tick 1, pending until tick 3 \(.*08:03:00.150Z\)\) and started/);
+  const again = { ...run, workflowId: 's:process@2:a', epoch: 2, rerunOf: run.workflowId, tick: 9 };
+  const repeated = key({ run: again, first: { ...run, requestedAtTick: 1 }, ticks });
+  expect(repeated).toMatchObject({ repeats: { first: { tick: 1, at: new Date(T + MIN) } } });
 });
 
 test('a key that a later tick asked for again is a duplicate of its run', () => {
@@ -110,6 +128,54 @@ test('a key that the ledger forgot has expired, and one whose run Temporal forgo
     until: new Date(T + 4 * MIN),
   });
   expect(key({ sealed: { since: T, until: T + 1 } })).toMatchObject({ kind: 'remembered', to: new Date(T + 1) });
+});
+
+test('an expired key that was requested again while its run was known tells of that, and expires later', () => {
+  const again = tick(60, { duplicates: { count: 1, sample: [{ id: run.workflowId }] } });
+  const expired = key({ run, state: state({ options: { ...options, dedupeMs: MIN } }), ticks: [again] });
+  expect(expired).toMatchObject({ kind: 'expired', again: { tick: 60 }, expiredAt: new Date(T + 61 * MIN) });
+  expect(printed([expired])).toMatch(/ It was requested again at tick 60 \(.*\), which started nothing: the run was/);
+});
+
+test('a key that nobody knows any more but the tick that started it has run, and its next request runs', () => {
+  const dedupe = state({ options: { ...options, dedupeMs: MIN } });
+  const started = tick(3, { runs: { count: 1, sample: [run.workflowId] } });
+  const forgotten = key({ state: dedupe, ticks: [started, tick(4)] });
+  expect(forgotten).toEqual({
+    kind: 'forgotten',
+    job: 'process',
+    workflowId: run.workflowId,
+    started: { tick: 3, at: new Date(T + 3 * MIN) },
+  });
+  expect(printed([forgotten])).toMatch(
+    /: it ran at tick 3, .*, as s:process:a\. .* have forgotten the run since: the next request of the key runs again\./
+  );
+  // a record has only some of its tick's runs
+  const big = { ...started, runs: { count: 30, sample: ['s:process:b'] } };
+  expect(key({ state: dedupe, ticks: [big, tick(4)] })).toMatchObject({
+    kind: 'notSeen',
+    since: new Date(T + 3 * MIN + 200),
+  });
+  expect(key({ ticks: [big] })).toMatchObject({ kind: 'notSeen', since: new Date(T) });
+});
+
+test('a key whose newest run is forgotten tells who let it run again, and of the run before', () => {
+  const note = { by: 'ann', reason: 'fixed the parser' };
+  const known = state({
+    ...remembered(),
+    epochs: { [HASH]: 2 },
+    audit: [{ at: T + 2 * MIN, what: 'rearm a', ...note }],
+  });
+  const facts = { state: known, earlier: run, first: run, ticks: [tick(3)], ids: ['s:process@2:a', run.workflowId] };
+  const gone = key(facts);
+  expect(gone).toMatchObject({ kind: 'remembered', run, repeats: { how: 'rearm', ...note, first: { tick: 3 } } });
+  expect(printed([gone])).toMatch(
+    /The run that is gone was not its first: first requested at tick 3, .*; re-armed by ann \(fixed the parser\), .*\.\n {2}Before that it ran as s:process:a \(COMPLETED\)\./
+  );
+  const audit = [{ at: T + 2 * MIN, what: 'rerun a as epoch 2', ...note }];
+  expect(key({ ...facts, state: { ...known, audit } })).toMatchObject({ repeats: { how: 'rerun', ...note } });
+  const lost = { ...known, ledger: state().ledger };
+  expect(key({ ...facts, state: lost, ticks: [] })).toMatchObject({ kind: 'forgotten', workflowId: 's:process@2:a' });
 });
 
 test('a key is known by the earlier names of its sensor and its job', () => {
@@ -138,6 +204,21 @@ test('a rejected key is told from its dead letter, or from the ticks when that i
   const gone = key({ ticks });
   expect(gone).toMatchObject({ kind: 'rejected', tick: 4, since: new Date(T + 2 * MIN), count: 2 });
   expect(gone).not.toHaveProperty('deadLetter');
+  expect(printed([gone])).toMatch(
+    /Its dead letter was discarded or found no room; its next request is checked anew\.$/
+  );
+  const discard = {
+    at: T + 5 * MIN,
+    what: 'discard 1 dead letters',
+    by: 'ann',
+    reason: 'a test file',
+    letters: [HASH],
+  };
+  expect(printed([key({ ticks, state: state({ audit: [discard] }) })])).toContain(
+    'Its dead letter was discarded by ann (a test file), '
+  );
+  const earlier = state({ audit: [{ ...discard, at: T + 3 * MIN }] });
+  expect(key({ ticks, state: earlier })).not.toHaveProperty('discarded');
 });
 
 test('a pending key says how many start before it, and what it waits for', () => {
@@ -149,6 +230,13 @@ test('a pending key says how many start before it, and what it waits for', () =>
     waitsFor: 'maxRunsPerTick',
   });
   expect(key({ waiting, state: state({ launch }) })).toMatchObject({ waitsFor: 'turn' });
+  // the end of a launch is not in the history
+  const record = tick(3, { runs: { count: 1, sample: [] } });
+  const ending = state({ options: { ...options, maxRunsPerTick: 1 }, launch: { ...launch, record } });
+  expect(key({ waiting, state: ending })).toMatchObject({ waitsFor: 'maxRunsPerTick' });
+  const dueAt = new Date(T + 4 * MIN);
+  const told = key({ waiting, state: state({ launch: { ...launch, record } }), pendingUntil: dueAt });
+  expect(told).toMatchObject({ waitsFor: 'maxRunsPerTick', dueAt });
 });
 
 test('a key that was discarded while it was pending is told so, until it has run', () => {
@@ -508,6 +596,16 @@ test('a key that is past its time, and not forgotten yet, is not promised for a 
   expect(printed([past])).toContain(', and forgets it with its next tick (dedupe). To let its next request run: ');
 });
 
+test('what no job was asked for is said once, with all of them', () => {
+  const jobs = ['process', 'load'];
+  const lines = printed([key(), { ...key(), job: 'load' }], { jobs }).split('\n');
+  expect(lines[0]).toMatch(/^Key 'a' of s \(jobs process, load\): not seen yet\./);
+  expect(lines.filter((line) => line.includes('not seen yet'))).toHaveLength(1);
+  expect(printed([key(), { ...key({ state: state({ rearmed: { [HASH]: 2 } }) }), job: 'load' }], { jobs })).toMatch(
+    /\(job process\): not seen yet[^]*\(job load\): not seen yet[^]*Re-armed/
+  );
+});
+
 test('a sensor without jobs says that keys mean nothing', () => {
   expect(printed([], { jobs: [] })).toBe('s has no jobs: it starts no runs, and run keys mean nothing.');
 });
@@ -540,6 +638,12 @@ test('a sensor sees nothing new for one reason, the one to act on first', () => 
   expect(standingOf({ ...description, failedTaskAttempts: 3 }, [])).toEqual({ kind: 'broken', failedTaskAttempts: 3 });
   expect(standingOf({ ...description, health: 'notLoaded' }, polled)).toEqual({ kind: 'notLoaded' });
   expect(standingOf({ ...description, status: 'closed' }, polled)).toEqual({ kind: 'closed' });
+  const holding = standingOf({ ...description, health: 'ok', pendingUntil: new Date(Date.now() + 3 * MIN) }, [
+    { identity: 'here', lastSeen: new Date() },
+  ]);
+  expect(printed([key({ standing: holding })])).toContain(
+    'The sensor is running, and evaluates after its pending requests (maxRunsPerTick), of which the next start in 3 min.'
+  );
 });
 
 test('what is called like a backfill is told as one that Temporal does not know, and not as a key that may still come', async () => {
@@ -558,5 +662,6 @@ test('what is called like a backfill is told as one that Temporal does not know,
     "Temporal knows no backfill 'nope' (any more). Backfills that it knows: sensors backfills list",
     "Temporal knows no run 'backfill/nope:process:a' of a backfill (any more). Backfills that it knows: sensors backfills list",
     's has no jobs: it starts no runs, and run keys mean nothing.',
+    'Temporal knows no run of this ID either (any more).',
   ]);
 });

@@ -17,6 +17,7 @@ const LOOKS = [
   'lastPositions',
   'list',
   'namespace',
+  'notFound',
   'partitions',
   'runError',
   'runs',

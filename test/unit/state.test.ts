@@ -2,6 +2,7 @@ import { CancelledFailure } from '@temporalio/common';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { KnownStreaks } from '../../src/activities/known-streaks.js';
+import { ServerClock } from '../../src/activities/server-clock.js';
 import { addOutage, addReason, extendStreak } from '../../src/activities/streak.js';
 import { eventsOfTick } from '../../src/sensors/asset-requests.js';
 import { describeTick } from '../../src/sensors/describe-tick.js';
@@ -195,6 +196,24 @@ describe('rhythm', () => {
     expect(streak.reasons).toHaveLength(20);
     expect(streak.reasons[0]).toMatchObject({ reason: 'no access' });
     expect(streak.reasons.at(-2)).toMatchObject({ notEvaluated: true, until: 4_900_000 });
+  });
+
+  test('a worker whose clock is wrong sees no outage once an attempt has followed one of its own', () => {
+    for (const aheadMs of [3_600_000, -3_600_000]) {
+      const clock = new ServerClock();
+      const attempt = (number: number, scheduledAt: number) => ({
+        activityId: '1',
+        attempt: number,
+        currentAttemptScheduledTimestampMs: scheduledAt,
+      });
+      expect(clock.begins('s', attempt(1, 1_000), 1_005 + aheadMs)).toBe(1_005 + aheadMs);
+      clock.ends('s', attempt(1, 1_000), 30_000, 1_100 + aheadMs);
+      expect(clock.begins('s', attempt(2, 31_100), 31_120 + aheadMs)).toBe(31_120);
+      expect(clock.begins('other', attempt(1, 31_500), 60_000 + aheadMs)).toBe(60_000);
+      // another worker took one in between
+      clock.ends('s', attempt(2, 31_100), 30_000, 31_200 + aheadMs);
+      expect(clock.begins('s', attempt(4, 200_000), 260_000 + aheadMs)).toBe(260_000);
+    }
   });
 
   test('a memo tells of the ticks of a sensor with pending requests, and costs no event more than without', () => {

@@ -3,7 +3,7 @@ import type { Explanation, Question } from '../../client/index.js';
 import { BACKFILL_ID_PREFIX } from '../../sensors/protocol.js';
 import { explanationLines } from '../explain-text.js';
 import { explanationView, type ExplanationOptions } from '../explain-view.js';
-import { isoTime, looksLikeTime, moment } from '../options.js';
+import { isDuration, isoTime, looksLikeTime, moment, timeOfDay } from '../options.js';
 import type { Output } from '../output.js';
 import { withHistoryProgress } from '../progress.js';
 import type { Session } from '../session.js';
@@ -32,8 +32,7 @@ export async function explain(
   });
   const { showCursor = false } = options;
   const printing: ExplanationOptions = { showCursor, webUrlOf: (workflow) => session.webUrlOf(workflow) };
-  const hint =
-    options.as === undefined && isUnknownKey(explanation) && looksLikeTime(what) ? timeHint(sensor, what) : [];
+  const hint = options.as === undefined && isUnknownKey(explanation) ? hintFor(sensor, what) : [];
   output.result(explanationView(explanation, printing), () => [...explanationLines(explanation, printing), ...hint]);
 }
 
@@ -43,8 +42,13 @@ function isUnknownKey(explanation: Explanation): boolean {
   return explanation.answers.every(({ kind }) => kind === 'notSeen');
 }
 
-function timeHint(sensor: string, what: string): string[] {
-  return [`To ask for a time: ${['sensors', 'explain', sensor, what, '--as', 'time'].map(shellQuoted).join(' ')}`];
+/** What else the text may be meant as: then it is not just a key that nobody asked for. */
+function hintFor(sensor: string, what: string): string[] {
+  if (otherQuestion(sensor, what) !== undefined) return [`Temporal knows no run of this ID either (any more).`];
+  if (!looksLikeTime(what)) return [];
+  if (timeOfDay(what) !== undefined || isDuration(what))
+    return [`To ask for a time: ${['sensors', 'explain', sensor, what, '--as', 'time'].map(shellQuoted).join(' ')}`];
+  return ['If a time is meant: an ISO time is such as 2026-01-31T08:00:00Z; with --as time also 16:38, or 2h (ago).'];
 }
 
 /** A key may look like anything: what the sensor knows as a key is one, whatever else it could be. */

@@ -125,6 +125,12 @@ test('dead letters: a retry checks against what the code says now, a discard dro
     failed: [{ id: first?.id, error: expect.stringContaining('n is below 10') }],
   });
   await h.sensors.discardDeadLetters(name, { ids: [second?.id ?? ''], by: 'ann' });
+  expect(await h.sensors.explain(name, { runKey: second?.runKey ?? '' })).toMatchObject({
+    answers: [{ kind: 'rejected', discarded: { by: 'ann' } }],
+  });
+  expect(await h.sensors.explain(name, { runKey: second?.id ?? '' })).toMatchObject({
+    event: { kind: 'discarded', id: second?.id, by: 'ann' },
+  });
   accepted.min = 0;
   expect(await h.sensors.retryDeadLetters(name)).toMatchObject({ failed: [], started: 1 });
   const runs = await h.settledRuns(sensor, 2);
@@ -192,6 +198,11 @@ test('maxRunsPerTick leaves the rest pending; the next ticks start it in order, 
     pending: 3,
   });
   expect((await h.sensors.state(name)).pending).toMatchObject({ count: 3, sample: [{ runKey: 'k4' }, {}, {}] });
+  const ticks = new Map((await h.sensors.ticks(name)).map((tick) => [tick.tick, tick]));
+  const asked = { run: { tick: 2 }, requestedAtTick: 1, requestedAt: new Date(ticks.get(1)?.startedAt ?? 0) };
+  expect(await h.sensors.explain(name, { runKey: 'k2' })).toMatchObject({ answers: [asked] });
+  const [, k3 = ''] = ticks.get(2)?.runs.sample ?? [];
+  expect(await h.sensors.explain(name, { run: k3 })).toMatchObject({ answer: asked });
   // nothing is evaluated, and the list tells of its ticks all the same
   expect(await h.sensors.describe(name)).toMatchObject({ lastTick: { tick: 2 }, runsLastDay: 4, pending: 3 });
   await expect(h.sensors.rerun(name, { runKey: 'k5' })).rejects.toThrow(

@@ -103,6 +103,9 @@ test('a key that the server knows and the loop has forgotten is a duplicate; a f
   expect(tick.rejected.sample[0]?.error).toContain(`belongs to a workflow of type 'waiting'`);
   const { deadLetters } = await h.sensors.state(h.name(sensor));
   expect(deadLetters).toMatchObject([{ job: 'noop', runKey: 'foreign', count: 1 }]);
+  expect(await h.sensors.explain(h.name(sensor), { run: foreign })).toMatchObject({
+    answer: { kind: 'foreign', deadLetter: deadLetters[0]?.id },
+  });
   // known now: not new any more
   expect(await h.sensors.tick(h.name(sensor))).toMatchObject({ status: 'skipped', runs: { count: 0 } });
   expect((await h.sensors.state(h.name(sensor))).deadLetters).toMatchObject([{ runKey: 'foreign', count: 2 }]);
