@@ -33,7 +33,6 @@ export function createEvaluateActivity({ registry }: SensorActivityDependencies,
       throw waiting(input, input.delayMs - waitedMs);
     }
     const before = addOutage(earlier, info.currentAttemptScheduledTimestampMs, clock.begins(input.sensor, info));
-    if (before !== earlier) Context.current().heartbeat(before);
     const definition = registry.sensors.get(input.sensor);
     if (definition === undefined) throw notLoaded(input, [...registry.sensors.keys()]);
     await refuseOutdated();

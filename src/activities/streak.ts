@@ -42,18 +42,22 @@ export function addReason(streak: StreakRecord | undefined, reason: string, now:
 const OUTAGE = 'not evaluated: no worker took the evaluation that was due';
 
 /**
- * The record with the outage before an attempt that begins late, or as it was. It is then due to be written, since the
- * attempts before know nothing of it.
+ * The record with the outage before an attempt that begins late, or as it was. The end of the attempt writes it, unless
+ * one was written within the last minute: a worker that is always late must not pay for a heartbeat at every attempt.
  *
  * @param dueAt when the attempt was due, by the server's clock, as is `now`
  */
 export function addOutage(streak: StreakRecord | undefined, dueAt: number, now: number): StreakRecord | undefined {
   if (now - dueAt <= LATE_MS) return streak;
-  const before = knownUntil(streak?.reasons ?? [], dueAt);
-  const [earlier, gap, last] = before.slice(-3);
+  const before = streak?.reasons ?? [];
+  const [gap, last] = before.slice(-2);
+  // attempts that are all late are one outage, with what the last of them said
+  if (gap?.notEvaluated === true && last !== undefined && dueAt - (gap.until ?? now) < WRITE_EVERY_MS)
+    return { ...streak, reasons: [...before.slice(0, -2), { ...gap, until: now }], at: streak?.at ?? 0 };
   // outages again and again must not push out all others
-  const isRepeat = before.length >= MAX_QUIET_REASONS && gap?.notEvaluated === true && earlier?.reason === last?.reason;
-  const kept = isRepeat ? before.slice(0, -2) : before;
+  const isRepeat =
+    before.length >= MAX_QUIET_REASONS && gap?.notEvaluated === true && before.at(-3)?.reason === last?.reason;
+  const closed = knownUntil(isRepeat ? before.slice(0, -2) : before, dueAt);
   const outage: QuietReason = { reason: OUTAGE, since: dueAt, until: now, notEvaluated: true };
-  return { ...streak, reasons: [...kept, outage].slice(-MAX_QUIET_REASONS), at: 0 };
+  return { ...streak, reasons: [...closed, outage].slice(-MAX_QUIET_REASONS), at: 0 };
 }

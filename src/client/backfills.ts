@@ -45,6 +45,7 @@ import { LOOPS_PER_PAGE, describeExecution, listExecutions, type Description } f
 import { eachLast, listEnds } from './latest-runs.js';
 import { namePartitions } from './name-partition.js';
 import { readInput } from './pages.js';
+import { processed } from './processed.js';
 import { refuseChange, type SensorClientOptions } from './read-only.js';
 import { statusOf } from './read-run.js';
 import { untakenSignals } from './untaken-signals.js';
@@ -164,7 +165,7 @@ export class BackfillClient {
    */
   async planned(id: string): Promise<BackfillProgress> {
     try {
-      return await this.handle(id).executeUpdate<BackfillProgress, []>(BACKFILL_PLAN_UPDATE);
+      return await processed(() => this.handle(id).executeUpdate<BackfillProgress, []>(BACKFILL_PLAN_UPDATE));
     } catch (error) {
       if (error instanceof WorkflowUpdateFailedError) throw explained(error, await this.asked(id));
       if (!(error instanceof WorkflowNotFoundError)) throw error;

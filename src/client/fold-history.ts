@@ -140,7 +140,7 @@ class HistoryFold {
   private readonly takenAt = new Map<AuditEntry, number>();
   /** Workflow IDs of runs whose start has not been answered. */
   private readonly inFlight = new Set<string>();
-  /** When the last start was answered. */
+  /** When the last start was answered, or what had to be started was decided. */
   private settledAt = 0;
   private now = 0;
   /** When the workflow task began whose commands come next: what the loop has for the time. */
@@ -189,6 +189,7 @@ class HistoryFold {
     if (started != null) {
       const input = (await this.decode(started.input?.payloads))?.[0] as LoopInput | undefined;
       if (input != null) this.state = input.state ?? rules.newState(input.options, this.now);
+      this.settledAt = this.now;
     }
     if (this.state === undefined) return;
     this.state = await this.next(rules.resumeWhenDue(this.state, this.now), event);
@@ -337,6 +338,7 @@ class HistoryFold {
     if (this.ended === undefined) return state;
     const { open, end, at } = this.ended;
     this.ended = undefined;
+    this.settledAt = at;
     return endEvaluation(state, open, end, at).state;
   }
 

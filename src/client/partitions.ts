@@ -10,6 +10,7 @@ import {
 } from '../sensors/protocol.js';
 import { lookUpExecution } from './executions.js';
 import { isNotFound } from './not-found.js';
+import { processed } from './processed.js';
 
 /** The keys of a set in the order they were added; none for a set that nobody has added to. Asks a worker. */
 export async function readPartitions(client: Client, set: string): Promise<readonly string[]> {
@@ -36,18 +37,21 @@ export async function changePartitions(
   const last = await lookUpExecution(client, workflowId);
   const closed = last !== undefined && last.status.name !== 'RUNNING';
   const held = closed ? await readPartitions(client, set) : [];
-  const startWorkflowOperation = new WithStartWorkflowOperation(PARTITIONS_TYPE, {
-    workflowId,
-    taskQueue,
-    args: [held],
-    workflowIdConflictPolicy: 'USE_EXISTING',
-    staticSummary: `keys of partition set ${set}`,
-  });
-  try {
+  const send = async (): Promise<number> => {
+    const startWorkflowOperation = new WithStartWorkflowOperation(PARTITIONS_TYPE, {
+      workflowId,
+      taskQueue,
+      args: [held],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      staticSummary: `keys of partition set ${set}`,
+    });
     return await client.workflow.executeUpdateWithStart<Workflow, number, [unknown]>(PARTITIONS_UPDATE, {
       startWorkflowOperation,
       args: [{ add, delete: gone }],
     });
+  };
+  try {
+    return await processed(send);
   } catch (error) {
     throw error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure ? error.cause : error;
   }

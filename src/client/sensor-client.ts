@@ -49,6 +49,7 @@ import { hasRuns, listRuns, readRunError, type RunFilter, type SensorRun } from 
 import { loopId, recoverLoop, SensorPrunedError, SensorRenamedError } from './loops.js';
 import { Outbox } from './outbox.js';
 import { readPartitions } from './partitions.js';
+import { processed } from './processed.js';
 import { refuseChange, type SensorClientOptions } from './read-only.js';
 import { cursorBefore } from './rewind.js';
 import { prune, pruneAsset, type PruneOptions, type Pruned, type PrunedAsset } from './prune.js';
@@ -640,7 +641,8 @@ export class SensorClient {
   /** A preview, too, is none of a read-only client's: it runs the author's code. */
   private async update<T>(sensor: string, name: string, arg: unknown): Promise<T> {
     refuseChange(this.options, name);
-    return await this.ask(sensor, () => this.handle(sensor).executeUpdate<T, [unknown]>(name, { args: [arg] }));
+    const send = (): Promise<T> => this.handle(sensor).executeUpdate<T, [unknown]>(name, { args: [arg] });
+    return await this.ask(sensor, () => processed(send));
   }
 
   private async ask<T>(sensor: string, act: () => Promise<T>): Promise<T> {

@@ -35,6 +35,8 @@ const MAX_RETRIES = 20;
 const MAX_RETRIES_BYTES = 16 * 1024;
 const MAX_RETRY_ERROR_BYTES = 300;
 const MAX_PARKED_ERROR_BYTES = 1024;
+/** What a letter has besides event and error, as the loop keeps it. */
+const LETTER_BYTES = 200;
 /** Of the dead letters: room for what a tick may reject besides. */
 const RESERVED_BYTES = 8 * 1024;
 const MAX_FIRST_PAUSE_MS = 5_000;
@@ -186,7 +188,7 @@ export class EventHandling<T extends FeedEvent> {
     this.#retries = waiting;
     for (const retry of waiting) {
       if (this.#rests || this.#saidEnough || performance.now() - this.#began > AGAIN_MS) break;
-      if (retry.at > this.#now && this.#options.isGone?.(retry.ref) !== true) continue;
+      if (retry.at > this.#now && !this.#isHopeless(retry.ref)) continue;
       const load = async (): Promise<Loaded<T>> => (await this.#options.find(retry.ref)) ?? 'gone';
       if (await this.#try(retry.ref, load, retry.attempts))
         this.#retries = this.#retries.filter((each) => each !== retry);
@@ -372,11 +374,17 @@ export class EventHandling<T extends FeedEvent> {
     this.#paused = { until: this.#now + ms, error: cutText(error, MAX_RETRY_ERROR_BYTES) };
   }
 
+  /** Whether it can only be parked, and will be: without room it keeps its pauses. */
+  #isHopeless(ref: Json): boolean {
+    const bytes = jsonBytes(ref) + MAX_PARKED_ERROR_BYTES + 2 * LETTER_BYTES;
+    return bytes <= this.#room && this.#options.isGone?.(ref) === true;
+  }
+
   /** Whether there was room. */
   #park(ref: Json, error: string): boolean {
     const id = deadLetterId(this.#options.idOf(ref));
     const letter: Rejection = { id, kind: 'event', error: cutText(error, MAX_PARKED_ERROR_BYTES), payload: ref };
-    const bytes = jsonBytes(letter) + 200;
+    const bytes = jsonBytes(letter) + LETTER_BYTES;
     // one that is there already needs no more room
     if (!this.#feed.deadLetters.includes(letter.id)) {
       if (bytes > this.#room) {

@@ -191,11 +191,28 @@ describe('rhythm', () => {
     expect(extendStreak(outage, 'no files', 61_000)?.reasons.at(-1)).toEqual({ reason: 'no files', since: 61_000 });
     expect(addOutage(undefined, 20_000, 50_000)?.reasons).toHaveLength(1);
     let streak = addReason(addReason(undefined, 'no access', 0), 'no files', 1);
-    for (let now = 100_000; now < 5_000_000; now += 100_000)
+    for (let now = 200_000; now < 10_000_000; now += 200_000)
       streak = addReason(addOutage(streak, now - 50_000, now), 'no files', now);
     expect(streak.reasons).toHaveLength(20);
     expect(streak.reasons[0]).toMatchObject({ reason: 'no access' });
-    expect(streak.reasons.at(-2)).toMatchObject({ notEvaluated: true, until: 4_900_000 });
+    expect(streak.reasons.at(-2)).toMatchObject({ notEvaluated: true, until: 9_800_000 });
+  });
+
+  test('a worker that is late at every attempt tells of one outage, and writes it once a minute', () => {
+    let streak = addReason(undefined, 'no files', 0);
+    let writes = 0;
+    for (let now = 40_000; now <= 640_000; now += 30_000) {
+      const before = addOutage(streak, now - 20_000, now);
+      const written = extendStreak(before, 'no files', now);
+      if (written !== undefined) writes++;
+      streak = written ?? addReason(before, 'no files', now);
+    }
+    expect(streak.reasons).toEqual([
+      { reason: 'no files', since: 0, until: 20_000 },
+      expect.objectContaining({ since: 20_000, until: 640_000, notEvaluated: true }),
+      { reason: 'no files', since: 640_000 },
+    ]);
+    expect(writes).toBeLessThanOrEqual(11);
   });
 
   test('a worker whose clock is wrong sees no outage once an attempt has followed one of its own', () => {
