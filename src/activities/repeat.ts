@@ -10,7 +10,7 @@ import type { SensorDefinition } from '../sensors/define-sensor.js';
 import { quote } from '../sensors/errors.js';
 import { rejected } from '../sensors/failures.js';
 import type { Json } from '../sensors/json.js';
-import type { LedgerView } from '../sensors/key-ledger.js';
+import { epochOf, type LedgerView } from '../sensors/key-ledger.js';
 import { RUN_MEMO, type DeadLetter, type LaunchRequest, type RunMemo } from '../sensors/protocol.js';
 import { hasWholeKey, keyedRunId, runKeyHash } from '../sensors/run-key.js';
 import { requestOf, type GivenBackfill } from '../sensors/run-request.js';
@@ -86,7 +86,7 @@ export function createRepeatActivities({ registry }: SensorActivityDependencies,
       const hash = runKeyHash(name, runKey);
       const idOf = (epoch: number): string => keyedRunId({ sensor, job: name, runKey, form: definition.runIds, epoch });
       const { client } = Context.current();
-      const known = Object.hasOwn(epochs, hash) ? (epochs[hash] ?? 1) : 1;
+      const known = epochOf({ epochs }, hash);
       let last = await ourRun(client, sensor, idOf(known));
       if (last === undefined) {
         const remembered = await notOfBackfill(sensor, found, runKey, ledger);

@@ -2,7 +2,7 @@
  * The record of a quiet streak: its last 20 skip reasons, run-length encoded, kept in heartbeat details.
  *
  * It is written only when the reason changes, and at most once a minute: a heartbeat at every tick costs a third of
- * the throughput. Only an outage is written at once.
+ * the throughput. The end of the first attempt after an outage writes it, however long ago the last one was.
  */
 import { cutText } from '../sensors/json.js';
 import { LATE_MS, MAX_QUIET_REASON_BYTES, MAX_QUIET_REASONS } from '../sensors/limits.js';

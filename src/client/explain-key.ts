@@ -1,12 +1,11 @@
 /** What became of a run key of one job, from all that is known of it. Pure. */
-import { unpackKeys, type Ledger } from '../sensors/key-ledger.js';
+import { epochOf, unpackKeys, type Ledger } from '../sensors/key-ledger.js';
 import { cutText } from '../sensors/json.js';
 import { MAX_AUDITED_KEY_BYTES } from '../sensors/limits.js';
 import type { StoredCursor } from '../sensors/cursor.js';
 import type { DeadLetter, LoopState, TickRecord } from '../sensors/protocol.js';
 import { isLimited } from '../workflows/launch-rules.js';
 import { noteOf } from '../workflows/records.js';
-import { epochOf } from './find-run.js';
 import { forgottenRunAgain, requestOf, runAgain, type RequestOfRun, type RunAgain } from './explain-again.js';
 import type { SensorRun } from './list-runs.js';
 import type { Standing } from './standing.js';

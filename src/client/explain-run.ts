@@ -2,23 +2,18 @@
 import type { Client } from '@temporalio/client';
 import { aliasesOf } from '../sensors/earlier-names.js';
 import { isObject } from '../sensors/json.js';
-import {
-  BACKFILL_ID_PREFIX,
-  BACKFILL_TYPE,
-  LOOP_ID_PREFIX,
-  type LoopState,
-  type TickRecord,
-} from '../sensors/protocol.js';
+import { BACKFILL_ID_PREFIX, BACKFILL_TYPE, LOOP_ID_PREFIX, type LoopState } from '../sensors/protocol.js';
 import { BackfillClient, BackfillNotFoundError, type Backfill } from './backfills.js';
 import { sensorNames } from './earlier-sensors.js';
 import { describeExecution, listExecutions, type Execution } from './executions.js';
 import { requestOf, runAgain, type RequestOfRun, type RunAgain } from './explain-again.js';
 import { findRun } from './find-run.js';
-import { foldRun, type FoldedRun } from './fold-history.js';
+import { foldRun, ticksOf, type FoldedRun } from './fold-history.js';
 import { readRunError, runOf, type SensorRun } from './list-runs.js';
 import { historyOf } from './loops.js';
 import { quoted } from './query.js';
 import { runMemoOf } from './read-run.js';
+import { isRunId } from './run-id.js';
 
 /** Where a run came from. */
 export type RunAnswer =
@@ -58,11 +53,9 @@ export interface BackfillOfRun {
   readonly by?: string;
 }
 
-const RUN_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
 /** @param id workflow ID or run ID */
 export async function explainRun(client: Client, sensor: string, id: string): Promise<RunAnswer> {
-  const execution = RUN_ID.test(id) ? await withRunId(client, id) : await describeExecution(client, id);
+  const execution = isRunId(id) ? await withRunId(client, id) : await describeExecution(client, id);
   if (execution === undefined || execution.workflowId.startsWith(LOOP_ID_PREFIX)) return { kind: 'unknown' };
   const memo = runMemoOf(execution.memo ?? {});
   const { workflowId, runId } = execution;
@@ -116,11 +109,6 @@ async function howAgain(
   const names = [job, ...aliasesOf(state.options, job)];
   const first = await findRun(client, sensorNames(sensor, state), { names, runKey, state, newest: 1 });
   return runAgain(run, { runKey, audit: state.audit, ticks: ticksOf(loop), first });
-}
-
-/** Oldest first. */
-function ticksOf({ ticks }: FoldedRun): readonly TickRecord[] {
-  return [...ticks.values()].sort((a, b) => a.tick - b.tick);
 }
 
 /** The backfill that a workflow is, or is part of. */

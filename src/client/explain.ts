@@ -6,6 +6,7 @@ import type { Client } from '@temporalio/client';
 import { aliasesOf } from '../sensors/earlier-names.js';
 import type { LoopState } from '../sensors/protocol.js';
 import { pauseMs } from '../sensors/rhythm.js';
+import { epochOf } from '../sensors/key-ledger.js';
 import { runKeyHash } from '../sensors/run-key.js';
 import { parseRequests } from '../workflows/parse.js';
 import { sensorNames } from './earlier-sensors.js';
@@ -23,8 +24,8 @@ import {
 } from './explain-key.js';
 import { decideTime, type TimeAnswer } from './explain-time.js';
 import { explainRun, type RunAnswer } from './explain-run.js';
-import { epochOf, findRun, keyedIds } from './find-run.js';
-import { foldRun } from './fold-history.js';
+import { findRun, keyedIds } from './find-run.js';
+import { foldRun, ticksOf } from './fold-history.js';
 import { readRunError } from './list-runs.js';
 import { historyOf } from './loops.js';
 import { PageMissingError, readPage } from './pages.js';
@@ -125,7 +126,7 @@ async function explainKey(
   const run = await foldRun(client, await historyOf(client, sensor));
   const { state } = run;
   const { jobs } = state.options;
-  const present = [...run.ticks.values()].sort((a, b) => a.tick - b.tick);
+  const present = ticksOf(run);
   const waiting = await waitingOf(client, state);
   const found = new Map<string, Outside>();
   const decide = async (known: KnownTicks): Promise<readonly KeyAnswer[]> => {

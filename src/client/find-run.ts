@@ -1,6 +1,7 @@
 /** The run of a key, by its workflow ID. */
 import type { Client } from '@temporalio/client';
 import type { LoopState } from '../sensors/protocol.js';
+import { epochOf } from '../sensors/key-ledger.js';
 import { keyedRunId, runKeyHash, type KeyedRun } from '../sensors/run-key.js';
 import { describeExecution } from './executions.js';
 import { runOf, type SensorRun } from './list-runs.js';
@@ -36,9 +37,4 @@ export async function findRun(
 /** In each form: which one the author chose is not known here. */
 export function keyedIds(run: Omit<KeyedRun, 'form'>): readonly string[] {
   return [...new Set((['readable', 'hashed'] as const).map((form) => keyedRunId({ ...run, form })))];
-}
-
-/** Of the newest run of a key. */
-export function epochOf({ epochs }: Pick<LoopState, 'epochs'>, hash: string): number {
-  return Object.hasOwn(epochs, hash) ? (epochs[hash] ?? 1) : 1;
 }

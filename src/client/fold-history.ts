@@ -105,6 +105,11 @@ export interface FoldedRun {
   readonly audit: readonly AuditEntry[];
 }
 
+/** Oldest first. */
+export function ticksOf({ ticks }: FoldedRun): readonly TickRecord[] {
+  return [...ticks.values()].sort((a, b) => a.tick - b.tick);
+}
+
 /**
  * @throws when the history does not begin with the loop's own input
  */

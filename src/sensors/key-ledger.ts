@@ -185,6 +185,11 @@ export function isKey(value: unknown): value is string {
   return typeof value === 'string' && /^[A-Za-z0-9_-]{22}$/.test(value);
 }
 
+/** Epoch of the newest run of a key: 1, and one more each time that an operator lets it run again. */
+export function epochOf({ epochs }: { readonly epochs: Readonly<Record<string, number>> }, hash: string): number {
+  return Object.hasOwn(epochs, hash) ? (epochs[hash] ?? 1) : 1;
+}
+
 function versionOf(segments: readonly KeySegment[]): string {
   let version = NO_KEYS;
   for (const { keys } of segments) for (const key of unpackKeys(keys)) version = combineKeys(version, key);

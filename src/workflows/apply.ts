@@ -3,6 +3,7 @@
  * the history of a closed loop. Pure.
  */
 import { cutText, type Json } from '../sensors/json.js';
+import { epochOf } from '../sensors/key-ledger.js';
 import { MAX_AUDITED_KEY_BYTES, MAX_DISCARDED_LETTERS } from '../sensors/limits.js';
 import {
   SIGNALS,
@@ -125,7 +126,7 @@ export function applyRerun(state: LoopState, edit: KeyEdit, result: RerunResult,
 /** A key whose next request starts a run, whatever ran before. */
 export function applyRearm(state: LoopState, edit: KeyEdit, hash: string, now: number): LoopState {
   const next = rules.audit(state, `rearm ${cutText(edit.runKey, MAX_AUDITED_KEY_BYTES)}`, edit, now);
-  const epoch = (Object.hasOwn(state.epochs, hash) ? (state.epochs[hash] ?? 1) : 1) + 1;
+  const epoch = epochOf(state, hash) + 1;
   return { ...next, rearmed: rules.withEpoch(state.rearmed, hash, epoch) };
 }
 

@@ -19,20 +19,10 @@ import { storePositions, upTo, withDone } from '../../src/sensors/positions.js';
 import type { DeadLetter, LoopState } from '../../src/sensors/protocol.js';
 import { runKeyHash } from '../../src/sensors/run-key.js';
 import { newState } from '../../src/workflows/state.js';
+import { loopOptions as options } from '../support/loop-options.js';
 
 const T = Date.UTC(2026, 0, 31, 8);
 const running: Standing = { kind: 'running', lastOutcome: 'no new events' };
-const options = {
-  intervalMs: 60_000,
-  timeoutMs: 60_000,
-  defaultStatus: 'running',
-  maxEventAttempts: 10,
-  definition: '',
-  hooks: { onFailure: false, onRecovered: false },
-  jobs: ['process'],
-  tags: {},
-  owners: [],
-} as const;
 const watching = (...names: readonly string[]): LoopState => ({
   ...newState(
     { ...options, lineage: { assets: Object.fromEntries(names.map((name) => [name, { watched: true }])) } },

@@ -25,6 +25,7 @@ import type { LoopState, TickRecord } from '../../src/sensors/protocol.js';
 import { requestHash } from '../../src/sensors/run-key.js';
 import { emptyRecord } from '../../src/workflows/records.js';
 import { newState } from '../../src/workflows/state.js';
+import { loopOptions as options } from '../support/loop-options.js';
 
 const T = Date.UTC(2026, 0, 31, 8);
 const MIN = 60_000;
@@ -33,17 +34,6 @@ const HASH = 'A'.repeat(21) + 'B';
 /** Of the job's earlier name. */
 const OLD_HASH = 'A'.repeat(21) + 'C';
 
-const options = {
-  intervalMs: MIN,
-  timeoutMs: MIN,
-  defaultStatus: 'running',
-  maxEventAttempts: 10,
-  definition: '',
-  hooks: { onFailure: false, onRecovered: false },
-  jobs: ['process'],
-  tags: {},
-  owners: [],
-} as const;
 const state = (more: Partial<LoopState> = {}): LoopState => ({ ...newState(options, T), ...more });
 const tick = (n: number, more: Partial<TickRecord> = {}): TickRecord => ({
   ...emptyRecord(n, 'interval', T + n * MIN),

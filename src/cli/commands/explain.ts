@@ -1,6 +1,7 @@
 /** `sensors explain`: what became of a key, what took place at a time, where a run came from. Needs no worker. */
 import type { Explanation, Question } from '../../client/index.js';
 import { BACKFILL_ID_PREFIX } from '../../sensors/protocol.js';
+import { isRunId } from '../../client/run-id.js';
 import { explanationLines } from '../explain-text.js';
 import { explanationView, type ExplanationOptions } from '../explain-view.js';
 import { isDuration, isoTime, looksLikeTime, moment, timeOfDay } from '../options.js';
@@ -8,8 +9,6 @@ import type { Output } from '../output.js';
 import { withHistoryProgress } from '../progress.js';
 import type { Session } from '../session.js';
 import { shellQuoted } from '../shell.js';
-
-const RUN_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export interface ExplainOptions {
   /** What is asked about; left out, the command finds out. */
@@ -73,7 +72,7 @@ async function answer(
 function otherQuestion(sensor: string, what: string): Question | undefined {
   const at = isoTime(what);
   if (at !== undefined) return { at };
-  return RUN_ID.test(what) || what.startsWith(`${sensor}:`) || what.startsWith(BACKFILL_ID_PREFIX)
+  return isRunId(what) || what.startsWith(`${sensor}:`) || what.startsWith(BACKFILL_ID_PREFIX)
     ? { run: what }
     : undefined;
 }
